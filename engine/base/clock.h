@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time as a function table, so that a seeded simulation can replace it. Nobody else calls clock_gettime or time.
+ */
+#ifndef MOONLOG_BASE_CLOCK_H
+#define MOONLOG_BASE_CLOCK_H
+
+#include <stdint.h>
+
+struct clock {
+	int64_t (*wall_us)(void *self); /* microseconds since 1970-01-01T00:00:00Z; may jump */
+	int64_t (*mono_ns)(void *self); /* never goes back; origin unspecified */
+	void *self;
+};
+
+const struct clock *clock_real(void);
+static inline int64_t
+clock_wall_us(const struct clock *clock)
+{
+	return clock->wall_us(clock->self);
+}
+static inline int64_t
+clock_mono_ns(const struct clock *clock)
+{
+	return clock->mono_ns(clock->self);
+}
+
+/* "2026-11-21T10:00:00.000000Z" (27 characters and NUL). */
+#define CLOCK_TEXT_SIZE 28
+void clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE]);
+/* ISO 8601 with Z or +hh:mm, date alone allowed, up to 6 decimals. Gives 0 or -1. */
+int clock_parse(const char *text, int64_t *wall_us);
+
+#endif
