@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's facade: what HTTP, the command line and an embedding program may ask of it. Nothing above this header
+ * knows stores, scripts or threads below it.
+ *
+ * Every ask is a node that the asker owns and embeds; it gives it to the engine, and gets it back through `done` on a
+ * thread of the engine's (post it to a mailbox of your own there; `done` must not block). All asked fields and the arena
+ * must stay valid until then.
+ */
+#ifndef MOONLOG_CORE_ENGINE_H
+#define MOONLOG_CORE_ENGINE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/fault.h"
+#include "base/mailbox.h"
+#include "model/command_id.h"
+#include "model/entry.h"
+
+struct engine;
+struct store;
+struct view;
+struct table;
+struct script_ops;
+struct script_program;
+struct script_route;
+struct script_param;
+
+/* How the engine opens what daemon/ wires: core never names a back room. */
+struct engine_parts {
+	struct store *store; /* owned by the caller; closed after engine_close */
+	const struct script_ops *script;
+	/* Opens the read model of a domain; the engine closes it. NULL: no projections, no queries. */
+	int (*open_view)(void *self, struct slice domain, const struct table *tables, size_t table_count, struct view **view,
+			 struct fault *fault);
+	void *self;
+	const struct clock *clock;
+	const struct entropy *entropy;
+};
+
+struct engine_limits {
+	unsigned workers;            /* 0 = 2 */
+	unsigned readers;            /* 0 = 2 */
+	size_t queue_length;         /* commands waiting at one worker; 0 = 1024 */
+	size_t domain_share;         /* of one domain in that queue, so that none starves its neighbours; 0 = half */
+	int64_t queue_wait_us;       /* a command that waited longer is answered 503; 0 = 2 s */
+	unsigned attempts;           /* decisions after conflicts; 0 = 10 */
+	size_t hot_states;           /* decoded states a machine keeps; 0 = 4096 */
+	size_t warm_bytes;           /* canonical states kept behind them, a worker; 0 = 16 MiB */
+	size_t group_appends;        /* appends packed into one commit; 0 = 256 */
+	size_t projection_batch;     /* entries; 0 = 1000 */
+	size_t heap_bytes;           /* of one script machine; 0 = 64 MiB */
+	bool development;
+};
+
+int engine_open(const struct engine_parts *parts, const struct engine_limits *limits, struct engine **engine,
+		struct fault *fault);
+/* Reads a domain's folder (every .lua outside spec/), loads it, keeps its sources in the store, gives it a generation.
+ * Before engine_start only. Fails: SCRIPT "bad_rules", CONFIG (folder, name clash, store lacks a capability). */
+int engine_add_domain(struct engine *engine, const char *folder, struct fault *fault);
+/* Starts workers, readers and followers. */
+int engine_start(struct engine *engine, struct fault *fault);
+/* Takes no new asks, waits for those inside until `deadline_ns` of the monotonic clock. true when all were answered. */
+bool engine_drain(struct engine *engine, int64_t deadline_ns);
+void engine_close(struct engine *engine);
+
+/* ---- commands ---- */
+
+enum outcome_kind {
+	OUTCOME_ACCEPTED,
+	OUTCOME_REFUSED,  /* a rule said no; may have recorded events all the same */
+	OUTCOME_CONFLICT, /* not the expected version, or decided again too often */
+	OUTCOME_REPEATED, /* the command id was remembered: the first answer again */
+	OUTCOME_MISMATCH, /* the same key with another body */
+	OUTCOME_MISSING,  /* no such stream, command or domain */
+	OUTCOME_FAILED    /* *fault says */
+};
+
+struct outcome {
+	enum outcome_kind kind;
+	uint16_t status;          /* what the rules want for a success (200, 201) or a refusal (422 ...); 0 else */
+	struct slice reply;       /* JSON */
+	struct slice code;        /* stable, snake_case; empty on success */
+	struct slice message;
+	struct slice details;     /* JSON object or empty */
+	struct slice field;       /* of bad input */
+	uint64_t offset;          /* of bad input, when has_offset */
+	bool has_offset;
+	stream_version version;   /* of the command's stream afterwards */
+	log_position position;    /* last entry of the commit: what a reader waits for */
+	uint32_t event_count;
+	struct slice traceback;   /* development only */
+	struct fault fault;
+};
+
+struct engine_command {
+	struct mail mail;
+	/* asked */
+	struct slice domain;
+	struct slice aggregate;
+	struct slice command;
+	struct slice id;             /* empty: the engine makes one (from the idempotency key when there is one) */
+	struct slice body;
+	const struct script_param *params;
+	size_t param_count;
+	const struct script_route *route; /* may be NULL */
+	bool has_expected;           /* from If-Match */
+	struct expected expected;
+	struct slice idempotency_key; /* may be empty */
+	struct provenance provenance;
+	bool dry_run;                /* decide and answer, record nothing: `moonlog try`; the reply lists the events */
+	struct arena *arena;
+	void (*done)(struct engine_command *command);
+	/* answered */
+	struct outcome outcome;
+	struct slice made_id;        /* the stream's id */
+	/* the engine's own while it holds the command */
+	int64_t given_ns;
+	void *inside;
+};
+
+/* Gives the command to the worker that owns its stream. false (and outcome FAILED with BUSY "queue_full" or "draining", or
+ * MISSING): it was not taken and `done` is not called. */
+bool engine_execute(struct engine *engine, struct engine_command *command);
+
+/* ---- reads: on the readers' threads, never on workers ---- */
+
+enum read_kind {
+	READ_STREAM, /* a page of a stream's events */
+	READ_LOG,    /* a page of the log */
+	READ_STATE,  /* a stream's state, now, at a version or at a time */
+	READ_QUERY,  /* a domain's query */
+	READ_HISTORY /* a stream's events after a version, as a bare array of {id, type, version, timestamp, data} */
+};
+
+struct engine_read {
+	struct mail mail;
+	enum read_kind kind;
+	/* asked */
+	struct slice stream;         /* STREAM, STATE, HISTORY: whole name */
+	uint64_t from;               /* STREAM: version >= 1; LOG and HISTORY: after this position or version */
+	size_t limit;                /* entries of a page */
+	struct slice domain;         /* LOG filter (may be empty), QUERY */
+	struct slice stream_prefix;  /* LOG filter */
+	struct slice query;
+	const struct script_param *params;
+	size_t param_count;
+	const struct script_route *route;
+	bool ndjson;                 /* STREAM, LOG: one entry a line instead of a JSON document */
+	bool has_at_version;         /* STATE */
+	stream_version at_version;
+	bool has_at_time;
+	int64_t at_time_us;
+	log_position at_least;       /* QUERY: wait until the domain's projections have come to this position ... */
+	int64_t wait_us;             /* ... but no longer than this: FAILED TIMEOUT "not_yet" */
+	struct slice caller;
+	struct arena *arena;
+	struct buf *out;             /* JSON is appended here */
+	void (*done)(struct engine_read *read);
+	/* answered */
+	enum outcome_kind outcome;   /* ACCEPTED, MISSING, REFUSED (query), FAILED */
+	struct fault fault;          /* also for REFUSED: code and text */
+	stream_version version;      /* STREAM, STATE, HISTORY */
+	uint64_t next;               /* STREAM: next version to ask, 0 = end; LOG: position seen */
+	size_t entries;
+	log_position as_of;          /* QUERY: position the rows stand at */
+	int64_t given_ns;
+	void *inside;
+};
+
+bool engine_read(struct engine *engine, struct engine_read *read);
+
+/* Tells when the log has grown past a position: for tails and SSE. Any thread. */
+struct engine_watch {
+	struct waker waker;          /* woken once after the head moved; engine_watch_arm again */
+	struct engine_watch *next;
+	bool armed;
+};
+void engine_watch_add(struct engine *engine, struct engine_watch *watch);
+void engine_watch_arm(struct engine *engine, struct engine_watch *watch);
+void engine_watch_remove(struct engine *engine, struct engine_watch *watch);
+log_position engine_head(const struct engine *engine);
+
+/* ---- routes ---- */
+
+#define ROUTE_PARAM_MAX 8
+
+struct route_match {
+	const struct script_program *program;
+	const struct script_route *route;
+	struct slice names[ROUTE_PARAM_MAX];
+	struct slice values[ROUTE_PARAM_MAX]; /* raw, still percent-encoded, borrowed from `path` */
+	size_t count;
+	bool wrong_method; /* the path exists with another method: 405, `allow` lists them */
+	char allow[64];
+};
+/* `path` without query string. false when no route has it. Any thread. */
+bool engine_route(const struct engine *engine, struct slice method, struct slice path, struct route_match *match);
+
+/* ---- running it ---- */
+
+struct projection_status {
+	struct slice domain;
+	struct slice name;
+	log_position position;
+	log_position head;
+	int64_t behind_us;   /* age of the oldest entry not yet projected; 0 when caught up */
+	enum { PROJECTION_LIVE, PROJECTION_CATCHING_UP, PROJECTION_REBUILDING, PROJECTION_STOPPED } state;
+	log_position poison;
+	struct slice reason;
+	uint64_t rate;       /* entries a second while catching up */
+};
+
+/* Copies into `arena`. */
+int engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
+		       struct fault *fault);
+/* Orders; they return when taken, the status tells the rest. Fails: INPUT "no_such_projection". */
+enum projection_order { PROJECTION_REBUILD, PROJECTION_RETRY, PROJECTION_SKIP };
+int engine_projection_order(struct engine *engine, struct slice domain, struct slice name, enum projection_order order,
+			    struct fault *fault);
+
+/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers. Appends a JSON object with details. */
+bool engine_ready(struct engine *engine, struct buf *out);
+/* Appends a JSON object: version, head, store, queues, domains with generations, projections. */
+void engine_status(struct engine *engine, struct buf *out);
+/* Appends Prometheus text (OpenMetrics names moonlog_...). */
+void engine_metrics(struct engine *engine, struct buf *out);
+/* Appends the OpenAPI 3.1 document of all domains and the engine's own routes. */
+void engine_openapi(struct engine *engine, struct buf *out);
+/* Online copy and check, on the calling thread; progress lines through `say`. */
+int engine_backup(struct engine *engine, const char *path, void (*say)(void *self, const char *line), void *self,
+		  struct fault *fault);
+
+#endif

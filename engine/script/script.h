@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The script's door: a domain's sources become a program, a program runs in one machine a thread, and every call into
+ * author's code goes through one protected entry. Handlers decide and return; nothing they do has an effect by itself,
+ * so any of them can be stopped at any instant. Lua values never leave the room behind this door.
+ *
+ * Threads: script_load by one thread at a time; a program is immutable and shared; a machine belongs to one thread.
+ */
+#ifndef MOONLOG_SCRIPT_SCRIPT_H
+#define MOONLOG_SCRIPT_SCRIPT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/fault.h"
+#include "model/entry.h"
+#include "model/table.h"
+
+/* One file, read whole: never read again, so half-written files and later edits cannot matter. */
+struct source {
+	struct slice path; /* relative to the domain's folder, '/' between: "account.lua", "lib/text.lua" */
+	struct slice bytes;
+	struct digest hash;
+};
+
+struct source_set {
+	struct slice domain; /* the folder's name, a stream word */
+	const struct source *items; /* in bytewise order of path */
+	size_t count;
+	struct digest hash; /* of paths and hashes */
+};
+
+/* Where and why author's code failed, for a person. Slices borrow from the machine or program until its next call. */
+struct script_trouble {
+	struct slice file; /* relative; empty when unknown */
+	int line;          /* 0 when unknown */
+	struct slice message;
+	struct slice excerpt;   /* the source line, a caret line below it */
+	struct slice traceback; /* "file:line" lines */
+};
+
+/* ---- what a program is: read-only, lives as long as the program ---- */
+
+struct script_event {
+	struct slice name;
+	uint32_t version;     /* of its schema, the newest */
+	struct slice topic;   /* empty: not published */
+	bool has_publish_map; /* `publish` maps it to messages */
+};
+
+struct script_command {
+	struct slice name;
+	bool creates;      /* wants the stream to be absent; every other command wants it to exist, unless `anywhere` */
+	bool anywhere;
+	struct slice summary;
+};
+
+struct script_aggregate {
+	struct slice name;
+	uint32_t state_version;
+	const struct script_event *events;
+	size_t event_count;
+	const struct script_command *commands;
+	size_t command_count;
+	struct digest fold_hash; /* of the modules its fold depends on */
+	bool meta_matters;       /* apply reads meta.id, position or time: fold again after the commit */
+};
+
+struct script_projection {
+	struct slice name;
+	const uint16_t *tables; /* into the program's tables */
+	size_t table_count;
+	const struct slice *events; /* "aggregate.Event" or "Event" as written */
+	size_t event_count;
+	struct digest hash; /* of what its rows depend on */
+};
+
+struct script_query {
+	struct slice name;
+	struct slice summary;
+};
+
+enum script_target { TARGET_COMMAND, TARGET_QUERY, TARGET_STATE, TARGET_HISTORY, TARGET_HEALTH, TARGET_TEXT };
+
+struct script_route {
+	struct slice method; /* "GET", "POST", "PUT", "DELETE", "PATCH" */
+	struct slice path;   /* "/api/accounts/{id}/deposit" */
+	enum script_target target;
+	uint16_t aggregate;  /* COMMAND, STATE, HISTORY */
+	uint16_t command;
+	uint16_t query;
+	uint16_t status;     /* of a success: 200, 201 ... */
+	struct slice id_param; /* path parameter that is the stream's id; empty: a new id is made */
+	struct slice location; /* pattern for the Location header of a 201, "{id}" replaced; may be empty */
+	struct slice text;     /* TARGET_TEXT: the body */
+	struct slice content_type;
+	struct slice summary;
+};
+
+struct script_program {
+	const struct script_ops *ops;
+	struct slice domain;
+	uint32_t generation; /* set by core after load */
+	const struct script_aggregate *aggregates;
+	size_t aggregate_count;
+	const struct script_projection *projections;
+	size_t projection_count;
+	const struct script_query *queries;
+	size_t query_count;
+	const struct table *tables;
+	size_t table_count;
+	const struct script_route *routes;
+	size_t route_count;
+	bool multi_stream; /* some handler uses ctx:load: the store must be able to */
+	struct slice openapi; /* JSON object: "paths" and "schemas" of this domain, for core to join */
+	struct slice settings; /* canonical JSON of the domain's settings */
+};
+
+/* ---- calls ---- */
+
+/* A text parameter of a path or a query string, percent-decoded. */
+struct script_param {
+	struct slice name;
+	struct slice value;
+};
+
+/* What ctx knows. Everything that is not deterministic enters a decision here and nowhere else. */
+struct script_context {
+	int64_t now_us;
+	uint64_t seed[2];      /* ctx:uuid and ctx:random derive from it: the same command decides the same again */
+	struct slice caller;
+	struct slice correlation_id;
+};
+
+/* A decoded state that stays in the machine; 0 = none. Released by script_state_release. */
+typedef uint32_t script_state;
+
+/* ctx:load: core finds another stream's state at a version. Gives state 0 and version 0 for a stream that is not there
+ * (the room then uses `initial`). The state belongs to the decision from then on. */
+struct script_loader {
+	int (*load)(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
+		    struct fault *fault);
+	void *self;
+};
+
+struct decide_request {
+	uint16_t aggregate;
+	uint16_t command;
+	struct slice id;        /* of the stream, without domain.aggregate/ */
+	stream_version version; /* that `state` stands at */
+	script_state state;     /* 0: the stream is not there */
+	struct slice body;      /* JSON object, or empty for none */
+	const struct script_param *params; /* become fields of data that the body lacks */
+	size_t param_count;
+	const struct script_route *route; /* may be NULL: /commands/... */
+	struct script_context context;
+	struct script_loader loader;
+	bool lift_expected;     /* a member "expectedVersion" of the body that the schema does not declare is an expectation */
+};
+
+struct decided_stream {
+	struct slice name;          /* whole */
+	stream_version version;     /* that was read */
+	bool written;               /* some entry goes to it */
+	uint32_t event_count;
+	script_state state;         /* after the new events, provisional until the commit; owned by the caller */
+};
+
+enum decision { DECISION_ACCEPTED, DECISION_REFUSED };
+
+struct decided {
+	enum decision decision;
+	/* also filled when refused: a decision may record events and still refuse */
+	struct decided_stream *streams; /* [0] is the command's own */
+	size_t stream_count;
+	struct new_entry *entries;      /* digest not yet filled */
+	size_t entry_count;
+	struct reservation {
+		bool release;
+		struct slice name; /* of the unique set */
+		struct slice key;
+	} *reservations;
+	size_t reservation_count;
+	uint16_t status;     /* HTTP status of the answer */
+	struct slice reply;  /* JSON body of the answer */
+	struct slice code;   /* refused: the rule's code */
+	struct slice message;
+	struct slice details; /* refused: canonical JSON object or empty */
+	bool has_expected;
+	struct expected expected; /* lifted from the body */
+};
+
+/* Input that a person sent and that a schema refuses: 400. */
+struct input_trouble {
+	struct slice field;   /* path: "amount", "lines[2].price" */
+	size_t offset;        /* byte in the body */
+	bool has_offset;
+};
+
+struct query_request {
+	uint16_t query;
+	const struct script_param *params;
+	size_t param_count;
+	struct slice body;   /* may be empty */
+	struct script_context context;
+	const struct row_port *rows;
+	const struct script_route *route; /* may be NULL */
+};
+
+struct script_options {
+	size_t heap_bytes;      /* of one machine; 0 = 64 MiB */
+	bool development;       /* tracebacks in answers */
+	/* print and ctx:log end here; level as in log.h */
+	void (*say)(void *self, int level, struct slice domain, struct slice text);
+	void *say_self;
+};
+
+struct script_machine {
+	const struct script_ops *ops;
+	const struct script_program *program;
+};
+
+struct script_ops {
+	int (*load)(const struct source_set *sources, const struct script_options *options,
+		    struct script_program **program, struct fault *fault);
+	void (*unload)(struct script_program *program);
+	int (*open)(const struct script_program *program, const struct script_options *options,
+		    struct script_machine **machine, struct fault *fault);
+	void (*close)(struct script_machine *machine);
+	int (*initial)(struct script_machine *machine, uint16_t aggregate, script_state *state, struct fault *fault);
+	int (*fold)(struct script_machine *machine, uint16_t aggregate, script_state state,
+		    const struct recorded_entry *entries, size_t count, size_t *folded, struct fault *fault);
+	int (*encode)(struct script_machine *machine, uint16_t aggregate, script_state state, struct buf *out, struct fault *fault);
+	int (*decode)(struct script_machine *machine, uint16_t aggregate, struct slice bytes, script_state *state,
+		      struct fault *fault);
+	void (*release)(struct script_machine *machine, script_state state);
+	int (*decide)(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
+		      struct decided *decided, struct fault *fault);
+	int (*project)(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
+		       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
+	int (*query)(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
+	void (*trouble)(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
+	bool (*tidy)(struct script_machine *machine);
+};
+
+/*
+ * Compiles, runs and checks every file: shapes, handlers that are functions, schemas, every event with apply, every route
+ * naming a command or query that exists, names that are stream words, `initial()` that encodes.
+ * Fails: SCRIPT "bad_rules": text "file:line: reason" with the excerpt after it; INPUT for sources that are no text.
+ */
+int script_load(const struct script_ops *ops, const struct source_set *sources, const struct script_options *options,
+		struct script_program **program, struct fault *fault);
+/* Every machine of it must be closed before. */
+void script_unload(struct script_program *program);
+int script_open(const struct script_program *program, const struct script_options *options,
+		struct script_machine **machine, struct fault *fault);
+void script_close(struct script_machine *machine);
+
+int script_initial(struct script_machine *machine, uint16_t aggregate, script_state *state, struct fault *fault);
+/* Folds recorded events into `state` in place. On failure *folded events were applied and the state must be released. */
+int script_fold(struct script_machine *machine, uint16_t aggregate, script_state state,
+		const struct recorded_entry *entries, size_t count, size_t *folded, struct fault *fault);
+/* Canonical JSON of a state: equal states give equal bytes. */
+int script_encode(struct script_machine *machine, uint16_t aggregate, script_state state, struct buf *out, struct fault *fault);
+int script_decode(struct script_machine *machine, uint16_t aggregate, struct slice bytes, script_state *state,
+		  struct fault *fault);
+void script_state_release(struct script_machine *machine, script_state state);
+/*
+ * handle(state, data, ctx), then the new events folded into a copy of each state that they touch [step 5 of design 4].
+ * The request's own state is consumed: it is released, or given back as streams[0].state, also on failure.
+ * Fails: INPUT (schema; see script_trouble's input), SCRIPT (raised, bad result, memory), LIMIT; what the loader gave.
+ */
+int script_decide(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
+		  struct decided *decided, struct fault *fault);
+/* Calls the projection's handlers for the entries it handles, in order. On failure entries[*done] is the one at fault. */
+int script_project(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
+		   const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
+/* Appends the JSON answer to `out`. A query may refuse: *fault INPUT with the refusal's code. */
+int script_query(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
+/* About the last failed call of this machine. */
+void script_trouble(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
+/* A bounded step of collection, for idle moments; true when there is more to do. */
+bool script_tidy(struct script_machine *machine);
+
+/* Finds by name; -1 when there is none. */
+int script_find_aggregate(const struct script_program *program, struct slice name);
+int script_find_command(const struct script_aggregate *aggregate, struct slice name);
+int script_find_query(const struct script_program *program, struct slice name);
+int script_find_projection(const struct script_program *program, struct slice name);
+
+#endif
