@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One Lua state with its heap, its sandbox and its one protected door. A state belongs to one thread at a time and is
+ * never shared; what is loaded into it and called in it is the business of the files above (load, program, call, bind).
+ *
+ * Entry discipline: outside vm_protect nobody calls a Lua function that can allocate, raise or run a metamethod.
+ * Inside it, everything may: an error ends the protected function and comes back as a fault.
+ */
+#ifndef MOONLOG_SCRIPT_LUA_VM_H
+#define MOONLOG_SCRIPT_LUA_VM_H
+
+#include <lua.h>
+#include <stdatomic.h>
+
+#include "base/fault.h"
+#include "script/lua/alloc.h"
+
+#define VM_HEAP_BYTES    ((size_t)64 << 20)
+#define VM_BLOCK_BYTES   ((size_t)16 << 20)
+#define VM_PATTERN_STEPS 1000000
+#define VM_SUBJECT_BYTES ((size_t)1 << 20)
+#define VM_FRAMES_MAX    20
+
+/* Zero in a size means the default above. */
+struct vm_limits {
+	size_t heap_bytes;    /* of one state */
+	size_t block_bytes;   /* of one string, table part or buffer */
+	size_t subject_bytes; /* of a string searched by a pattern */
+	uint32_t pattern_steps;
+};
+
+/* What the sandbox needs from whoever made the state. Every function may be NULL. `self` goes to the first two. */
+struct vm_host {
+	/* One call of `print`: its arguments, a tab between, no line end. */
+	void (*print)(void *self, struct slice text);
+	/* The text of a chunk by its name without "@"; SLICE_NONE when unknown. For excerpts; must not touch Lua. */
+	struct slice (*source)(void *self, struct slice chunk);
+	/* `require` as a Lua C function (one string argument, one result); NULL: require raises. */
+	lua_CFunction require;
+	void *self;
+};
+
+/* The last error that left the state, for people. Filled by vm_protect; empty (file "" and line 0) when unknown. */
+struct vm_trouble {
+	char file[160]; /* chunk name as loaded, "bank/account.lua" */
+	int line;
+	char message[512];    /* without place */
+	char excerpt[512];    /* the line, its number before it, and a line with a caret below; "" when unknown */
+	char traceback[2048]; /* "file:line" a frame, innermost first, a line end after each; no values */
+};
+
+struct vm {
+	lua_State *L; /* the main thread */
+	struct alloc alloc;
+	struct vm_limits limits;
+	struct vm_host host;
+	void *owner; /* for the files above; untouched here */
+	struct vm_trouble trouble;
+	struct fault raised;     /* what vm_raise last carried */
+	bool spent;              /* memory ran out once: make a new state from the snapshot, as soon as can be */
+	lua_CFunction stock[8];  /* enum vm_stock: functions of the packaged library behind our wrappers */
+	/*
+	 * The watchdog's place: the running call must end by this clock reading (mono_ns; 0 = none), whether it was told
+	 * to, and the coroutine that runs now, since a hook belongs to one coroutine.
+	 */
+	_Atomic int64_t deadline_ns;
+	atomic_bool killed;
+	_Atomic(lua_State *) running;
+};
+
+enum vm_stock { VM_STOCK_FORMAT, VM_STOCK_CONCAT, VM_STOCK_UNPACK };
+
+/* A state with the sandbox ready. `pool` (process-wide cap) may be NULL. Fails: MEMORY; a broken sandbox is a BUG. */
+int vm_new(const struct vm_limits *limits, const struct vm_host *host, struct alloc_pool *pool, struct vm **vm,
+	   struct fault *fault);
+void vm_free(struct vm *vm);
+
+/* From any C function that Lua called, also in a coroutine. */
+static inline struct vm *
+vm_of(lua_State *L)
+{
+	return *(struct vm **)lua_getextraspace(L);
+}
+
+/*
+ * The one protected door: calls body(L) with `request` as light userdata at index 1 (read it by vm_request) on an
+ * otherwise empty frame; results on the stack are dropped, so answers go through the request. Gives 0, or -1 with
+ * *fault (code "script_error", "memory_limit" or what vm_raise carried; class SCRIPT unless raised otherwise; file
+ * and line in the text) and vm->trouble. May be nested.
+ */
+int vm_protect(struct vm *vm, lua_CFunction body, void *request, struct fault *fault);
+static inline void *
+vm_request(lua_State *L)
+{
+	return lua_touserdata(L, 1);
+}
+
+/*
+ * Raises `fault` as a Lua error (its text, with the place of the calling Lua line before it). Class and code come out
+ * of vm_protect unless the script caught the error. For C functions that Lua calls, and for bodies of vm_protect.
+ */
+_Noreturn void vm_raise(lua_State *L, const struct fault *fault);
+/* The same from parts: vm_fail(L, FAULT_SCRIPT, "bad_result", "...", ...). Formats as printf does. */
+_Noreturn void vm_fail(lua_State *L, enum fault_class class, const char *code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* A bounded step of the collector, for idle moments. true when a cycle ended. Not inside vm_protect. */
+bool vm_collect_step(struct vm *vm);
+/* Bytes the state holds now. */
+size_t vm_bytes(const struct vm *vm);
+
+/*
+ * Fills vm->trouble for the error value on top of the stack of L, at its raise (message handler) or after. Never runs
+ * a metamethod. Exposed for loaders that get an error from sandbox_load instead of raising it.
+ */
+void vm_describe(lua_State *L);
+
+#endif
