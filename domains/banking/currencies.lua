@@ -1,0 +1,2 @@
+-- The currencies the bank keeps accounts in.
+return { "EUR", "USD", "GBP", "CHF", "JPY", "KWD" }
