@@ -18,15 +18,12 @@
 #include "base/mailbox.h"
 #include "model/command_id.h"
 #include "model/entry.h"
+#include "script/script.h" /* routes and parameters: what HTTP matches and hands down */
 
 struct engine;
 struct store;
 struct view;
 struct table;
-struct script_ops;
-struct script_program;
-struct script_route;
-struct script_param;
 
 /* How the engine opens what daemon/ wires: core never names a back room. */
 struct engine_parts {
@@ -142,6 +139,7 @@ struct engine_read {
 	struct slice stream;         /* STREAM, STATE, HISTORY: whole name */
 	uint64_t from;               /* STREAM: version >= 1; LOG and HISTORY: after this position or version */
 	size_t limit;                /* entries of a page */
+	size_t bytes;                /* STREAM, LOG: the page also ends once it has grown past this; 0 = 1 MiB */
 	struct slice domain;         /* LOG filter (may be empty), QUERY */
 	struct slice stream_prefix;  /* LOG filter */
 	struct slice query;
