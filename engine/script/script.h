@@ -165,6 +165,7 @@ struct decided_stream {
 	bool written;               /* some entry goes to it */
 	uint32_t event_count;
 	script_state state;         /* after the new events, provisional until the commit; owned by the caller */
+	bool meta_touched;          /* a fold read what only the commit gives (id, position, time): read it again from the store */
 };
 
 enum decision { DECISION_ACCEPTED, DECISION_REFUSED };
@@ -180,6 +181,8 @@ struct decided {
 		bool release;
 		struct slice name; /* of the unique set */
 		struct slice key;
+		struct slice code;    /* of the refusal when it is taken; empty: "already_taken" */
+		struct slice message; /* may be empty */
 	} *reservations;
 	size_t reservation_count;
 	uint16_t status;     /* HTTP status of the answer */
@@ -206,6 +209,16 @@ struct query_request {
 	struct script_context context;
 	const struct row_port *rows;
 	const struct script_route *route; /* may be NULL */
+};
+
+/* A stream's state for a reader, shaped by the route's `reply` when it has one, else canonical. */
+struct show_request {
+	uint16_t aggregate;
+	struct slice id;
+	stream_version version;
+	script_state state; /* stays the caller's */
+	const struct script_route *route; /* TARGET_STATE; may be NULL */
+	struct script_context context;
 };
 
 struct script_options {
@@ -240,6 +253,7 @@ struct script_ops {
 	int (*project)(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
 	int (*query)(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
+	int (*show)(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
 	void (*trouble)(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 	bool (*tidy)(struct script_machine *machine);
 };
@@ -278,6 +292,8 @@ int script_project(struct script_machine *machine, uint16_t projection, const st
 		   const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
 /* Appends the JSON answer to `out`. A query may refuse: *fault INPUT with the refusal's code. */
 int script_query(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
+/* Appends the JSON of a state to `out`. */
+int script_show(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
 /* About the last failed call of this machine. */
 void script_trouble(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 /* A bounded step of collection, for idle moments; true when there is more to do. */
