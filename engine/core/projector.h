@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The projector: one thread a domain that follows the log for all projections of that domain. Entries go through the
+ * scripts into the view in batches; rows and checkpoint of a projection move in one transaction [I6]. Each projection
+ * has a checkpoint of its own; those at the same position share one read of the log.
+ *
+ * A poison event (the script or its rows refuse it) stops that projection alone, at that entry; the others go on. What
+ * may pass by itself (busy, away, no memory, no space, a killed handler) is tried again with growing pauses.
+ *
+ * Threads: open, start, stop and close by one thread; everything marked "any thread" between open and close by any.
+ */
+#ifndef MOONLOG_CORE_PROJECTOR_H
+#define MOONLOG_CORE_PROJECTOR_H
+
+#include "core/engine.h"
+#include "script/script.h"
+#include "store/store.h"
+#include "view/view.h"
+
+struct projector;
+
+struct projector_options {
+	/* All borrowed until projector_close. */
+	struct store *store;
+	struct view *view; /* the projector is its one writer; readers are anybody's */
+	const struct script_program *program;
+	struct script_options script; /* of the machine it opens */
+	const struct clock *clock;    /* NULL: the real one */
+	size_t batch_entries;         /* at most in one transaction; 0 = 1000 */
+	size_t batch_bytes;           /* of their data; 0 = 4 MiB */
+	int64_t gather_us;            /* wait for more before a small batch; 0 = 2 ms, < 0 = never */
+	/* Called on the projector's thread, holding no lock, after the position moved. Must not block. May be NULL. */
+	void (*progressed)(void *self, log_position position);
+	void *self;
+};
+
+/*
+ * Defines the tables, reads the checkpoints, opens a machine. A projection whose definition changed starts from 0
+ * (logged). Does not start a thread. Fails: what the view, store and script doors fail with.
+ */
+int projector_open(const struct projector_options *options, struct projector **projector, struct fault *fault);
+/* Starts the thread. */
+int projector_start(struct projector *projector, struct fault *fault);
+/* Asks the thread to end after its present batch and waits for that. */
+void projector_stop(struct projector *projector);
+/* Stops when needed, writes the positions reached, frees. `projector` may be NULL. The view stays open. */
+void projector_close(struct projector *projector);
+
+/* The log has grown. Cheap: one atomic operation when the projector is awake. Any thread, after every commit. */
+void projector_wake(struct projector *projector);
+/* Somebody waits for a position: the next batch is not delayed to make it larger. Any thread. */
+void projector_hurry(struct projector *projector);
+/*
+ * The position that the rows of all projections have reached (stopped ones aside while any is not stopped): every row a
+ * reader sees in a snapshot begun after this call stands at it or later. The head when there are no projections.
+ * Any thread.
+ */
+log_position projector_position(const struct projector *projector);
+/* One status a projection, in the program's order; everything copied into `arena`. Any thread. Fails: MEMORY. */
+int projector_status(struct projector *projector, struct arena *arena, struct projection_status **statuses, size_t *count,
+		     struct fault *fault);
+/*
+ * Takes an order; the status tells the rest. RETRY tries the poison event again, SKIP steps over exactly the poison that
+ * the status showed when the order was given, REBUILD empties the tables and starts from 0. Any thread.
+ * Fails: INPUT "no_such_projection", "projection_not_stopped" (RETRY, SKIP).
+ */
+int projector_order(struct projector *projector, struct slice name, enum projection_order order, struct fault *fault);
+
+/*
+ * One round by hand instead of projector_start: orders, then at most one batch a projection. Gives true when there is
+ * more to do at once. For tests and simulation; never waits.
+ */
+bool projector_step(struct projector *projector);
+
+#endif
