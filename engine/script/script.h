@@ -186,7 +186,7 @@ struct decided {
 	} *reservations;
 	size_t reservation_count;
 	uint16_t status;     /* HTTP status of the answer */
-	struct slice reply;  /* JSON body of the answer */
+	struct slice reply;  /* JSON body of the answer; empty when the rule gave none */
 	struct slice code;   /* refused: the rule's code */
 	struct slice message;
 	struct slice details; /* refused: canonical JSON object or empty */
@@ -254,6 +254,8 @@ struct script_ops {
 		       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
 	int (*query)(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
 	int (*show)(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
+	int (*event_wire)(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
+			  struct buf *out, struct fault *fault);
 	void (*trouble)(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 	bool (*tidy)(struct script_machine *machine);
 };
@@ -290,10 +292,17 @@ int script_decide(struct script_machine *machine, const struct decide_request *r
 /* Calls the projection's handlers for the entries it handles, in order. On failure entries[*done] is the one at fault. */
 int script_project(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		   const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
-/* Appends the JSON answer to `out`. A query may refuse: *fault INPUT with the refusal's code. */
+/*
+ * Appends the JSON answer to `out`. A query may refuse: *fault INPUT with the refusal's code and message, and its HTTP
+ * status in fault->native (0: bad parameters, see script_trouble's input).
+ */
 int script_query(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
-/* Appends the JSON of a state to `out`. */
+/* Appends the JSON of a state to `out`; a route's `reply` may refuse as a query does. */
 int script_show(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
+/* Appends an event's data as the wire shows it: money as decimals, times as ISO 8601 text. Data that the current schema
+ * does not describe (an older version) is appended as recorded. */
+int script_event_wire(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
+		      struct buf *out, struct fault *fault);
 /* About the last failed call of this machine. */
 void script_trouble(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 /* A bounded step of collection, for idle moments; true when there is more to do. */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The script's door: each call checks what its caller must have got right - indexes, pointers, counts - and goes through
+ * the room's table of functions. A broken check is a bug of ours and ends the process; author's mistakes never get here,
+ * they come back from the room as faults.
+ */
+#include "script/script.h"
+
+static void
+check_aggregate(const struct script_machine *machine, uint16_t aggregate)
+{
+	must(machine != NULL);
+	must(aggregate < machine->program->aggregate_count);
+}
+
+int
+script_load(const struct script_ops *ops, const struct source_set *sources, const struct script_options *options,
+	    struct script_program **program, struct fault *fault)
+{
+	must(ops != NULL && sources != NULL && options != NULL && program != NULL);
+	must(sources->items != NULL || sources->count == 0);
+	*program = NULL;
+	return ops->load(sources, options, program, fault);
+}
+
+void
+script_unload(struct script_program *program)
+{
+	if (program != NULL)
+		program->ops->unload(program);
+}
+
+int
+script_open(const struct script_program *program, const struct script_options *options,
+	    struct script_machine **machine, struct fault *fault)
+{
+	must(program != NULL && options != NULL && machine != NULL);
+	*machine = NULL;
+	return program->ops->open(program, options, machine, fault);
+}
+
+void
+script_close(struct script_machine *machine)
+{
+	if (machine != NULL)
+		machine->ops->close(machine);
+}
+
+int
+script_initial(struct script_machine *machine, uint16_t aggregate, script_state *state, struct fault *fault)
+{
+	check_aggregate(machine, aggregate);
+	*state = 0;
+	return machine->ops->initial(machine, aggregate, state, fault);
+}
+
+int
+script_fold(struct script_machine *machine, uint16_t aggregate, script_state state,
+	    const struct recorded_entry *entries, size_t count, size_t *folded, struct fault *fault)
+{
+	check_aggregate(machine, aggregate);
+	must(state != 0 && folded != NULL);
+	must(entries != NULL || count == 0);
+	*folded = 0;
+	return count == 0 ? 0 : machine->ops->fold(machine, aggregate, state, entries, count, folded, fault);
+}
+
+int
+script_encode(struct script_machine *machine, uint16_t aggregate, script_state state, struct buf *out,
+	      struct fault *fault)
+{
+	check_aggregate(machine, aggregate);
+	must(state != 0 && out != NULL);
+	return machine->ops->encode(machine, aggregate, state, out, fault);
+}
+
+int
+script_decode(struct script_machine *machine, uint16_t aggregate, struct slice bytes, script_state *state,
+	      struct fault *fault)
+{
+	check_aggregate(machine, aggregate);
+	*state = 0;
+	return machine->ops->decode(machine, aggregate, bytes, state, fault);
+}
+
+void
+script_state_release(struct script_machine *machine, script_state state)
+{
+	must(machine != NULL);
+	if (state != 0)
+		machine->ops->release(machine, state);
+}
+
+int
+script_decide(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
+	      struct decided *decided, struct fault *fault)
+{
+	must(request != NULL && arena != NULL && decided != NULL);
+	check_aggregate(machine, request->aggregate);
+	must(request->command < machine->program->aggregates[request->aggregate].command_count);
+	must(request->params != NULL || request->param_count == 0);
+	*decided = (struct decided){ 0 };
+	return machine->ops->decide(machine, request, arena, decided, fault);
+}
+
+int
+script_project(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
+	       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault)
+{
+	must(machine != NULL && projection < machine->program->projection_count);
+	must(rows != NULL && rows->writable && done != NULL);
+	must(entries != NULL || count == 0);
+	*done = 0;
+	return count == 0 ? 0 : machine->ops->project(machine, projection, rows, entries, count, done, fault);
+}
+
+int
+script_query(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault)
+{
+	must(machine != NULL && request != NULL && out != NULL);
+	must(request->query < machine->program->query_count && request->rows != NULL);
+	must(request->params != NULL || request->param_count == 0);
+	return machine->ops->query(machine, request, out, fault);
+}
+
+int
+script_show(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault)
+{
+	must(request != NULL && out != NULL && request->state != 0);
+	check_aggregate(machine, request->aggregate);
+	must(request->route == NULL || request->route->target == TARGET_STATE);
+	return machine->ops->show(machine, request, out, fault);
+}
+
+int
+script_event_wire(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
+		  struct buf *out, struct fault *fault)
+{
+	check_aggregate(machine, aggregate);
+	must(entry != NULL && out != NULL);
+	return machine->ops->event_wire(machine, aggregate, entry, out, fault);
+}
+
+void
+script_trouble(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input)
+{
+	must(machine != NULL);
+	*trouble = (struct script_trouble){ 0 };
+	*input = (struct input_trouble){ 0 };
+	machine->ops->trouble(machine, trouble, input);
+}
+
+bool
+script_tidy(struct script_machine *machine)
+{
+	must(machine != NULL);
+	return machine->ops->tidy(machine);
+}
+
+int
+script_find_aggregate(const struct script_program *program, struct slice name)
+{
+	for (size_t i = 0; i < program->aggregate_count; i++)
+		if (slice_equal(program->aggregates[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+int
+script_find_command(const struct script_aggregate *aggregate, struct slice name)
+{
+	for (size_t i = 0; i < aggregate->command_count; i++)
+		if (slice_equal(aggregate->commands[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+int
+script_find_query(const struct script_program *program, struct slice name)
+{
+	for (size_t i = 0; i < program->query_count; i++)
+		if (slice_equal(program->queries[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+int
+script_find_projection(const struct script_program *program, struct slice name)
+{
+	for (size_t i = 0; i < program->projection_count; i++)
+		if (slice_equal(program->projections[i].name, name))
+			return (int)i;
+	return -1;
+}
