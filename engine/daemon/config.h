@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration: one table of keys drives the file, the environment, the flags, `moonlog config`, the help and the
+ * page of keys in docs/INTERFACES.md. A later source replaces an earlier one: default, file, environment, flags.
+ */
+#ifndef MOONLOG_DAEMON_CONFIG_H
+#define MOONLOG_DAEMON_CONFIG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/fault.h"
+
+enum config_id {
+	CONFIG_DATA,
+	CONFIG_LISTEN,
+	CONFIG_DOMAINS,
+	CONFIG_LOG_LEVEL,
+	CONFIG_LOG_FORMAT,
+	CONFIG_WORKERS,
+	CONFIG_READERS,
+	CONFIG_DRAIN_SECONDS,
+	CONFIG_ALLOW_PLAINTEXT,
+	CONFIG_DEVELOPMENT,
+	CONFIG_REMEMBER_IDS,
+	CONFIG_REMEMBER_DAYS,
+	CONFIG_QUEUE_LENGTH,
+	CONFIG_DOMAIN_SHARE,
+	CONFIG_QUEUE_WAIT_MS,
+	CONFIG_ATTEMPTS,
+	CONFIG_HOT_STATES,
+	CONFIG_WARM_BYTES,
+	CONFIG_GROUP_APPENDS,
+	CONFIG_PROJECTION_BATCH,
+	CONFIG_HEAP_BYTES,
+	CONFIG_COUNT
+};
+
+enum config_kind {
+	CONFIG_KIND_TEXT,
+	CONFIG_KIND_PATH, /* in a file: relative to that file's folder */
+	CONFIG_KIND_TEXTS,
+	CONFIG_KIND_PATHS,
+	CONFIG_KIND_INTEGER,
+	CONFIG_KIND_BYTES, /* an integer, or text with KiB, MiB or GiB */
+	CONFIG_KIND_BOOLEAN,
+	CONFIG_KIND_CHOICE
+};
+
+struct config_key {
+	const char *name; /* "log.level"; in the environment MOONLOG_LOG_LEVEL */
+	enum config_kind kind;
+	const char *fallback; /* as text; NULL: none */
+	int64_t least;
+	int64_t most;
+	const char *choices;  /* "debug|info|warn|error" */
+	const char *flag;     /* "log-level"; NULL: only as --set name=value */
+	const char *label;    /* what the help calls its value */
+	const char *help;
+};
+
+extern const struct config_key config_keys[CONFIG_COUNT];
+
+enum config_source { CONFIG_UNSET, CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
+
+#define CONFIG_ITEMS_MAX 64
+
+struct config_value {
+	enum config_source source;
+	int line;        /* in the file */
+	int64_t integer; /* INTEGER, BYTES, BOOLEAN (0, 1), CHOICE (its number) */
+	const char *text; /* as it stands; lists use items */
+	const char **items;
+	size_t item_count;
+};
+
+struct config {
+	struct arena arena;
+	const char *file; /* NULL: none was read */
+	struct config_value values[CONFIG_COUNT];
+};
+
+struct config_setting {
+	enum config_id id;
+	const char *text;
+};
+
+struct config_sources {
+	const char *file;         /* NULL: the one MOONLOG_CONFIG names, else none */
+	char *const *environment; /* as environ */
+	const struct config_setting *settings; /* from flags, in order; a list's items one by one */
+	size_t setting_count;
+};
+
+/* Owns: its arena, until config_fini (also after a failure). Fails: CONFIG "bad_configuration" naming file and line, variable
+ * or flag; "configuration_missing". */
+int config_load(struct config *config, const struct config_sources *sources, struct fault *fault);
+void config_fini(struct config *config);
+
+/* The key of this name; -1 when unknown. */
+int config_find(struct slice name);
+/* "; did you mean ..." for an unknown one, or "". */
+const char *config_suggest(struct slice name, char *text, size_t size);
+/* "MOONLOG_LOG_LEVEL". */
+void config_variable(enum config_id id, char *text, size_t size);
+/* The next variable from environment[*at] on that begins with MOONLOG_ and means nothing; NULL at the end. */
+const char *config_stray(char *const *environment, size_t *at);
+
+/* Appends "file moonlog.lua:3", "environment MOONLOG_DATA", "flag --data" or "default". */
+void config_origin(const struct config *config, enum config_id id, struct buf *out);
+/* Appends the value as JSON; null when unset. */
+void config_json(const struct config *config, enum config_id id, struct buf *out);
+
+static inline int64_t
+config_integer(const struct config *config, enum config_id id)
+{
+	return config->values[id].integer;
+}
+static inline const char *
+config_text(const struct config *config, enum config_id id)
+{
+	return config->values[id].text;
+}
+static inline bool
+config_given(const struct config *config, enum config_id id)
+{
+	return config->values[id].source > CONFIG_DEFAULT;
+}
+
+#endif
