@@ -27,9 +27,9 @@ struct place {
 int
 config_find(struct slice name)
 {
-	for (int i = 0; i < CONFIG_COUNT; i++) {
-		if (slice_equal(slice_text(config_keys[i].name), name))
-			return i;
+	for (size_t i = 0; i < config_key_count(); i++) {
+		if (slice_equal(slice_text(config_key(i)->name), name))
+			return (int)i;
 	}
 	return -1;
 }
@@ -40,15 +40,15 @@ config_suggest(struct slice name, char *text, size_t size)
 	struct suggest suggest;
 
 	suggest_start(&suggest, name);
-	for (int i = 0; i < CONFIG_COUNT; i++)
-		suggest_try(&suggest, config_keys[i].name);
+	for (size_t i = 0; i < config_key_count(); i++)
+		suggest_try(&suggest, config_key(i)->name);
 	return suggest_text(&suggest, text, size);
 }
 
 void
-config_variable(enum config_id id, char *text, size_t size)
+config_variable(size_t id, char *text, size_t size)
 {
-	snprintf(text, size, "MOONLOG_%s", config_keys[id].name);
+	snprintf(text, size, "MOONLOG_%s", config_key(id)->name);
 	for (char *at = text; *at != '\0'; at++)
 		*at = *at == '.' ? '_' : (char)toupper((unsigned char)*at);
 }
@@ -56,7 +56,10 @@ config_variable(enum config_id id, char *text, size_t size)
 static int
 wrong(const struct place *place, const char *wanted, const char *got, struct fault *fault)
 {
-	return fault_set(fault, FAULT_CONFIG, "bad_configuration", "%s: expected %s, got %s", place->name, wanted, got);
+	/* A wrong flag is a wrong command line, not a wrong configuration. */
+	const char *code = place->source == CONFIG_FLAG ? "usage" : "bad_configuration";
+
+	return fault_set(fault, FAULT_CONFIG, code, "%s: expected %s, got %s", place->name, wanted, got);
 }
 
 static int
@@ -156,9 +159,9 @@ put_item(struct config *config, struct config_value *value, const char *text, co
 
 /* Takes a value given as text, whatever its source. */
 static int
-put_text(struct config *config, enum config_id id, struct slice text, const struct place *place, struct fault *fault)
+put_text(struct config *config, size_t id, struct slice text, const struct place *place, struct fault *fault)
 {
-	const struct config_key *key = &config_keys[id];
+	const struct config_key *key = config_key(id);
 	struct config_value *value = &config->values[id];
 	int64_t number = 0;
 	int result = 0;
@@ -219,8 +222,8 @@ unknown_in_file(struct slice key, const struct place *place, struct fault *fault
 {
 	char text[96];
 
-	for (int i = 0; i < CONFIG_COUNT; i++) {
-		if (slice_starts_with(slice_text(config_keys[i].name), key) && config_keys[i].name[key.size] == '.')
+	for (size_t i = 0; i < config_key_count(); i++) {
+		if (slice_starts_with(slice_text(config_key(i)->name), key) && config_key(i)->name[key.size] == '.')
 			return fault_set(fault, FAULT_CONFIG, "bad_configuration",
 					 "%s: is a section: %.*s = { ... }", place->name, SLICE_ARG(key));
 	}
@@ -229,13 +232,13 @@ unknown_in_file(struct slice key, const struct place *place, struct fault *fault
 }
 
 static int
-put_typed(struct config *config, enum config_id id, const struct moon_config_value *value, const struct place *place,
+put_typed(struct config *config, size_t id, const struct moon_config_value *value, const struct place *place,
 	  struct fault *fault)
 {
 	static const char *const wanted[] = { "text", "a path", "text or a list of texts", "a path or a list of paths",
 					      "an integer", "an integer or text such as 64MiB", "true or false", "text" };
 	static const char *const kinds[] = { "text", "an integer", "a number with decimals", "true or false" };
-	const struct config_key *key = &config_keys[id];
+	const struct config_key *key = config_key(id);
 	char digits[32];
 
 	if (value->item && !is_list(key->kind))
@@ -264,7 +267,7 @@ from_file(void *self, struct slice key, const struct moon_config_value *value, s
 		snprintf(place.name, sizeof(place.name), "%s: %.*s", config->file, SLICE_ARG(key));
 	if (id < 0)
 		return unknown_in_file(key, &place, fault);
-	return put_typed(config, (enum config_id)id, value, &place, fault);
+	return put_typed(config, (size_t)id, value, &place, fault);
 }
 
 /* ---- environment and flags ---- */
@@ -284,20 +287,20 @@ variable(char *const *environment, const char *name)
 static int
 from_environment(struct config *config, char *const *environment, struct fault *fault)
 {
-	for (int i = 0; i < CONFIG_COUNT; i++) {
+	for (size_t i = 0; i < config_key_count(); i++) {
 		struct place place = { .source = CONFIG_ENVIRONMENT };
-		config_variable((enum config_id)i, place.name, sizeof(place.name));
+		config_variable(i, place.name, sizeof(place.name));
 		const char *text = variable(environment, place.name);
 		if (text == NULL)
 			continue;
-		if (!is_list(config_keys[i].kind)) {
-			if (put_text(config, (enum config_id)i, slice_text(text), &place, fault) != 0)
+		if (!is_list(config_key(i)->kind)) {
+			if (put_text(config, i, slice_text(text), &place, fault) != 0)
 				return -1;
 			continue;
 		}
 		for (;;) {
 			size_t size = strcspn(text, ",");
-			if (put_text(config, (enum config_id)i, slice_from(text, size), &place, fault) != 0)
+			if (put_text(config, i, slice_from(text, size), &place, fault) != 0)
 				return -1;
 			if (text[size] == '\0')
 				break;
@@ -312,7 +315,7 @@ from_flags(struct config *config, const struct config_sources *sources, struct f
 {
 	for (size_t i = 0; i < sources->setting_count; i++) {
 		const struct config_setting *setting = &sources->settings[i];
-		const struct config_key *key = &config_keys[setting->id];
+		const struct config_key *key = config_key(setting->id);
 		struct place place = { .source = CONFIG_FLAG };
 		if (key->flag != NULL)
 			snprintf(place.name, sizeof(place.name), "--%s", key->flag);
@@ -327,12 +330,12 @@ from_flags(struct config *config, const struct config_sources *sources, struct f
 static int
 from_defaults(struct config *config, struct fault *fault)
 {
-	for (int i = 0; i < CONFIG_COUNT; i++) {
+	for (size_t i = 0; i < config_key_count(); i++) {
 		struct place place = { .source = CONFIG_DEFAULT };
-		if (config_keys[i].fallback == NULL)
+		if (config_key(i)->fallback == NULL)
 			continue;
-		snprintf(place.name, sizeof(place.name), "default of %s", config_keys[i].name);
-		if (put_text(config, (enum config_id)i, slice_text(config_keys[i].fallback), &place, fault) != 0)
+		snprintf(place.name, sizeof(place.name), "default of %s", config_key(i)->name);
+		if (put_text(config, i, slice_text(config_key(i)->fallback), &place, fault) != 0)
 			return -1;
 	}
 	return 0;
@@ -370,9 +373,9 @@ config_stray(char *const *environment, size_t *at)
 		size_t size = strcspn(text, "=");
 		bool known = strncmp(text, "MOONLOG_", 8) != 0 || strncmp(text, "MOONLOG_CONFIG=", 15) == 0 ||
 			     strncmp(text, "MOONLOG_PROBE=", 14) == 0;
-		for (int i = 0; i < CONFIG_COUNT && !known; i++) {
+		for (size_t i = 0; i < config_key_count() && !known; i++) {
 			char name[VARIABLE_SIZE];
-			config_variable((enum config_id)i, name, sizeof(name));
+			config_variable(i, name, sizeof(name));
 			known = strlen(name) == size && strncmp(text, name, size) == 0;
 		}
 		if (!known)
@@ -384,7 +387,7 @@ config_stray(char *const *environment, size_t *at)
 /* ---- telling ---- */
 
 void
-config_origin(const struct config *config, enum config_id id, struct buf *out)
+config_origin(const struct config *config, size_t id, struct buf *out)
 {
 	const struct config_value *value = &config->values[id];
 	char name[VARIABLE_SIZE];
@@ -407,8 +410,8 @@ config_origin(const struct config *config, enum config_id id, struct buf *out)
 		buf_text(out, name);
 		break;
 	case CONFIG_FLAG:
-		if (config_keys[id].flag != NULL)
-			buf_format(out, "--%s", config_keys[id].flag);
+		if (config_key(id)->flag != NULL)
+			buf_format(out, "--%s", config_key(id)->flag);
 		else
 			buf_text(out, "--set");
 		break;
@@ -416,7 +419,7 @@ config_origin(const struct config *config, enum config_id id, struct buf *out)
 }
 
 void
-config_json(const struct config *config, enum config_id id, struct buf *out)
+config_json(const struct config *config, size_t id, struct buf *out)
 {
 	const struct config_value *value = &config->values[id];
 
@@ -424,7 +427,7 @@ config_json(const struct config *config, enum config_id id, struct buf *out)
 		buf_text(out, "null");
 		return;
 	}
-	switch (config_keys[id].kind) {
+	switch (config_key(id)->kind) {
 	case CONFIG_KIND_TEXTS:
 	case CONFIG_KIND_PATHS:
 		buf_byte(out, '[');

@@ -32,8 +32,10 @@ enum config_id {
 	CONFIG_GROUP_APPENDS,
 	CONFIG_PROJECTION_BATCH,
 	CONFIG_HEAP_BYTES,
-	CONFIG_COUNT
+	CONFIG_HTTP /* the first of HTTP's limits, in the order of http_limits_table */
 };
+
+#define CONFIG_KEYS_MAX (CONFIG_HTTP + 32)
 
 enum config_kind {
 	CONFIG_KIND_TEXT,
@@ -58,7 +60,8 @@ struct config_key {
 	const char *help;
 };
 
-extern const struct config_key config_keys[CONFIG_COUNT];
+size_t config_key_count(void);
+const struct config_key *config_key(size_t id);
 
 enum config_source { CONFIG_UNSET, CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
 
@@ -76,11 +79,11 @@ struct config_value {
 struct config {
 	struct arena arena;
 	const char *file; /* NULL: none was read */
-	struct config_value values[CONFIG_COUNT];
+	struct config_value values[CONFIG_KEYS_MAX];
 };
 
 struct config_setting {
-	enum config_id id;
+	size_t id;
 	const char *text;
 };
 
@@ -101,27 +104,27 @@ int config_find(struct slice name);
 /* "; did you mean ..." for an unknown one, or "". */
 const char *config_suggest(struct slice name, char *text, size_t size);
 /* "MOONLOG_LOG_LEVEL". */
-void config_variable(enum config_id id, char *text, size_t size);
+void config_variable(size_t id, char *text, size_t size);
 /* The next variable from environment[*at] on that begins with MOONLOG_ and means nothing; NULL at the end. */
 const char *config_stray(char *const *environment, size_t *at);
 
 /* Appends "file moonlog.lua:3", "environment MOONLOG_DATA", "flag --data" or "default". */
-void config_origin(const struct config *config, enum config_id id, struct buf *out);
+void config_origin(const struct config *config, size_t id, struct buf *out);
 /* Appends the value as JSON; null when unset. */
-void config_json(const struct config *config, enum config_id id, struct buf *out);
+void config_json(const struct config *config, size_t id, struct buf *out);
 
 static inline int64_t
-config_integer(const struct config *config, enum config_id id)
+config_integer(const struct config *config, size_t id)
 {
 	return config->values[id].integer;
 }
 static inline const char *
-config_text(const struct config *config, enum config_id id)
+config_text(const struct config *config, size_t id)
 {
 	return config->values[id].text;
 }
 static inline bool
-config_given(const struct config *config, enum config_id id)
+config_given(const struct config *config, size_t id)
 {
 	return config->values[id].source > CONFIG_DEFAULT;
 }

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The one table of configuration keys. A limit's default is the engine's own; 0 there would mean the same. */
+/*
+ * The one table of configuration keys: our own, and behind them one for each limit of HTTP's table, made from it on
+ * first use so that a limit is written down once. Used by one thread, before any other is started.
+ */
 #include "daemon/config.h"
+
+#include <stdio.h>
+
+#include "http/limits.h"
 
 #define MIB ((int64_t)1 << 20)
 #define GIB ((int64_t)1 << 30)
 
-const struct config_key config_keys[CONFIG_COUNT] = {
+static const struct config_key own_keys[CONFIG_HTTP] = {
 	[CONFIG_DATA] = { "data", CONFIG_KIND_PATH, NULL, 0, 0, NULL, "data", "DIR", "data directory: the store and its read models" },
 	[CONFIG_LISTEN] = { "listen", CONFIG_KIND_TEXTS, "127.0.0.1:8080", 0, 0, NULL, "listen", "HOST:PORT",
 			    "address to serve; port 0 takes a free one; may be repeated" },
@@ -46,3 +53,46 @@ const struct config_key config_keys[CONFIG_COUNT] = {
 	[CONFIG_HEAP_BYTES] = { "limits.heap_bytes", CONFIG_KIND_BYTES, "64MiB", MIB, 16 * GIB, NULL, NULL, "BYTES",
 				"memory of one script machine" },
 };
+
+static struct config_key http_keys[CONFIG_KEYS_MAX - CONFIG_HTTP];
+static char http_names[countof(http_keys)][48];
+static char http_fallbacks[countof(http_keys)][24];
+
+static void
+make_http_key(size_t number)
+{
+	const struct http_limit *limit = &http_limits_table[number];
+	size_t size = strlen(limit->name);
+	bool bytes = strncmp(limit->meaning, "bytes", 5) == 0 ||
+		     (size > 6 && strcmp(limit->name + size - 6, "_bytes") == 0);
+
+	snprintf(http_names[number], sizeof(http_names[number]), "http.%s", limit->name);
+	snprintf(http_fallbacks[number], sizeof(http_fallbacks[number]), "%llu", (unsigned long long)limit->fallback);
+	http_keys[number] = (struct config_key){
+		.name = http_names[number],
+		.kind = bytes ? CONFIG_KIND_BYTES : CONFIG_KIND_INTEGER,
+		.fallback = http_fallbacks[number],
+		.least = (int64_t)limit->least,
+		.most = (int64_t)limit->most,
+		.label = bytes ? "BYTES" : "N",
+		.help = limit->meaning,
+	};
+}
+
+size_t
+config_key_count(void)
+{
+	must(http_limits_count <= countof(http_keys));
+	return CONFIG_HTTP + http_limits_count;
+}
+
+const struct config_key *
+config_key(size_t id)
+{
+	if (id < CONFIG_HTTP)
+		return &own_keys[id];
+	must(id < config_key_count());
+	if (http_keys[id - CONFIG_HTTP].name == NULL)
+		make_http_key(id - CONFIG_HTTP);
+	return &http_keys[id - CONFIG_HTTP];
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of verbs and their options: what the parser takes, what the help prints, what the man page is checked by. */
+#include "daemon/verb.h"
+
+const struct option verb_options[OPTION_COUNT] = {
+	[OPTION_JSON] = { "json", NULL, "print JSON: one document, or one a line for lists" },
+	[OPTION_AT] = { "at", "VERSION|TIME", "as of this version, or of this time (ISO 8601)" },
+	[OPTION_FROM] = { "from", "VERSION", "begin with this version" },
+	[OPTION_AFTER] = { "after", "POSITION", "begin after this position of the log" },
+	[OPTION_LIMIT] = { "limit", "N", "at most so many" },
+	[OPTION_LINES] = { "lines", "N", "so many entries before following (10)" },
+	[OPTION_ONCE] = { "once", NULL, "do not follow: end with the last entry" },
+	[OPTION_NO_WAIT] = { "no-wait", NULL, "return when the order is taken" },
+	[OPTION_CALLER] = { "caller", "NAME", "what ctx.caller is" },
+};
+
+#define JSON OPTION_BIT(OPTION_JSON)
+#define ANY_NUMBER ((size_t)-1)
+
+const struct verb verbs[] = {
+	{ "serve", "--data DIR [--listen HOST:PORT] DOMAIN_FOLDER...", "run the daemon",
+	  "Opens (or makes) the store in DIR, loads the domains and serves them until TERM or INT, which\n"
+	  "lets it finish what it has begun. The address is logged and written to DIR/moonlog.address.",
+	  0, VERB_CONFIG_ALL, 0, ANY_NUMBER, false, verb_serve },
+	{ "new", "NAME", "make a domain's folder",
+	  "NAME is a word of a-z, 0-9 and _, or a path that ends in one. Writes an aggregate, a projection,\n"
+	  "a query, routes and a spec that passes.",
+	  0, VERB_CONFIG_NONE, 1, 1, false, verb_new },
+	{ "test", "[FOLDER...] [BUSTED OPTIONS]", "run the specs of domains",
+	  "Runs spec/*.lua of each folder (default: the current one) through the engine's own sandbox.",
+	  0, VERB_CONFIG_NONE, 0, ANY_NUMBER, true, verb_test },
+	{ "check", "FOLDER...", "load rules and report what is wrong with them",
+	  "Prints each finding as file:line: reason.", JSON, VERB_CONFIG_NONE, 1, ANY_NUMBER, false, verb_check },
+	{ "try", "STREAM COMMAND [JSON]", "what a command would do, without doing it",
+	  "Decides against the stream as it stands and prints the events, the reply or the refusal. Asks the\n"
+	  "daemon of --data when one runs, else reads the store; without --data the stream is empty. Rules come\n"
+	  "from --domain FOLDER, else from the store.",
+	  JSON | OPTION_BIT(OPTION_CALLER), VERB_CONFIG_RULES, 2, 3, false, verb_try },
+	{ "stream list", "[PREFIX]", "names and versions of streams", NULL,
+	  JSON | OPTION_BIT(OPTION_LIMIT), VERB_CONFIG_STORE, 0, 1, false, verb_stream_list },
+	{ "stream show", "STREAM", "the events of a stream", NULL,
+	  JSON | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_LIMIT), VERB_CONFIG_STORE, 1, 1, false, verb_stream_show },
+	{ "stream tail", "[PREFIX]", "the end of the log, and what comes", NULL,
+	  JSON | OPTION_BIT(OPTION_AFTER) | OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_ONCE), VERB_CONFIG_STORE, 0, 1,
+	  false, verb_stream_tail },
+	{ "state", "STREAM", "the state of a stream, now or then", NULL,
+	  JSON | OPTION_BIT(OPTION_AT), VERB_CONFIG_RULES, 1, 1, false, verb_state },
+	{ "projection list", "", "projections and how far they are", NULL, JSON, VERB_CONFIG_RULES, 0, 0, false,
+	  verb_projection_list },
+	{ "projection rebuild", "DOMAIN.PROJECTION", "make a projection's rows anew from the log", NULL,
+	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_rebuild },
+	{ "projection retry", "DOMAIN.PROJECTION", "try the event again that stopped a projection", NULL,
+	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_retry },
+	{ "projection skip", "DOMAIN.PROJECTION", "step over the event that stopped a projection", NULL,
+	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_skip },
+	{ "status", "", "what the daemon is doing",
+	  "Without a daemon: what the store holds, and exit code 69.", JSON, VERB_CONFIG_STORE, 0, 0, false,
+	  verb_status },
+	{ "backup", "FILE", "a verified copy of the store, also while the daemon runs", NULL, JSON, VERB_CONFIG_STORE,
+	  1, 1, false, verb_backup },
+	{ "restore", "BACKUP --data DIR", "put a backup in place of an absent or empty data directory", NULL, JSON,
+	  VERB_CONFIG_STORE, 1, 1, false, verb_restore },
+	{ "verify", "", "check every entry, link, version and index of the store, also while the daemon runs", NULL,
+	  JSON, VERB_CONFIG_STORE, 0, 0, false, verb_verify },
+	{ "config", "", "the merged configuration and where each value comes from", NULL, JSON, VERB_CONFIG_ALL, 0,
+	  ANY_NUMBER, false, verb_config },
+	{ "version", "", "versions of moonlog and of its libraries", NULL, JSON, VERB_CONFIG_NONE, 0, 0, false,
+	  verb_version },
+	{ "help", "[VERB]", "this, or more about a verb", NULL, 0, VERB_CONFIG_NONE, 0, 2, false, verb_help },
+};
+const size_t verb_count = countof(verbs);
