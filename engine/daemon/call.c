@@ -14,6 +14,15 @@ call_number(const struct call *call, enum option_id option, uint64_t otherwise, 
 	return 0;
 }
 
+void
+call_domains(struct call *call)
+{
+	/* args_parse leaves room for a setting a word. */
+	for (size_t i = 0; i < call->word_count; i++)
+		call->settings[call->setting_count++] = (struct config_setting){ CONFIG_DOMAINS, call->words[i] };
+	call->word_count = 0;
+}
+
 int
 call_config(const struct call *call, struct config *config, struct fault *fault)
 {

@@ -75,6 +75,8 @@ call_has(const struct call *call, enum option_id option)
 /* The number given with an option, or `otherwise`. Fails: INPUT "usage". */
 int call_number(const struct call *call, enum option_id option, uint64_t otherwise, uint64_t *number,
 		struct fault *fault);
+/* Turns the words into settings of "domains", as `serve` takes them. */
+void call_domains(struct call *call);
 /* Owns: see config_load. */
 int call_config(const struct call *call, struct config *config, struct fault *fault);
 /* The data directory of a configuration. Fails: CONFIG "usage" when none is given. */
