@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Puts an engine together from its rooms: the store, the read models, the scripts. The only file that names them. */
+#ifndef MOONLOG_DAEMON_WIRE_H
+#define MOONLOG_DAEMON_WIRE_H
+
+#include "core/engine.h"
+
+struct wire {
+	char *data; /* NULL: in memory */
+	struct store *store;
+	struct engine *engine;
+};
+
+struct wire_options {
+	const char *data; /* the data directory, made when absent; NULL: everything in memory */
+	bool must_exist;  /* a store must be there already */
+	struct engine_limits limits;
+	uint64_t remember_ids;
+	int64_t remember_us;
+	/* Called once, on a thread of the engine's, when the store can take no more commits. May be NULL. */
+	void (*fatal)(void *self, const struct fault *fault);
+	void *self;
+};
+
+/* Owns: store and engine, until wire_close (also after a failure). Fails: as sqlite_open, engine_open. */
+int wire_open(struct wire *wire, const struct wire_options *options, struct fault *fault);
+/* The engine must have been drained, or hold nothing. */
+void wire_close(struct wire *wire);
+
+#endif
