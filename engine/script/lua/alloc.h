@@ -21,6 +21,9 @@ struct alloc_pool {
 	size_t cap_bytes;
 };
 
+/* Why the last refused block was refused: what a memory error reports. */
+enum alloc_refusal { ALLOC_NOT_REFUSED, ALLOC_HEAP_CAP, ALLOC_BLOCK_CAP, ALLOC_POOL_CAP, ALLOC_SYSTEM };
+
 struct alloc {
 	size_t used_bytes;
 	size_t peak_bytes;
@@ -32,6 +35,7 @@ struct alloc {
 	void *slabs;
 	char *slab_at;
 	size_t slab_left;
+	enum alloc_refusal refusal;
 };
 
 void alloc_init(struct alloc *alloc, size_t cap_bytes, size_t block_bytes, struct alloc_pool *pool);

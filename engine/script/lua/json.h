@@ -30,6 +30,9 @@ int json_read(lua_State *L, struct slice text, const struct json_limits *limits,
  */
 int json_write(lua_State *L, int index, struct buf *out, const struct json_limits *limits, struct fault *fault);
 
+/* With the defaults in the place of zeros. */
+struct json_limits json_limits_filled(const struct json_limits *limits);
+
 /* Makes the registry's array metatable; called once, by sandbox_open. */
 void json_open(lua_State *L);
 void json_push_null(lua_State *L);

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fault.h"
+#include "script/script.h"
 
 enum schema_type {
 	SCHEMA_ANY,
@@ -62,9 +63,21 @@ struct schema_field {
 /* Money and times differ: decimals and ISO 8601 text on the WIRE (requests, replies), integers when STORED. */
 enum schema_mode { SCHEMA_WIRE, SCHEMA_STORED };
 
+/* A member of the outermost object that is taken out instead of being refused, unless the schema declares it. */
+struct schema_lift {
+	struct slice name; /* "expectedVersion" */
+	bool found;
+	int64_t integer; /* >= 0 */
+};
+
+/* A context of zeros reads the wire with no extras. */
 struct schema_context {
 	enum schema_mode mode;
 	struct slice currency; /* of money without a sibling that names one: the domain's setting; empty: "EUR" */
+	/* schema_read: texts that become members of the outermost object where the bytes lack them. */
+	const struct script_param *params;
+	size_t param_count;
+	struct schema_lift *lift; /* schema_read; may be NULL */
 };
 
 /* What does not fit, for the client: "amount: at most 2 decimals in EUR (offset 11)". */
@@ -90,7 +103,7 @@ int schema_compile_fields(lua_State *L, int index, struct arena *arena, const ch
 
 /*
  * Pushes the value of `bytes`, checked: unknown fields refused, missing ones named, defaults filled, null in an optional
- * field left out. Inside vm_protect. Fails with nothing pushed.
+ * field left out. No bytes at all read as {} where an object is wanted. Inside vm_protect. Fails with nothing pushed.
  */
 int schema_read(lua_State *L, const struct schema *schema, struct slice bytes, const struct schema_context *context,
 		struct schema_trouble *trouble);

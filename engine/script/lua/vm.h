@@ -58,7 +58,7 @@ struct vm {
 	struct vm_trouble trouble;
 	struct fault raised;     /* what vm_raise last carried */
 	bool spent;              /* memory ran out once: make a new state from the snapshot, as soon as can be */
-	lua_CFunction stock[8];  /* enum vm_stock: functions of the packaged library behind our wrappers */
+	lua_CFunction stock_format; /* the packaged string.format behind our checks */
 	/*
 	 * The watchdog's place: the running call must end by this clock reading (mono_ns; 0 = none), whether it was told
 	 * to, and the coroutine that runs now, since a hook belongs to one coroutine.
@@ -67,8 +67,6 @@ struct vm {
 	atomic_bool killed;
 	_Atomic(lua_State *) running;
 };
-
-enum vm_stock { VM_STOCK_FORMAT, VM_STOCK_CONCAT, VM_STOCK_UNPACK };
 
 /* A state with the sandbox ready. `pool` (process-wide cap) may be NULL. Fails: MEMORY; a broken sandbox is a BUG. */
 int vm_new(const struct vm_limits *limits, const struct vm_host *host, struct alloc_pool *pool, struct vm **vm,

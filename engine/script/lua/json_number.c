@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers of JSON both ways, exact: integers are 64 bits or refused; a float read is the nearest double, a float
+ * written is the shortest text that reads back as it and always shows a point or an exponent.
+ *
+ * Most numbers take short cuts that are exact by arithmetic: a mantissa below 2^53 times or divided by a power of ten up
+ * to 22 is rounded once; up to 15 digits name a double uniquely. The rest goes through the C library.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "script/lua/json_reader.h"
+#include "script/lua/json_writer.h"
+
+#define EXACT_MANTISSA ((uint64_t)1 << 53)
+#define EXACT_POWER    22
+
+static const double powers[EXACT_POWER + 1] = { 1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,
+						1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+						1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+
+static inline bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static const char *
+skip_digits(const char *at, const char *end)
+{
+	while (at < end && is_digit(*at))
+		at++;
+	return at;
+}
+
+bool
+json_reader_number(struct json_reader *reader, struct slice *raw, bool *integral)
+{
+	const char *begin = reader->at, *at = begin, *end = reader->end, *digits;
+	if (at < end && *at == '-')
+		at++;
+	digits = at;
+	at = skip_digits(at, end);
+	if (at == digits)
+		return json_reader_fail(reader, begin, at == begin ? "a value expected" : "a digit expected after '-'");
+	if (*digits == '0' && at - digits > 1)
+		return json_reader_fail(reader, begin, "a number may not begin with 0");
+	*integral = true;
+	if (at < end && *at == '.') {
+		*integral = false;
+		digits = ++at;
+		at = skip_digits(at, end);
+		if (at == digits)
+			return json_reader_fail(reader, at, "a digit expected after '.'");
+	}
+	if (at < end && (*at == 'e' || *at == 'E')) {
+		*integral = false;
+		at++;
+		if (at < end && (*at == '+' || *at == '-'))
+			at++;
+		digits = at;
+		at = skip_digits(at, end);
+		if (at == digits)
+			return json_reader_fail(reader, at, "a digit expected in the exponent");
+	}
+	if ((size_t)(at - begin) > reader->limits.number_bytes)
+		return json_reader_fail_limit(reader, begin, "the number is too long");
+	*raw = slice_from(begin, (size_t)(at - begin));
+	reader->at = at;
+	return true;
+}
+
+bool
+json_number_integer(struct slice raw, int64_t *integer)
+{
+	bool negative = raw.size > 0 && raw.data[0] == '-';
+	uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX, value = 0;
+	for (size_t i = negative; i < raw.size; i++) {
+		uint64_t digit = (uint64_t)(raw.data[i] - '0');
+		if (value > (limit - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*integer = negative ? (int64_t)(0 - value) : (int64_t)value;
+	return true;
+}
+
+/* The digits as one integer below 2^53 and the power of ten beside it; false when they do not fit. */
+static bool
+split_number(const char *at, const char *end, uint64_t *mantissa, int *power)
+{
+	int point = 0, exponent = 0;
+	bool seen = false, negative = false;
+	*mantissa = 0;
+	for (; at < end && (is_digit(*at) || *at == '.'); at++) {
+		if (*at == '.') {
+			seen = true;
+			continue;
+		}
+		*mantissa = *mantissa * 10 + (uint64_t)(*at - '0');
+		if (*mantissa > EXACT_MANTISSA)
+			return false;
+		point += seen;
+	}
+	if (at < end) {
+		at++;
+		negative = *at == '-';
+		at += *at == '-' || *at == '+';
+		for (; at < end && exponent < 1000; at++)
+			exponent = exponent * 10 + (*at - '0');
+	}
+	*power = (negative ? -exponent : exponent) - point;
+	return *power >= -EXACT_POWER && *power <= EXACT_POWER;
+}
+
+bool
+json_number_float(struct slice raw, double *number)
+{
+	bool negative = raw.size > 0 && raw.data[0] == '-';
+	uint64_t mantissa;
+	int power;
+	if (split_number(raw.data + negative, raw.data + raw.size, &mantissa, &power)) {
+		double value = power < 0 ? (double)mantissa / powers[-power] : (double)mantissa * powers[power];
+		*number = negative ? -value : value;
+		return true;
+	}
+	char text[512];
+	if (raw.size >= sizeof text)
+		return false;
+	memcpy(text, raw.data, raw.size);
+	text[raw.size] = '\0';
+	*number = strtod(text, NULL);
+	return isfinite(*number);
+}
+
+size_t
+json_integer_text(int64_t integer, char text[JSON_NUMBER_SIZE])
+{
+	char digits[JSON_NUMBER_SIZE];
+	size_t count = 0, size = 0;
+	uint64_t rest = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
+	do {
+		digits[count++] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest != 0);
+	if (integer < 0)
+		text[size++] = '-';
+	while (count > 0)
+		text[size++] = digits[--count];
+	return size;
+}
+
+/* Up to six decimals and fifteen digits. Gives 0 when the number has more. */
+static size_t
+short_float_text(double number, char *text)
+{
+	double scaled = number * 1e6;
+	size_t size = 0;
+	if (!(scaled < 1e15) || scaled != floor(scaled) || scaled / 1e6 != number)
+		return 0;
+	uint64_t whole = (uint64_t)scaled;
+	uint64_t decimals = whole % 1000000;
+	size = json_integer_text((int64_t)(whole / 1000000), text);
+	text[size++] = '.';
+	for (uint64_t unit = 100000; unit > 0; unit /= 10) {
+		text[size++] = (char)('0' + decimals / unit);
+		decimals %= unit;
+		if (decimals == 0)
+			break;
+	}
+	return size;
+}
+
+/* "1e+07" -> "1e7"; a text without point and exponent gets ".0". */
+static size_t
+tidy_float(char *text)
+{
+	char *e = strchr(text, 'e');
+	if (e == NULL) {
+		if (strchr(text, '.') == NULL)
+			strcat(text, ".0");
+		return strlen(text);
+	}
+	char *from = e + 1, *to = e + 1;
+	if (*from == '-')
+		*to++ = *from++;
+	else if (*from == '+')
+		from++;
+	while (*from == '0' && from[1] != '\0')
+		from++;
+	while (*from != '\0')
+		*to++ = *from++;
+	*to = '\0';
+	return (size_t)(to - text);
+}
+
+size_t
+json_float_text(double number, char text[JSON_NUMBER_SIZE])
+{
+	size_t size = 0;
+	if (signbit(number)) {
+		text[size++] = '-';
+		number = -number;
+	}
+	size_t shorter = short_float_text(number, text + size);
+	if (shorter > 0)
+		return size + shorter;
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text + size, JSON_NUMBER_SIZE - size, "%.*g", digits, number);
+		if (digits == 17 || strtod(text + size, NULL) == number)
+			break;
+	}
+	return size + tidy_float(text + size);
+}

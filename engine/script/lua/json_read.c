@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises: what is accepted is RFC 8259 in UTF-8 without duplicate keys and nothing else; integers keep 64 bits or are
+ * refused, floats are rounded correctly; failures name the byte.
+ *
+ * Members and elements wait on the Lua stack until their table ends or PENDING of them are there, so that most tables
+ * are made at their final size. Canonical bytes come with ascending keys, which proves that no key is doubled; other
+ * keys are looked up before they are set.
+ *
+ * Fails: by a reason and a place in the reader. Lua errors are raised for memory only.
+ */
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "script/lua/json_reader.h"
+
+#define PENDING       32
+#define SCRATCH_BYTES 512
+
+static const char key_array = 0;
+static const char null_value = 0;
+
+/* Bytes of a string that need no look: everything but quote, backslash, controls and the upper half. */
+static const bool plain[256] = {
+	[' '] = true, ['!'] = true,
+#define ROW(n) [n] = true, [n + 1] = true, [n + 2] = true, [n + 3] = true
+	ROW(0x23), ROW(0x27), ROW(0x2b), ROW(0x2f), ROW(0x33), ROW(0x37), ROW(0x3b), ROW(0x3f), ROW(0x43), ROW(0x47),
+	ROW(0x4b), ROW(0x4f), ROW(0x53), ROW(0x57), [0x5b] = true, ROW(0x5d), ROW(0x61), ROW(0x65), ROW(0x69),
+	ROW(0x6d), ROW(0x71), ROW(0x75), ROW(0x79), [0x7d] = true, [0x7e] = true, [0x7f] = true,
+#undef ROW
+};
+
+void
+json_open(lua_State *L)
+{
+	lua_createtable(L, 0, 2);
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &key_array);
+}
+
+void
+json_push_null(lua_State *L)
+{
+	union {
+		const void *constant;
+		void *plain;
+	} null = { .constant = &null_value };
+	lua_pushlightuserdata(L, null.plain);
+}
+
+bool
+json_is_null(lua_State *L, int index)
+{
+	return lua_islightuserdata(L, index) && lua_touserdata(L, index) == &null_value;
+}
+
+void
+json_mark_array(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key_array);
+	lua_setmetatable(L, -2);
+}
+
+void
+json_new_array(lua_State *L, int expected)
+{
+	lua_createtable(L, expected, 0);
+	json_mark_array(L);
+}
+
+bool
+json_is_array(lua_State *L, int index)
+{
+	if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index))
+		return false;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key_array);
+	bool same = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return same;
+}
+
+struct json_limits
+json_limits_filled(const struct json_limits *limits)
+{
+	struct json_limits filled = limits != NULL ? *limits : (struct json_limits){ 0 };
+	if (filled.depth == 0)
+		filled.depth = 64;
+	if (filled.string_bytes == 0)
+		filled.string_bytes = (size_t)256 << 10;
+	if (filled.number_bytes == 0)
+		filled.number_bytes = 64;
+	if (filled.total_bytes == 0)
+		filled.total_bytes = (size_t)1 << 20;
+	return filled;
+}
+
+void
+json_reader_init(struct json_reader *reader, lua_State *L, struct slice text, const struct json_limits *limits)
+{
+	*reader = (struct json_reader){ .L = L, .limits = json_limits_filled(limits) };
+	reader->start = reader->at = text.data != NULL ? text.data : "";
+	reader->end = reader->start + text.size;
+	if (text.size > reader->limits.total_bytes)
+		json_reader_fail_limit(reader, reader->start, "the text is too long");
+}
+
+bool
+json_reader_fail(struct json_reader *reader, const char *at, const char *reason)
+{
+	if (reader->error == NULL) {
+		reader->error = reason;
+		reader->error_at = at;
+	}
+	return false;
+}
+
+bool
+json_reader_fail_limit(struct json_reader *reader, const char *at, const char *reason)
+{
+	reader->over_limit = reader->error == NULL;
+	return json_reader_fail(reader, at, reason);
+}
+
+int
+json_reader_fault(const struct json_reader *reader, struct fault *fault)
+{
+	return fault_set(fault, reader->over_limit ? FAULT_LIMIT : FAULT_INPUT,
+			 reader->over_limit ? "json_limit" : "bad_json", "JSON at offset %zu: %s",
+			 (size_t)(reader->error_at - reader->start), reader->error);
+}
+
+/* ---- strings ---- */
+
+/* Length of the well-formed UTF-8 sequence at `at`, or 0. */
+static size_t
+utf8_size(const unsigned char *at, const unsigned char *end)
+{
+	size_t left = (size_t)(end - at);
+	if (at[0] < 0xc2)
+		return 0;
+	if (at[0] < 0xe0)
+		return left >= 2 && (at[1] & 0xc0) == 0x80 ? 2 : 0;
+	if (at[0] < 0xf0) {
+		if (left < 3 || (at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80)
+			return 0;
+		if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0))
+			return 0;
+		return 3;
+	}
+	if (at[0] > 0xf4 || left < 4 || (at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80 || (at[3] & 0xc0) != 0x80)
+		return 0;
+	if ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90))
+		return 0;
+	return 4;
+}
+
+static bool
+hex4(const char *at, const char *end, unsigned *unit)
+{
+	*unit = 0;
+	if (end - at < 4)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		char c = at[i];
+		unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+				 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
+							: 16;
+		if (digit == 16)
+			return false;
+		*unit = *unit << 4 | digit;
+	}
+	return true;
+}
+
+static char *
+utf8_put(char *to, unsigned code)
+{
+	if (code < 0x80) {
+		*to++ = (char)code;
+	} else if (code < 0x800) {
+		*to++ = (char)(0xc0 | code >> 6);
+		*to++ = (char)(0x80 | (code & 0x3f));
+	} else if (code < 0x10000) {
+		*to++ = (char)(0xe0 | code >> 12);
+		*to++ = (char)(0x80 | (code >> 6 & 0x3f));
+		*to++ = (char)(0x80 | (code & 0x3f));
+	} else {
+		*to++ = (char)(0xf0 | code >> 18);
+		*to++ = (char)(0x80 | (code >> 12 & 0x3f));
+		*to++ = (char)(0x80 | (code >> 6 & 0x3f));
+		*to++ = (char)(0x80 | (code & 0x3f));
+	}
+	return to;
+}
+
+/* *at stands behind "\u". */
+static bool
+unescape_unicode(struct json_reader *reader, const char **at, const char *end, char **to)
+{
+	unsigned unit, low;
+	const char *begin = *at - 2;
+	if (!hex4(*at, end, &unit))
+		return json_reader_fail(reader, begin, "\\u wants four hexadecimal digits");
+	*at += 4;
+	if (unit >= 0xdc00 && unit < 0xe000)
+		return json_reader_fail(reader, begin, "lone surrogate");
+	if (unit >= 0xd800 && unit < 0xdc00) {
+		if (end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u' || !hex4(*at + 2, end, &low) ||
+		    low < 0xdc00 || low >= 0xe000)
+			return json_reader_fail(reader, begin, "lone surrogate");
+		*at += 6;
+		unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+	}
+	*to = utf8_put(*to, unit);
+	return true;
+}
+
+/* From `at` to `end`, which the scan has passed; never longer than it was. Gives the end in `to`, or NULL. */
+static char *
+unescape(struct json_reader *reader, const char *at, const char *end, char *to)
+{
+	while (at < end) {
+		if (*at != '\\') {
+			*to++ = *at++;
+			continue;
+		}
+		at += 2;
+		switch (at[-1]) {
+		case 'b':
+			*to++ = '\b';
+			break;
+		case 'f':
+			*to++ = '\f';
+			break;
+		case 'n':
+			*to++ = '\n';
+			break;
+		case 'r':
+			*to++ = '\r';
+			break;
+		case 't':
+			*to++ = '\t';
+			break;
+		case 'u':
+			if (!unescape_unicode(reader, &at, end, &to))
+				return NULL;
+			break;
+		case '"':
+		case '\\':
+		case '/':
+			*to++ = at[-1];
+			break;
+		default:
+			json_reader_fail(reader, at - 2, "unknown escape");
+			return NULL;
+		}
+	}
+	return to;
+}
+
+static bool
+push_unescaped(struct json_reader *reader, const char *at, const char *end)
+{
+	char scratch[SCRATCH_BYTES], *to = scratch;
+	bool large = (size_t)(end - at) > sizeof scratch;
+	scratch[0] = '\0';
+	if (large)
+		to = lua_newuserdatauv(reader->L, (size_t)(end - at), 0);
+	char *stop = unescape(reader, at, end, to);
+	if (stop != NULL)
+		lua_pushlstring(reader->L, to, (size_t)(stop - to));
+	if (large)
+		lua_remove(reader->L, stop != NULL ? -2 : -1);
+	return stop != NULL;
+}
+
+bool
+json_reader_string(struct json_reader *reader, struct slice *raw)
+{
+	const char *begin = reader->at, *at = begin, *end = reader->end;
+	bool escaped = false;
+	for (;;) {
+		while (at < end && plain[(unsigned char)*at])
+			at++;
+		if (at == end)
+			return json_reader_fail(reader, begin - 1, "string without end");
+		unsigned char c = (unsigned char)*at;
+		if (c == '"')
+			break;
+		if (c == '\\') {
+			escaped = true;
+			at += end - at >= 2 ? 2 : 1;
+		} else if (c < ' ') {
+			return json_reader_fail(reader, at, "control character in a string");
+		} else {
+			size_t size = utf8_size((const unsigned char *)at, (const unsigned char *)end);
+			if (size == 0)
+				return json_reader_fail(reader, at, "not UTF-8");
+			at += size;
+		}
+	}
+	if ((size_t)(at - begin) > reader->limits.string_bytes)
+		return json_reader_fail_limit(reader, begin - 1, "the string is too long");
+	reader->at = at + 1;
+	if (raw != NULL)
+		*raw = slice_from(begin, (size_t)(at - begin));
+	if (escaped)
+		return push_unescaped(reader, begin, at);
+	lua_pushlstring(reader->L, begin, (size_t)(at - begin));
+	return true;
+}
+
+/* ---- tables ---- */
+
+bool
+json_reader_open(struct json_reader *reader)
+{
+	if (++reader->depth > reader->limits.depth)
+		return json_reader_fail_limit(reader, reader->at - 1, "nested too deeply");
+	luaL_checkstack(reader->L, 2 * PENDING + 8, NULL);
+	return true;
+}
+
+bool
+json_reader_more(struct json_reader *reader, char closing, bool *first)
+{
+	if (reader->error != NULL)
+		return false;
+	json_reader_space(reader);
+	if (reader->at == reader->end)
+		return json_reader_fail(reader, reader->at,
+					closing == '}' ? "the object has no end" : "the array has no end");
+	if (*reader->at == closing) {
+		reader->at++;
+		reader->depth--;
+		return false;
+	}
+	if (!*first) {
+		if (*reader->at != ',')
+			return json_reader_fail(reader, reader->at,
+						closing == '}' ? "',' or '}' expected" : "',' or ']' expected");
+		reader->at++;
+		json_reader_space(reader);
+	}
+	*first = false;
+	if (closing == ']')
+		return true;
+	if (reader->at == reader->end || *reader->at != '"')
+		return json_reader_fail(reader, reader->at, "a key in double quotes expected");
+	reader->at++;
+	return true;
+}
+
+bool
+json_reader_colon(struct json_reader *reader)
+{
+	json_reader_space(reader);
+	if (reader->at == reader->end || *reader->at != ':')
+		return json_reader_fail(reader, reader->at, "':' expected");
+	reader->at++;
+	json_reader_space(reader);
+	return true;
+}
+
+/* Sets the `count` pairs on top into the table at `table`, made now if there is none yet. */
+static bool
+flush_pairs(struct json_reader *reader, int table, int count, bool ascending)
+{
+	lua_State *L = reader->L;
+	if (lua_isnil(L, table)) {
+		lua_createtable(L, 0, count);
+		lua_replace(L, table);
+	}
+	while (count-- > 0) {
+		if (!ascending) {
+			lua_pushvalue(L, -2);
+			if (lua_rawget(L, table) != LUA_TNIL)
+				return json_reader_fail(reader, reader->at - 1, "the object before this has a key twice");
+			lua_pop(L, 1);
+		}
+		lua_rawset(L, table);
+	}
+	return true;
+}
+
+static bool
+read_object(struct json_reader *reader)
+{
+	lua_State *L = reader->L;
+	if (!json_reader_open(reader))
+		return false;
+	lua_pushnil(L);
+	int table = lua_gettop(L), pending = 0;
+	bool first = true, ascending = true;
+	struct slice last = SLICE_NONE, key;
+	while (json_reader_more(reader, '}', &first)) {
+		if (!json_reader_string(reader, &key) || !json_reader_colon(reader) || !json_reader_value(reader))
+			return false;
+		/* bytes order undecoded: an escape in a key voids the proof */
+		ascending = ascending && (last.data == NULL || slice_compare(last, key) < 0) &&
+			    memchr(key.data, '\\', key.size) == NULL;
+		last = key;
+		if (++pending == PENDING) {
+			if (!flush_pairs(reader, table, pending, ascending))
+				return false;
+			pending = 0;
+		}
+	}
+	return reader->error == NULL && flush_pairs(reader, table, pending, ascending);
+}
+
+static void
+flush_elements(lua_State *L, int table, lua_Integer done, int count)
+{
+	if (lua_isnil(L, table)) {
+		json_new_array(L, count);
+		lua_replace(L, table);
+	}
+	for (int i = count; i > 0; i--)
+		lua_rawseti(L, table, done + i);
+}
+
+static bool
+read_array(struct json_reader *reader)
+{
+	lua_State *L = reader->L;
+	if (!json_reader_open(reader))
+		return false;
+	lua_pushnil(L);
+	int table = lua_gettop(L), pending = 0;
+	lua_Integer done = 0;
+	bool first = true;
+	while (json_reader_more(reader, ']', &first)) {
+		if (!json_reader_value(reader))
+			return false;
+		if (++pending == 2 * PENDING) {
+			flush_elements(L, table, done, pending);
+			done += pending;
+			pending = 0;
+		}
+	}
+	if (reader->error != NULL)
+		return false;
+	flush_elements(L, table, done, pending);
+	return true;
+}
+
+bool
+json_reader_word(struct json_reader *reader, const char *word, size_t size)
+{
+	if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, word, size) != 0)
+		return json_reader_fail(reader, reader->at, "a value expected");
+	reader->at += size;
+	return true;
+}
+
+static bool
+read_number(struct json_reader *reader)
+{
+	struct slice raw;
+	bool integral;
+	int64_t integer;
+	double number;
+	if (!json_reader_number(reader, &raw, &integral))
+		return false;
+	if (integral) {
+		if (!json_number_integer(raw, &integer))
+			return json_reader_fail(reader, raw.data, "integer out of 64-bit range");
+		lua_pushinteger(reader->L, integer);
+		return true;
+	}
+	if (!json_number_float(raw, &number))
+		return json_reader_fail(reader, raw.data, "number out of range");
+	lua_pushnumber(reader->L, number);
+	return true;
+}
+
+bool
+json_reader_value(struct json_reader *reader)
+{
+	if (reader->at == reader->end)
+		return json_reader_fail(reader, reader->at, "a value expected");
+	switch (*reader->at) {
+	case '"':
+		reader->at++;
+		return json_reader_string(reader, NULL);
+	case '{':
+		reader->at++;
+		return read_object(reader);
+	case '[':
+		reader->at++;
+		return read_array(reader);
+	case 't':
+		lua_pushboolean(reader->L, 1);
+		return json_reader_word(reader, "true", 4);
+	case 'f':
+		lua_pushboolean(reader->L, 0);
+		return json_reader_word(reader, "false", 5);
+	case 'n':
+		json_push_null(reader->L);
+		return json_reader_word(reader, "null", 4);
+	default:
+		return read_number(reader);
+	}
+}
+
+bool
+json_reader_end(struct json_reader *reader)
+{
+	json_reader_space(reader);
+	return reader->at == reader->end || json_reader_fail(reader, reader->at, "something after the value");
+}
+
+int
+json_read(lua_State *L, struct slice text, const struct json_limits *limits, struct fault *fault)
+{
+	struct json_reader reader;
+	int top = lua_gettop(L);
+	luaL_checkstack(L, 8, NULL);
+	json_reader_init(&reader, L, text, limits);
+	if (reader.error == NULL) {
+		json_reader_space(&reader);
+		if (json_reader_value(&reader) && json_reader_end(&reader))
+			return 0;
+	}
+	lua_settop(L, top);
+	return json_reader_fault(&reader, fault);
+}
