@@ -32,6 +32,7 @@ struct mailbox {
 	size_t limit;
 	bool closed;
 	bool sleeping; /* the taker waits in mailbox_wait */
+	bool nudged;   /* the next wait returns at once */
 	struct waker waker;
 };
 
@@ -44,7 +45,7 @@ bool mailbox_give(struct mailbox *box, struct mail *mail);
 struct mail *mailbox_take(struct mailbox *box);
 /* The same, after waiting up to timeout_ns (< 0 = for ever) for a first message; NULL on time-out or when closed and empty. */
 struct mail *mailbox_wait(struct mailbox *box, int64_t timeout_ns);
-/* Wakes a taker that waits, as if a message had come. */
+/* Wakes a taker that waits, as if a message had come; one that does not wait yet finds its next wait over at once. */
 void mailbox_nudge(struct mailbox *box);
 /* No more gives; what is inside can still be taken. */
 void mailbox_close(struct mailbox *box);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A linked list under a mutex. Giving costs one short lock; a wake-up is made only when the box was empty, and a signal
+ * only when the taker sleeps. The waker is called after the lock is released.
+ */
+#include "base/mailbox.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/fault.h"
+
+void
+mailbox_init(struct mailbox *box, size_t limit, const struct waker *waker)
+{
+	pthread_condattr_t monotonic;
+
+	*box = (struct mailbox){ .limit = limit };
+	if (waker != NULL)
+		box->waker = *waker;
+	box->last = &box->first;
+	must(pthread_mutex_init(&box->lock, NULL) == 0);
+	must(pthread_condattr_init(&monotonic) == 0);
+	must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+	must(pthread_cond_init(&box->filled, &monotonic) == 0);
+	pthread_condattr_destroy(&monotonic);
+}
+
+void
+mailbox_fini(struct mailbox *box)
+{
+	pthread_cond_destroy(&box->filled);
+	pthread_mutex_destroy(&box->lock);
+}
+
+static void
+wake(struct mailbox *box, bool signal, bool call)
+{
+	if (signal)
+		pthread_cond_signal(&box->filled);
+	if (call && box->waker.wake != NULL)
+		box->waker.wake(box->waker.self);
+}
+
+bool
+mailbox_give(struct mailbox *box, struct mail *mail)
+{
+	pthread_mutex_lock(&box->lock);
+	if (box->closed || (box->limit != 0 && box->count >= box->limit)) {
+		pthread_mutex_unlock(&box->lock);
+		return false;
+	}
+	bool was_empty = box->first == NULL, sleeping = box->sleeping;
+	mail->next = NULL;
+	*box->last = mail;
+	box->last = &mail->next;
+	box->count++;
+	box->sleeping = false;
+	pthread_mutex_unlock(&box->lock);
+	wake(box, sleeping, was_empty);
+	return true;
+}
+
+static struct mail *
+take_locked(struct mailbox *box)
+{
+	struct mail *all = box->first;
+
+	box->first = NULL;
+	box->last = &box->first;
+	box->count = 0;
+	return all;
+}
+
+struct mail *
+mailbox_take(struct mailbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	struct mail *all = take_locked(box);
+	pthread_mutex_unlock(&box->lock);
+	return all;
+}
+
+static struct timespec
+deadline_after(int64_t timeout_ns)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += (time_t)(timeout_ns / 1000000000);
+	at.tv_nsec += (long)(timeout_ns % 1000000000);
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_sec++;
+		at.tv_nsec -= 1000000000;
+	}
+	return at;
+}
+
+struct mail *
+mailbox_wait(struct mailbox *box, int64_t timeout_ns)
+{
+	struct timespec deadline = { 0, 0 };
+
+	if (timeout_ns > 0)
+		deadline = deadline_after(timeout_ns);
+	pthread_mutex_lock(&box->lock);
+	if (box->first == NULL && !box->closed && !box->nudged && timeout_ns != 0) {
+		/* Whoever wakes us clears `sleeping`: that is also how a nudge is told from a spurious wake-up. */
+		box->sleeping = true;
+		int waited = 0;
+		while (box->sleeping && waited != ETIMEDOUT)
+			waited = timeout_ns < 0 ? pthread_cond_wait(&box->filled, &box->lock)
+						: pthread_cond_timedwait(&box->filled, &box->lock, &deadline);
+		box->sleeping = false;
+	}
+	box->nudged = false;
+	struct mail *all = take_locked(box);
+	pthread_mutex_unlock(&box->lock);
+	return all;
+}
+
+void
+mailbox_nudge(struct mailbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	bool sleeping = box->sleeping;
+	box->sleeping = false;
+	box->nudged = true;
+	pthread_mutex_unlock(&box->lock);
+	wake(box, sleeping, true);
+}
+
+void
+mailbox_close(struct mailbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	bool sleeping = box->sleeping;
+	box->closed = true;
+	box->sleeping = false;
+	pthread_mutex_unlock(&box->lock);
+	wake(box, sleeping, true);
+}
+
+bool
+mailbox_is_closed(struct mailbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	bool closed = box->closed;
+	pthread_mutex_unlock(&box->lock);
+	return closed;
+}
+
+size_t
+mailbox_count(struct mailbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	size_t count = box->count;
+	pthread_mutex_unlock(&box->lock);
+	return count;
+}
