@@ -16,6 +16,14 @@
 #include "model/command_id.h"
 #include "model/entry.h"
 
+/* Sizes that the door lets through, in bytes (entries: model/entry.h; streams: model/stream.h). */
+#define STORE_TOPIC_MAX   249 /* Kafka's */
+#define STORE_KEY_MAX     1024
+#define STORE_HEADERS_MAX (64 * 1024)
+#define STORE_SPACE_MAX   200
+#define STORE_VALUE_MAX   (16 * 1024 * 1024)
+#define STORE_RECORDS_MAX 4000 /* a commit */
+
 struct store;        /* an open store */
 struct store_reader; /* one thread's window on it */
 

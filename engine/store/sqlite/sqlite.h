@@ -10,6 +10,7 @@ struct sqlite_options {
 	const char *path;              /* the directory; the store is path/moonlog.db, path/moonlog.lock, path/witness */
 	bool create;                   /* make directory (0700) and store when absent */
 	bool read_only;                /* beside a running daemon: no lock, no writer, store_commit refused */
+	bool accept_lost_tail;         /* open although the witness knows a later or another head, and believe the log */
 	bool no_sync;                  /* sabotage for tests only: synchronous=OFF */
 	uint64_t remember_ids;         /* command ids remembered at most; 0 = 10 million */
 	int64_t remember_us;           /* and for how long; 0 = 7 days */
@@ -22,7 +23,7 @@ struct sqlite_options {
 
 /*
  * Fails: CONFIG "store_locked" (another process has it), "not_a_store" (a file of another program), "newer_store" (schema of
- * a later version), "store_missing"; CORRUPT; AWAY for I/O.
+ * a later version), "store_missing", "lost_tail" (the witness knows more than the log); CORRUPT; AWAY for I/O.
  */
 int sqlite_open(const struct sqlite_options *options, struct store **store, struct fault *fault);
 /* Puts a verified backup in place of an absent or empty data directory, never over one that holds a store. */
