@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* One assignment a key; nothing is decided here. */
+#include "daemon/setup.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define DAY_US 86400000000LL
+
+void
+setup_log(const struct config *config)
+{
+	/* The choices of both keys are written in the order of their enumerations. */
+	log_setup(STDERR_FILENO, (enum log_level)config_integer(config, CONFIG_LOG_LEVEL),
+		  (enum log_format)config_integer(config, CONFIG_LOG_FORMAT));
+}
+
+static size_t
+size_of(const struct config *config, size_t id)
+{
+	return (size_t)config_integer(config, id);
+}
+
+void
+setup_wire(const struct config *config, struct wire_options *options)
+{
+	*options = (struct wire_options){
+		.remember_ids = (uint64_t)config_integer(config, CONFIG_REMEMBER_IDS),
+		.remember_us = config_integer(config, CONFIG_REMEMBER_DAYS) * DAY_US,
+	};
+	options->limits = (struct engine_limits){
+		.workers = (unsigned)config_integer(config, CONFIG_WORKERS),
+		.readers = (unsigned)config_integer(config, CONFIG_READERS),
+		.queue_length = size_of(config, CONFIG_QUEUE_LENGTH),
+		.domain_share = size_of(config, CONFIG_DOMAIN_SHARE),
+		.queue_wait_us = config_integer(config, CONFIG_QUEUE_WAIT_MS) * 1000,
+		.attempts = (unsigned)config_integer(config, CONFIG_ATTEMPTS),
+		.hot_states = size_of(config, CONFIG_HOT_STATES),
+		.warm_bytes = size_of(config, CONFIG_WARM_BYTES),
+		.group_appends = size_of(config, CONFIG_GROUP_APPENDS),
+		.projection_batch = size_of(config, CONFIG_PROJECTION_BATCH),
+		.heap_bytes = size_of(config, CONFIG_HEAP_BYTES),
+		.development = config_integer(config, CONFIG_DEVELOPMENT) != 0,
+	};
+}
+
+void
+setup_http(const struct config *config, struct http_limits *limits)
+{
+	struct fault fault;
+
+	http_limits_defaults(limits);
+	for (size_t i = 0; i < http_limits_count; i++) {
+		/* The same table gave the range by which the value was checked. */
+		must(http_limits_set(limits, slice_text(http_limits_table[i].name),
+				     (uint64_t)config_integer(config, CONFIG_HTTP + i), &fault) == 0);
+	}
+}
+
+int
+setup_domains(const struct config *config, struct engine *engine, struct fault *fault)
+{
+	const struct config_value *domains = &config->values[CONFIG_DOMAINS];
+
+	if (domains->item_count == 0)
+		return fault_set(fault, FAULT_CONFIG, "usage", "no domain is given: name at least one folder");
+	for (size_t i = 0; i < domains->item_count; i++) {
+		if (engine_add_domain(engine, domains->items[i], fault) != 0)
+			return -1;
+	}
+	return 0;
+}

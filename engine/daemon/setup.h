@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* From configuration to the options of the rooms. */
+#ifndef MOONLOG_DAEMON_SETUP_H
+#define MOONLOG_DAEMON_SETUP_H
+
+#include "daemon/config.h"
+#include "daemon/wire.h"
+#include "http/server.h"
+
+void setup_log(const struct config *config);
+/* The engine's limits and the store's; `data` and `fatal` stay the caller's to set. */
+void setup_wire(const struct config *config, struct wire_options *options);
+void setup_http(const struct config *config, struct http_limits *limits);
+/* Adds the configured domains. Fails: CONFIG "usage" when there are none; as engine_add_domain. */
+int setup_domains(const struct config *config, struct engine *engine, struct fault *fault);
+
+#endif
