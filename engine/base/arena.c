@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ARENA_BLOCK 4096u
+#define ARENA_BLOCK     4096u
 #define ARENA_BLOCK_MAX (256u * 1024u)
-#define ARENA_ALIGN 16u
+#define ARENA_ALIGN     16u
 
 struct arena_block {
 	struct arena_block *older;
@@ -82,12 +82,10 @@ void *
 arena_alloc(struct arena *arena, size_t size)
 {
 	struct arena_block *block = arena->blocks;
-	size_t rounded = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	size_t rounded = size != 0 ? (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1) : ARENA_ALIGN;
 
 	if (rounded < size || rounded > arena->cap_bytes - arena->used_bytes)
 		return NULL;
-	if (rounded == 0)
-		rounded = ARENA_ALIGN;
 	if (block == NULL || block->size - block->used < rounded)
 		block = add_block(arena, rounded);
 	if (block == NULL)

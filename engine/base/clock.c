@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define US_PER_SECOND INT64_C(1000000)
+#define US_PER_SECOND   INT64_C(1000000)
 #define SECONDS_PER_DAY 86400
 
 static int64_t
@@ -83,11 +83,13 @@ clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
 	}
 	civil_of(days, &year, &month, &day);
 	if (year < 0 || year > 9999) {
-		snprintf(text, CLOCK_TEXT_SIZE, year < 0 ? "0000-01-01T00:00:00.000000Z" : "9999-12-31T23:59:59.999999Z");
+		snprintf(text, CLOCK_TEXT_SIZE,
+			 year < 0 ? "0000-01-01T00:00:00.000000Z" : "9999-12-31T23:59:59.999999Z");
 		return;
 	}
-	snprintf(text, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)year % 10000, month % 100, day % 100,
-		 (unsigned)(rest / 3600) % 100, (unsigned)(rest / 60 % 60), (unsigned)(rest % 60), (unsigned)micro % 1000000);
+	snprintf(text, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)year % 10000, month % 100,
+		 day % 100, (unsigned)(rest / 3600) % 100, (unsigned)(rest / 60 % 60), (unsigned)(rest % 60),
+		 (unsigned)micro % 1000000);
 }
 
 /* Reads exactly `count` digits. */

@@ -8,8 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A text is one line, whatever a script or a client put into it. */
+static void
+make_one_line(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
 const char *
-fault_class_name(enum fault_class class)
+fault_class_name(enum fault_class of)
 {
 	static const char *const names[] = {
 		[FAULT_NONE] = "none",       [FAULT_INPUT] = "input",     [FAULT_LIMIT] = "limit",
@@ -20,7 +29,7 @@ fault_class_name(enum fault_class class)
 	};
 	static_assert(countof(names) == FAULT_CLASSES, "every class has a name");
 
-	return class < FAULT_CLASSES ? names[class] : "bug";
+	return of < FAULT_CLASSES ? names[of] : "bug";
 }
 
 void
@@ -51,6 +60,7 @@ fault_set_at(struct fault *fault, enum fault_class class, const char *code, cons
 	va_start(args, format);
 	vsnprintf(fault->text, sizeof(fault->text), format, args);
 	va_end(args);
+	make_one_line(fault->text);
 	return -1;
 }
 
@@ -65,6 +75,7 @@ fault_prefix(struct fault *fault, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(prefix, sizeof(prefix), format, args);
 	va_end(args);
+	make_one_line(prefix);
 	memcpy(text, fault->text, sizeof(text));
 	int size = snprintf(fault->text, sizeof(fault->text), "%s: ", prefix);
 	if (size > 0 && (size_t)size < sizeof(fault->text))

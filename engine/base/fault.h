@@ -30,14 +30,14 @@ enum fault_class {
 
 struct fault {
 	enum fault_class class;
-	int native;         /* errno, SQLite code ...; 0 = none */
-	const char *file;   /* where it was first noticed in our source */
+	int native;       /* errno, SQLite code ...; 0 = none */
+	const char *file; /* where it was first noticed in our source */
 	int line;
-	char code[40];      /* stable, machine-readable, snake_case: "bad_json", "outcome_unknown" */
-	char text[600];     /* one line for a person: place and reason */
+	char code[40];  /* stable, machine-readable, snake_case: "bad_json", "outcome_unknown" */
+	char text[600]; /* one line for a person: place and reason */
 };
 
-const char *fault_class_name(enum fault_class class);
+const char *fault_class_name(enum fault_class of);
 /* The stable code used when none was given: "limit", "busy" ... */
 void fault_clear(struct fault *fault);
 

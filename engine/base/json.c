@@ -26,7 +26,8 @@ wrong(struct scan *scan, const char *reason)
 static void
 skip_blanks(struct scan *scan)
 {
-	while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
+	while (scan->at < scan->end &&
+	       (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
 		scan->at++;
 }
 
@@ -77,7 +78,11 @@ static size_t
 utf8_length(const unsigned char *at, size_t left)
 {
 	unsigned char lead = at[0];
-	size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+	size_t length = lead < 0x80                   ? 1
+			: lead >= 0xc2 && lead < 0xe0 ? 2
+			: lead >= 0xe0 && lead < 0xf0 ? 3
+			: lead >= 0xf0 && lead < 0xf5 ? 4
+						      : 0;
 
 	if (length == 0 || length > left)
 		return 0;
@@ -293,14 +298,16 @@ json_check(struct slice text, struct json_value *value, struct fault *fault)
 			return 0;
 		wrong(&scan, "more after the value");
 	}
-	return fault_set(fault, FAULT_INPUT, "bad_json", "%s at byte %zu", scan.reason != NULL ? scan.reason : "no value",
-			 (size_t)(scan.at - scan.start));
+	return fault_set(fault, FAULT_INPUT, "bad_json", "%s at byte %zu",
+			 scan.reason != NULL ? scan.reason : "no value", (size_t)(scan.at - scan.start));
 }
 
 void
 json_iter(struct json_iter *iter, struct json_value value)
 {
-	iter->object = value.kind == JSON_OBJECT;
+	*iter = (struct json_iter){ .object = value.kind == JSON_OBJECT };
+	if (value.kind != JSON_OBJECT && value.kind != JSON_ARRAY)
+		return;
 	iter->at = value.raw.data + 1;
 	iter->end = value.raw.data + value.raw.size - 1;
 }
@@ -388,8 +395,9 @@ decode_escape(const char *at, const char *end, struct buf *out)
 void
 json_decode(struct json_value string, struct buf *out)
 {
+	if (string.kind != JSON_STRING)
+		return;
 	const char *at = string.raw.data + 1, *end = string.raw.data + string.raw.size - 1;
-
 	while (at < end) {
 		const char *escape = memchr(at, '\\', (size_t)(end - at));
 		const char *stop = escape != NULL ? escape : end;
@@ -437,7 +445,8 @@ json_quote(struct buf *out, struct slice text)
 		quote_byte(out, c);
 		from = i + 1;
 	}
-	buf_add(out, slice_from(text.data + from, text.size - from));
+	if (from < text.size)
+		buf_add(out, slice_from(text.data + from, text.size - from));
 	buf_byte(out, '"');
 }
 

@@ -26,7 +26,7 @@ int json_check(struct slice text, struct json_value *value, struct fault *fault)
 /*
  * Walks the members of an object or the elements of an array that json_check has passed:
  *   struct json_iter it; json_iter(&it, value); while (json_next(&it, &key, &item)) ...
- * `key` is raw between the quotes, escapes undecoded (empty for arrays).
+ * `key` is raw between the quotes, escapes undecoded (empty for arrays). Any other kind has no members.
  */
 struct json_iter {
 	const char *at;
@@ -37,15 +37,16 @@ void json_iter(struct json_iter *iter, struct json_value value);
 bool json_next(struct json_iter *iter, struct slice *key, struct json_value *item);
 /* The member of an object with this key (compared undecoded). false when absent. */
 bool json_member(struct json_value object, struct slice key, struct json_value *item);
-/* Decoded text of a string value, appended to `out`. */
+/* Decoded text of a string value, appended to `out`; nothing for another kind. */
 void json_decode(struct json_value string, struct buf *out);
 bool json_to_i64(struct json_value number, int64_t *integer);
 bool json_to_u64(struct json_value number, uint64_t *integer);
 
 /* The writer: a quoted string, escapes only what must be (control characters, quote, backslash). */
 void json_quote(struct buf *out, struct slice text);
-/* "key": with the comma before it when the last byte written is not an opening bracket. */
+/* "key": with the comma before it where json_comma puts one. */
 void json_key(struct buf *out, const char *key);
+/* A comma, unless a value may stand here already: at the start, after an opening bracket, comma, colon or line break. */
 void json_comma(struct buf *out);
 /* Is this well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool json_utf8(struct slice text);

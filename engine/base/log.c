@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line, one write(2), on the stack: no lock, no heap, and a target that takes nothing is ignored. A line longer than
- * LINE_MAX is cut; its fields stay well-formed because each is added whole or not at all.
+ * One line, one write(2), on the stack: no lock, no heap, and a target that takes nothing now loses the line instead of
+ * holding us up. A line longer than LOG_LINE_MAX is cut; it stays well-formed because a field is added whole or not at all.
  */
 #include "base/log.h"
 
+#include <assert.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 
+/* A pipe that polls as writable takes a line of this size without blocking. */
 #define LOG_LINE_MAX 4096
+static_assert(LOG_LINE_MAX <= PIPE_BUF, "a line is written whole");
+#define LOG_MESSAGE_MAX 200
 
 static atomic_int log_fd = 2;
 static atomic_int log_least = LOG_INFO;
@@ -20,6 +27,7 @@ static atomic_int log_shape = LOG_LOGFMT;
 struct line {
 	char text[LOG_LINE_MAX];
 	size_t size;
+	bool full; /* something did not fit */
 };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error", "off" };
@@ -53,11 +61,13 @@ log_level_parse(const char *text, enum log_level *level)
 static void
 put(struct line *line, const char *bytes, size_t size)
 {
-	/* The newline keeps its place. */
-	if (line->size + size < sizeof(line->text)) {
-		memcpy(line->text + line->size, bytes, size);
-		line->size += size;
+	/* The end of the line keeps its place. */
+	if (line->full || size > sizeof(line->text) - 2 - line->size) {
+		line->full = true;
+		return;
 	}
+	memcpy(line->text + line->size, bytes, size);
+	line->size += size;
 }
 
 static void
@@ -69,6 +79,8 @@ put_text(struct line *line, const char *text)
 static void
 put_escaped(struct line *line, struct slice text)
 {
+	bool foreign = !json_utf8(text);
+
 	put_text(line, "\"");
 	for (size_t i = 0; i < text.size; i++) {
 		unsigned char c = (unsigned char)text.data[i];
@@ -79,6 +91,8 @@ put_escaped(struct line *line, struct slice text)
 			put(line, "\\n", 2);
 		else if (c < 0x20 || c == 0x7f)
 			put(line, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
+		else if (foreign && c >= 0x80)
+			put_text(line, "\\ufffd");
 		else
 			put(line, (const char *)&c, 1);
 	}
@@ -93,7 +107,7 @@ is_plain(struct slice text)
 		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f)
 			return false;
 	}
-	return text.size != 0;
+	return text.size != 0 && json_utf8(text);
 }
 
 static void
@@ -112,8 +126,18 @@ put_field(struct line *line, const struct log_field *field, bool json)
 	else
 		put(line, field->text.data, field->text.size);
 	/* Too long for what is left: without it rather than broken. */
-	if (line->size + 8 >= sizeof(line->text))
+	if (line->full)
 		line->size = before;
+	line->full = false;
+}
+
+static void
+send_line(const struct line *line)
+{
+	struct pollfd target = { .fd = atomic_load_explicit(&log_fd, memory_order_relaxed), .events = POLLOUT };
+
+	if (poll(&target, 1, 0) == 1 && (target.revents & POLLOUT) != 0 && write(target.fd, line->text, line->size) < 0)
+		return; /* nobody is left to be told */
 }
 
 void
@@ -121,7 +145,13 @@ log_write(enum log_level level, const char *message, const struct log_field *fie
 {
 	bool json = atomic_load_explicit(&log_shape, memory_order_relaxed) == LOG_JSON;
 	char now[CLOCK_TEXT_SIZE];
-	struct line line = { .size = 0 };
+	struct slice text = slice_text(message);
+	struct line line;
+
+	line.size = 0;
+	line.full = false;
+	if (text.size > LOG_MESSAGE_MAX)
+		text.size = LOG_MESSAGE_MAX;
 
 	if (!log_wants(level) || level >= LOG_OFF)
 		return;
@@ -131,15 +161,15 @@ log_write(enum log_level level, const char *message, const struct log_field *fie
 	put_text(&line, json ? "\",\"level\":\"" : " level=");
 	put_text(&line, level_names[level]);
 	put_text(&line, json ? "\",\"msg\":" : " msg=");
-	if (json || !is_plain(slice_text(message)))
-		put_escaped(&line, slice_text(message));
+	if (json || !is_plain(text))
+		put_escaped(&line, text);
 	else
-		put_text(&line, message);
+		put(&line, text.data, text.size);
 	for (size_t i = 0; i < count; i++)
 		put_field(&line, &fields[i], json);
-	put_text(&line, json ? "}\n" : "\n");
-	if (write(atomic_load_explicit(&log_fd, memory_order_relaxed), line.text, line.size) < 0)
-		return;
+	memcpy(line.text + line.size, json ? "}\n" : "\n", json ? 2 : 1);
+	line.size += json ? 2 : 1;
+	send_line(&line);
 }
 
 void

@@ -42,8 +42,8 @@ log_int(const char *key, int64_t integer)
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count);
 /* log_line(LOG_INFO, "listening", log_text("address", a), log_int("port", p)); at least one field. */
-#define log_line(level, message, ...)                                                                             \
-	log_write((level), (message), (struct log_field[]){ __VA_ARGS__ },                                        \
+#define log_line(level, message, ...)                                                                                  \
+	log_write((level), (message), (struct log_field[]){ __VA_ARGS__ },                                             \
 		  sizeof((struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field))
 /* With the fault's class, code, text, native code, file and line as fields. */
 void log_fault(enum log_level level, const char *message, const struct fault *fault);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A linked list under a mutex. Giving costs one short lock; a wake-up is made only when the box was empty, and a signal
- * only when the taker sleeps. The waker is called after the lock is released.
+ * only when the taker sleeps. The signal is sent under the lock, so that a taker may end the box as soon as it has what it
+ * waited for (a box on the stack of a blocking call); the waker is called without it [I11] and must outlive its givers.
  */
 #include "base/mailbox.h"
 
@@ -33,13 +34,18 @@ mailbox_fini(struct mailbox *box)
 	pthread_mutex_destroy(&box->lock);
 }
 
+/* Ends the caller's hold of the lock; from here on the box may be gone. */
 static void
-wake(struct mailbox *box, bool signal, bool call)
+unlock_and_wake(struct mailbox *box, bool call)
 {
-	if (signal)
+	const struct waker waker = box->waker;
+
+	if (box->sleeping)
 		pthread_cond_signal(&box->filled);
-	if (call && box->waker.wake != NULL)
-		box->waker.wake(box->waker.self);
+	box->sleeping = false;
+	pthread_mutex_unlock(&box->lock);
+	if (call && waker.wake != NULL)
+		waker.wake(waker.self);
 }
 
 bool
@@ -50,14 +56,12 @@ mailbox_give(struct mailbox *box, struct mail *mail)
 		pthread_mutex_unlock(&box->lock);
 		return false;
 	}
-	bool was_empty = box->first == NULL, sleeping = box->sleeping;
+	bool was_empty = box->first == NULL;
 	mail->next = NULL;
 	*box->last = mail;
 	box->last = &mail->next;
 	box->count++;
-	box->sleeping = false;
-	pthread_mutex_unlock(&box->lock);
-	wake(box, sleeping, was_empty);
+	unlock_and_wake(box, was_empty);
 	return true;
 }
 
@@ -123,22 +127,16 @@ void
 mailbox_nudge(struct mailbox *box)
 {
 	pthread_mutex_lock(&box->lock);
-	bool sleeping = box->sleeping;
-	box->sleeping = false;
 	box->nudged = true;
-	pthread_mutex_unlock(&box->lock);
-	wake(box, sleeping, true);
+	unlock_and_wake(box, true);
 }
 
 void
 mailbox_close(struct mailbox *box)
 {
 	pthread_mutex_lock(&box->lock);
-	bool sleeping = box->sleeping;
 	box->closed = true;
-	box->sleeping = false;
-	pthread_mutex_unlock(&box->lock);
-	wake(box, sleeping, true);
+	unlock_and_wake(box, true);
 }
 
 bool

@@ -44,8 +44,11 @@ parse_one(char *text)
 		probe->act = PROBE_PAUSE;
 	else
 		return false;
-	if (probe->act == PROBE_PAUSE)
-		probe->pause_ms = strtoul(act + 9, NULL, 10);
+	if (probe->act == PROBE_PAUSE) {
+		probe->pause_ms = strtoul(act + 9, &end, 10);
+		if (end == act + 9 || *end != '\0')
+			return false;
+	}
 	probe_count++;
 	return true;
 }

@@ -43,7 +43,7 @@ slice_to_i64(struct slice text, int64_t *number)
 	bool sign = negative || (text.size != 0 && text.data[0] == '+');
 	uint64_t value;
 
-	if (!slice_to_u64(slice_from(text.data + sign, text.size - sign), &value))
+	if (text.size == 0 || !slice_to_u64(slice_from(text.data + sign, text.size - sign), &value))
 		return false;
 	if (value > (uint64_t)INT64_MAX + (negative ? 1 : 0))
 		return false;

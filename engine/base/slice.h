@@ -19,8 +19,8 @@ struct slice {
 /* For printf: "%.*s", SLICE_ARG(s). */
 #define SLICE_ARG(s) (int)(s).size, ((s).data != NULL ? (s).data : "")
 
-#define countof(array) (sizeof(array) / sizeof((array)[0]))
-#define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define countof(array)                      (sizeof(array) / sizeof((array)[0]))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 static inline struct slice
 slice_from(const void *data, size_t size)

@@ -37,11 +37,16 @@ static void
 digest_content(const struct content *content, struct check *digest)
 {
 	static const char magic[16] = "moonlog entry 1";
-	const struct slice parts[] = { content->stream,  content->type,
-				       content->data,    content->topic,
-				       content->key,     content->headers,
-				       content->provenance->correlation_id, content->provenance->causation_id,
-				       content->provenance->traceparent,    content->provenance->actor };
+	const struct slice parts[] = { content->stream,
+				       content->type,
+				       content->data,
+				       content->topic,
+				       content->key,
+				       content->headers,
+				       content->provenance->correlation_id,
+				       content->provenance->causation_id,
+				       content->provenance->traceparent,
+				       content->provenance->actor };
 	char head[sizeof(magic) + 3 * 8 + countof(parts) * 8], *at = head + sizeof(magic);
 	struct digest_state state;
 
@@ -60,11 +65,11 @@ digest_content(const struct content *content, struct check *digest)
 }
 
 void
-entry_digest(const struct new_entry *entry, struct slice stream, uint32_t generation, const struct provenance *provenance,
-	     struct check *digest)
+entry_digest(const struct new_entry *entry, struct slice stream, uint32_t generation,
+	     const struct provenance *provenance, struct check *digest)
 {
-	struct content content = { entry->kind, entry->schema_version, generation,     stream,     entry->type, entry->data,
-				   entry->topic, entry->key,           entry->headers, provenance };
+	struct content content = { entry->kind, entry->schema_version, generation, stream,         entry->type,
+				   entry->data, entry->topic,          entry->key, entry->headers, provenance };
 
 	digest_content(&content, digest);
 }
@@ -72,8 +77,9 @@ entry_digest(const struct new_entry *entry, struct slice stream, uint32_t genera
 void
 entry_digest_recorded(const struct recorded_entry *entry, struct check *digest)
 {
-	struct content content = { entry->kind, entry->schema_version, entry->generation, entry->stream,     entry->type,
-				   entry->data, entry->topic,          entry->key,        entry->headers,    &entry->provenance };
+	struct content content = { entry->kind,    entry->schema_version, entry->generation, entry->stream,
+				   entry->type,    entry->data,           entry->topic,      entry->key,
+				   entry->headers, &entry->provenance };
 
 	digest_content(&content, digest);
 }

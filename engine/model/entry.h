@@ -44,11 +44,12 @@ struct new_entry {
 	uint32_t stream;         /* index into the append's streams */
 	uint32_t schema_version; /* of the type; from 1 */
 	struct slice type;
-	struct slice data;       /* canonical JSON */
-	struct slice topic;      /* empty: not published */
-	struct slice key;        /* of the message; empty: the stream's id */
-	struct slice headers;    /* canonical JSON object; empty: none */
-	struct check digest;     /* entry_digest of this entry; filled by whoever made it (workers hash, the committer links) */
+	struct slice data;    /* canonical JSON */
+	struct slice topic;   /* empty: not published */
+	struct slice key;     /* of the message; empty: the stream's id */
+	struct slice headers; /* canonical JSON object; empty: none */
+	struct check
+		digest; /* entry_digest of this entry; filled by whoever made it (workers hash, the committer links) */
 };
 
 /* What the log holds. Every slice lives in the arena that the read was given. */
@@ -61,9 +62,9 @@ struct recorded_entry {
 	stream_version version;
 	struct slice type;
 	uint32_t schema_version;
-	uint32_t generation;       /* of the scripts that decided it [I8]; 0 = none (written through the store door) */
-	int64_t recorded_at_us;    /* set by the committer, never before the last one */
-	struct id id;              /* entry_id: UUIDv7 of time and link; needs no byte in the store */
+	uint32_t generation;    /* of the scripts that decided it [I8]; 0 = none (written through the store door) */
+	int64_t recorded_at_us; /* set by the committer, never before the last one */
+	struct id id;           /* entry_id: UUIDv7 of time and link; needs no byte in the store */
 	struct provenance provenance;
 	struct slice data;
 	struct slice topic;

@@ -32,7 +32,8 @@ stream_id_ok(struct slice id)
 		return false;
 	for (size_t i = 0; i < id.size; i++) {
 		char c = id.data[i];
-		if (!is_lower(c) && !is_digit(c) && !(c >= 'A' && c <= 'Z') && (c == '\0' || strchr("._~:@-", c) == NULL))
+		if (!is_lower(c) && !is_digit(c) && !(c >= 'A' && c <= 'Z') &&
+		    (c == '\0' || strchr("._~:@-", c) == NULL))
 			return false;
 	}
 	return true;

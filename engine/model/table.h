@@ -23,8 +23,8 @@ enum column_type {
 struct column {
 	struct slice name;
 	enum column_type type;
-	bool optional;        /* may be null */
-	uint32_t length_max;  /* characters of text; 0 = no bound */
+	bool optional;         /* may be null */
+	uint32_t length_max;   /* characters of text; 0 = no bound */
 	struct slice currency; /* COLUMN_MONEY: name of the column that holds it; empty: the domain's setting */
 };
 
@@ -55,7 +55,17 @@ struct row {
 	struct cell *cells;
 };
 
-enum filter_op { FILTER_EQ, FILTER_NE, FILTER_LT, FILTER_LE, FILTER_GT, FILTER_GE, FILTER_PREFIX, FILTER_IS_NULL, FILTER_NOT_NULL };
+enum filter_op {
+	FILTER_EQ,
+	FILTER_NE,
+	FILTER_LT,
+	FILTER_LE,
+	FILTER_GT,
+	FILTER_GE,
+	FILTER_PREFIX,
+	FILTER_IS_NULL,
+	FILTER_NOT_NULL
+};
 
 struct filter {
 	uint16_t column;
@@ -75,7 +85,7 @@ struct row_query {
 	size_t filter_count;
 	const struct order *orders;
 	size_t order_count;
-	uint32_t limit;  /* 1..ROW_LIMIT_MAX */
+	uint32_t limit; /* 1..ROW_LIMIT_MAX */
 	uint32_t offset;
 };
 
@@ -92,8 +102,8 @@ struct row_port {
 	bool writable; /* false in queries: the writing calls are refused by the script room */
 	void *self;
 	/* *found false when there is no such row. `key` has one cell a key column. */
-	int (*get)(void *self, uint16_t table, const struct cell *key, struct arena *arena, struct row *row, bool *found,
-		   struct fault *fault);
+	int (*get)(void *self, uint16_t table, const struct cell *key, struct arena *arena, struct row *row,
+		   bool *found, struct fault *fault);
 	/* A row that exists is replaced whole. */
 	int (*put)(void *self, uint16_t table, const struct row *row, struct fault *fault);
 	/* Only a row that does not exist; INPUT "duplicate_row" otherwise (also from a unique index). */
