@@ -116,53 +116,83 @@ read_sources(struct rules *rules, struct store_reader *reader, struct json_value
 	return 0;
 }
 
-/* *mine: the generation is of the wanted domain, and its sources were read. */
 static int
-read_generation(struct rules *rules, struct store_reader *reader, uint64_t generation, struct slice domain, bool *mine,
-		struct fault *fault)
+last_generation(struct store_reader *reader, struct arena *arena, uint64_t *generation, struct fault *fault)
 {
-	char number[NUMBER_SIZE];
-	struct json_value manifest;
-	struct slice bytes, name;
+	struct slice last;
 	bool found;
 
-	*mine = false;
-	snprintf(number, sizeof(number), "%010u", (unsigned)generation);
-	if (store_read_record(reader, SLICE("generation"), slice_text(number), &rules->arena, &bytes, &found, fault) != 0)
+	*generation = 0;
+	if (store_read_record(reader, SLICE("generation_last"), SLICE("last"), arena, &last, &found, fault) != 0)
 		return -1;
-	if (!found)
-		return 0;
-	if (json_check(bytes, &manifest, fault) != 0 || !text_of(manifest, "domain", &name))
+	return !found || slice_to_u64(last, generation) ? 0 : bad_manifest("last", fault);
+}
+
+/* An empty `domain`: there is no such generation. */
+static int
+read_manifest(struct store_reader *reader, uint64_t generation, struct arena *arena, struct json_value *manifest,
+	      struct slice *domain, struct fault *fault)
+{
+	char number[NUMBER_SIZE];
+	struct slice bytes;
+	bool found;
+
+	*domain = SLICE_NONE;
+	snprintf(number, sizeof(number), "%010u", (unsigned)generation);
+	if (store_read_record(reader, SLICE("generation"), slice_text(number), arena, &bytes, &found, fault) != 0)
+		return -1;
+	if (found && (json_check(bytes, manifest, fault) != 0 || !text_of(*manifest, "domain", domain)))
 		return bad_manifest(number, fault);
-	if (!slice_equal(name, domain))
-		return 0;
-	*mine = true;
-	rules->sources.domain = name;
-	return read_sources(rules, reader, manifest, number, fault);
+	return 0;
 }
 
 int
 rules_from_store(struct rules *rules, struct store_reader *reader, struct slice domain, struct fault *fault)
 {
-	struct slice last;
-	uint64_t generation = 0;
-	bool found;
+	char number[NUMBER_SIZE];
+	uint64_t generation;
 
 	*rules = (struct rules){ 0 };
 	arena_init(&rules->arena, ARENA_MAX);
-	if (store_read_record(reader, SLICE("generation_last"), SLICE("last"), &rules->arena, &last, &found, fault) != 0)
+	if (last_generation(reader, &rules->arena, &generation, fault) != 0)
 		return -1;
-	if (found && !slice_to_u64(last, &generation))
-		return bad_manifest("last", fault);
 	for (; generation > 0; generation--) {
-		bool mine;
-		if (read_generation(rules, reader, generation, domain, &mine, fault) != 0)
+		struct json_value manifest;
+		if (read_manifest(reader, generation, &rules->arena, &manifest, &rules->sources.domain, fault) != 0)
 			return -1;
-		if (mine)
-			return load(rules, fault);
+		if (!slice_equal(rules->sources.domain, domain))
+			continue;
+		snprintf(number, sizeof(number), "%u", (unsigned)generation);
+		return read_sources(rules, reader, manifest, number, fault) != 0 ? -1 : load(rules, fault);
 	}
 	return fault_set(fault, FAULT_INPUT, "no_such_domain", "the store holds no rules of a domain \"%.*s\"",
 			 SLICE_ARG(domain));
+}
+
+int
+rules_domains(struct store_reader *reader, struct arena *arena, struct slice **names, size_t *count,
+	      struct fault *fault)
+{
+	uint64_t generation;
+
+	*count = 0;
+	*names = arena_alloc(arena, DOMAIN_MAX * sizeof(**names));
+	if (*names == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for the domains");
+	if (last_generation(reader, arena, &generation, fault) != 0)
+		return -1;
+	for (; generation > 0 && *count < DOMAIN_MAX; generation--) {
+		struct json_value manifest;
+		struct slice domain;
+		size_t i = 0;
+		if (read_manifest(reader, generation, arena, &manifest, &domain, fault) != 0)
+			return -1;
+		while (i < *count && !slice_equal((*names)[i], domain))
+			i++;
+		if (i == *count && domain.size != 0)
+			(*names)[(*count)++] = domain;
+	}
+	return 0;
 }
 
 /* The last part of a path: a domain's name. */

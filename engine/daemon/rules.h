@@ -21,6 +21,9 @@ int rules_from_store(struct rules *rules, struct store_reader *reader, struct sl
 /* The configured folder whose domain this is, else the store (`reader` may be NULL). */
 int rules_find(struct rules *rules, const struct config *config, struct store_reader *reader, struct slice domain,
 	       struct fault *fault);
+/* Names of all domains that the store holds rules of, newest generation first; in `arena`. */
+int rules_domains(struct store_reader *reader, struct arena *arena, struct slice **names, size_t *count,
+		  struct fault *fault);
 void rules_close(struct rules *rules);
 
 /* The number of an aggregate. Fails: INPUT "no_such_aggregate". */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/trial.h"
 #include "script/lua/lua_room.h"
 #include "store/memory/memory.h"
 #include "store/sqlite/sqlite.h"
@@ -57,6 +58,8 @@ open_store(struct wire *wire, const struct wire_options *options, struct fault *
 {
 	if (options->data == NULL)
 		return memory_open(NULL, &wire->store, fault);
+	if (options->trial)
+		return trial_open(options->data, &wire->store, fault);
 	struct sqlite_options sqlite = {
 		.path = options->data,
 		.create = !options->must_exist,
@@ -80,7 +83,7 @@ wire_open(struct wire *wire, const struct wire_options *options, struct fault *f
 	struct engine_parts parts = {
 		.store = wire->store,
 		.script = moon_ops(),
-		.open_view = open_view,
+		.open_view = options->trial ? NULL : open_view,
 		.self = wire,
 		.clock = clock_real(),
 		.entropy = entropy_real(),

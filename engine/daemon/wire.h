@@ -14,6 +14,7 @@ struct wire {
 struct wire_options {
 	const char *data; /* the data directory, made when absent; NULL: everything in memory */
 	bool must_exist;  /* a store must be there already */
+	bool trial;       /* for dry runs: nothing is recorded or projected, no lock is taken */
 	struct engine_limits limits;
 	uint64_t remember_ids;
 	int64_t remember_us;

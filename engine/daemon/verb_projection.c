@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `projection list|rebuild|retry|skip`. Orders go through the door; then the list is asked again and again until the
+ * projection stands where the order wanted it. Without a daemon the list is read from the read models themselves.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "daemon/client.h"
+#include "daemon/door.h"
+#include "daemon/print.h"
+#include "daemon/reading.h"
+#include "daemon/rules.h"
+#include "view/sqlite/view_sqlite.h"
+
+#define OUT_MAX   ((size_t)16 << 20)
+#define POLL_NS   100000000L
+#define PATH_SIZE 4096
+
+/* One projection of the list. */
+struct shown {
+	struct slice domain;
+	struct slice name;
+	struct slice state;
+	struct slice reason; /* raw JSON */
+	uint64_t position;
+	uint64_t head;
+	uint64_t rate;
+	uint64_t poison;
+	int64_t behind_us;
+};
+
+static struct slice
+member_text(struct json_value object, const char *key)
+{
+	struct json_value member;
+
+	if (!json_member(object, slice_text(key), &member))
+		return SLICE_NONE;
+	if (member.kind == JSON_STRING)
+		return slice_from(member.raw.data + 1, member.raw.size - 2);
+	return member.raw;
+}
+
+static uint64_t
+member_number(struct json_value object, const char *key)
+{
+	uint64_t number = 0;
+
+	if (!slice_to_u64(member_text(object, key), &number))
+		return 0;
+	return number;
+}
+
+static struct shown
+read_shown(struct json_value item)
+{
+	struct shown shown = {
+		.domain = member_text(item, "domain"),
+		.name = member_text(item, "name"),
+		.state = member_text(item, "state"),
+		.reason = member_text(item, "reason"),
+		.position = member_number(item, "position"),
+		.head = member_number(item, "head"),
+		.rate = member_number(item, "rate"),
+		.poison = member_number(item, "poison"),
+	};
+
+	shown.behind_us = (int64_t)member_number(item, "behind_us");
+	return shown;
+}
+
+static bool
+state_is(const struct shown *shown, const char *state)
+{
+	return slice_equal(shown->state, slice_text(state));
+}
+
+/* ---- list ---- */
+
+static void
+print_shown(const struct shown *shown, struct buf *out)
+{
+	char name[2 * STREAM_WORD_MAX + 2];
+
+	snprintf(name, sizeof(name), "%.*s.%.*s", SLICE_ARG(shown->domain), SLICE_ARG(shown->name));
+	buf_format(out, "%-32s %-12.*s %llu of %llu", name, SLICE_ARG(shown->state), (unsigned long long)shown->position,
+		   (unsigned long long)shown->head);
+	if (shown->behind_us > 0)
+		buf_format(out, ", %.1f s behind", (double)shown->behind_us / 1e6);
+	if (state_is(shown, "stopped"))
+		buf_format(out, ", at %llu: %.*s", (unsigned long long)shown->poison, SLICE_ARG(shown->reason));
+	buf_byte(out, '\n');
+}
+
+static int
+print_list(const struct call *call, struct slice answer, struct fault *fault)
+{
+	struct json_value list, item;
+	struct json_iter iter;
+	struct slice key;
+	struct buf out;
+
+	if (json_check(answer, &list, fault) != 0)
+		return -1;
+	buf_init(&out, OUT_MAX);
+	json_iter(&iter, list);
+	while (json_next(&iter, &key, &item)) {
+		struct shown shown = read_shown(item);
+		if (call_has(call, OPTION_JSON))
+			buf_format(&out, "%.*s\n", SLICE_ARG(item.raw));
+		else
+			print_shown(&shown, &out);
+	}
+	print_out(&out);
+	buf_fini(&out);
+	return 0;
+}
+
+static void
+add_checkpoint(const struct reading *reading, struct slice domain, struct slice name,
+	       const struct view_checkpoint *checkpoint, struct buf *out)
+{
+	json_comma(out);
+	buf_text(out, "{\"domain\":");
+	json_quote(out, domain);
+	json_key(out, "name");
+	json_quote(out, name);
+	buf_format(out, ",\"state\":\"%s\",\"position\":%llu,\"head\":%llu", checkpoint->stopped ? "stopped" : "not running",
+		   (unsigned long long)checkpoint->position, (unsigned long long)store_head(reading->store));
+	if (checkpoint->stopped) {
+		buf_format(out, ",\"poison\":%llu", (unsigned long long)checkpoint->poison);
+		json_key(out, "reason");
+		json_quote(out, checkpoint->reason);
+	}
+	buf_byte(out, '}');
+}
+
+/* The checkpoints of one domain, from its read model; a model that was never made stands at 0. */
+static int
+add_domain(struct reading *reading, struct slice domain, struct buf *out, struct fault *fault)
+{
+	struct rules rules;
+	struct view *view = NULL;
+	char path[PATH_SIZE];
+	int result = -1;
+
+	if (rules_find(&rules, &reading->config, reading->reader, domain, fault) != 0)
+		goto out;
+	const struct script_program *program = rules.program;
+	snprintf(path, sizeof(path), "%s/views/%.*s.db", reading->directory, SLICE_ARG(domain));
+	if (view_sqlite_open(path, true, program->tables, program->table_count, &view, fault) != 0)
+		view = NULL;
+	for (size_t i = 0; i < program->projection_count; i++) {
+		struct view_checkpoint checkpoint = { 0 };
+		bool found;
+		if (view != NULL &&
+		    view_checkpoint(view, program->projections[i].name, &rules.arena, &checkpoint, &found, fault) != 0)
+			goto out;
+		add_checkpoint(reading, domain, program->projections[i].name, &checkpoint, out);
+	}
+	result = 0;
+out:
+	view_close(view);
+	rules_close(&rules);
+	return result;
+}
+
+static int
+list_here(struct reading *reading, struct buf *out, struct fault *fault)
+{
+	struct slice *domains;
+	size_t count;
+
+	if (reading_open_config(reading, fault) != 0 ||
+	    rules_domains(reading->reader, &reading->arena, &domains, &count, fault) != 0)
+		return -1;
+	buf_byte(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		if (add_domain(reading, domains[i], out, fault) != 0)
+			return -1;
+	}
+	buf_byte(out, ']');
+	return 0;
+}
+
+enum exit_code
+verb_projection_list(struct call *call)
+{
+	struct reading reading = { 0 };
+	struct fault fault;
+	const char *directory;
+	struct buf answer;
+	enum exit_code code = EXIT_DONE;
+	int result = -1;
+
+	buf_init(&answer, OUT_MAX);
+	if (call_config(call, &reading.config, &fault) == 0 && call_data(&reading.config, &directory, &fault) == 0)
+		result = client_reaches(directory)
+				 ? client_ask(directory, "GET", "/admin/projections", SLICE_NONE, &answer, &fault)
+				 : list_here(&reading, &answer, &fault);
+	if (result != 0 || print_list(call, buf_slice(&answer), &fault) != 0)
+		code = exit_say(&fault);
+	reading_close(&reading);
+	buf_fini(&answer);
+	return code;
+}
+
+/* ---- orders ---- */
+
+struct order {
+	const struct call *call;
+	struct door door;
+	struct slice domain;
+	struct slice name;
+	const char *verb;
+	struct buf answer;
+};
+
+static int
+parse_target(struct order *order, struct fault *fault)
+{
+	const char *text = order->call->words[0], *dot = strchr(text, '.');
+
+	if (dot == NULL || dot == text || dot[1] == '\0' || strpbrk(text, "/ ?#%") != NULL)
+		return fault_set(fault, FAULT_INPUT, "usage", "\"%s\" is not DOMAIN.PROJECTION", text);
+	order->domain = slice_from(text, (size_t)(dot - text));
+	order->name = slice_text(dot + 1);
+	return 0;
+}
+
+static int
+find_shown(struct order *order, struct shown *shown, struct fault *fault)
+{
+	struct json_value list, item;
+	struct json_iter iter;
+	struct slice key;
+
+	buf_clear(&order->answer);
+	if (door_ask(&order->door, "GET", "/admin/projections", SLICE_NONE, &order->answer, fault) != 0 ||
+	    json_check(buf_slice(&order->answer), &list, fault) != 0)
+		return -1;
+	json_iter(&iter, list);
+	while (json_next(&iter, &key, &item)) {
+		*shown = read_shown(item);
+		if (slice_equal(shown->domain, order->domain) && slice_equal(shown->name, order->name))
+			return 0;
+	}
+	return fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %s", order->call->words[0]);
+}
+
+static void
+show_progress(const struct order *order, const struct shown *shown)
+{
+	uint64_t left = shown->head > shown->position ? shown->head - shown->position : 0;
+
+	print_progress("%s %s: %llu of %llu entries (%llu %%), %llu a second, %llu s left", order->verb,
+		       order->call->words[0], (unsigned long long)shown->position, (unsigned long long)shown->head,
+		       (unsigned long long)(shown->head != 0 ? shown->position * 100 / shown->head : 100),
+		       (unsigned long long)shown->rate, (unsigned long long)(shown->rate != 0 ? left / shown->rate : 0));
+}
+
+/* Until it is live again, or stopped. */
+static int
+wait_for(struct order *order, struct shown *shown, struct fault *fault)
+{
+	struct timespec pause = { .tv_nsec = POLL_NS };
+
+	for (;;) {
+		if (find_shown(order, shown, fault) != 0)
+			return -1;
+		if (state_is(shown, "live") || state_is(shown, "stopped"))
+			break;
+		show_progress(order, shown);
+		nanosleep(&pause, NULL);
+	}
+	print_progress("%s", "");
+	return 0;
+}
+
+static int
+give(struct order *order, struct fault *fault)
+{
+	char path[256];
+	int size = snprintf(path, sizeof(path), "/admin/projections/%.*s/%.*s/%s", SLICE_ARG(order->domain),
+			    SLICE_ARG(order->name), order->verb);
+
+	if (size < 0 || (size_t)size >= sizeof(path))
+		return fault_set(fault, FAULT_INPUT, "usage", "the name is too long");
+	return door_ask(&order->door, "POST", path, SLICE_NONE, &order->answer, fault);
+}
+
+static void
+print_order(const struct order *order, const struct shown *shown)
+{
+	struct buf out;
+
+	buf_init(&out, OUT_MAX);
+	if (call_has(order->call, OPTION_JSON)) {
+		buf_text(&out, "{\"projection\":");
+		json_quote(&out, slice_text(order->call->words[0]));
+		buf_format(&out, ",\"order\":\"%s\"", order->verb);
+		if (shown != NULL)
+			buf_format(&out, ",\"state\":\"%.*s\",\"position\":%llu", SLICE_ARG(shown->state),
+				   (unsigned long long)shown->position);
+		buf_text(&out, "}\n");
+	} else if (shown != NULL) {
+		print_shown(shown, &out);
+	} else {
+		buf_format(&out, "%s of %s is ordered\n", order->verb, order->call->words[0]);
+	}
+	print_out(&out);
+	buf_fini(&out);
+}
+
+static enum exit_code
+run(struct call *call, const char *verb)
+{
+	struct order order = { .call = call, .verb = verb };
+	struct config config;
+	struct shown shown;
+	struct fault fault;
+	enum exit_code code = EXIT_DONE;
+	bool wait = !call_has(call, OPTION_NO_WAIT);
+
+	buf_init(&order.answer, OUT_MAX);
+	if (call_config(call, &config, &fault) != 0 || parse_target(&order, &fault) != 0 ||
+	    door_open(&order.door, &config, DOOR_ORDERS, &fault) != 0 || find_shown(&order, &shown, &fault) != 0 ||
+	    give(&order, &fault) != 0 || (wait && wait_for(&order, &shown, &fault) != 0)) {
+		code = exit_say(&fault);
+	} else {
+		print_order(&order, wait ? &shown : NULL);
+		code = wait && state_is(&shown, "stopped") ? EXIT_FAILED : EXIT_DONE;
+	}
+	door_close(&order.door);
+	config_fini(&config);
+	buf_fini(&order.answer);
+	return code;
+}
+
+enum exit_code
+verb_projection_rebuild(struct call *call)
+{
+	return run(call, "rebuild");
+}
+
+enum exit_code
+verb_projection_retry(struct call *call)
+{
+	return run(call, "retry");
+}
+
+enum exit_code
+verb_projection_skip(struct call *call)
+{
+	return run(call, "skip");
+}
