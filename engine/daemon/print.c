@@ -10,69 +10,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-
-static void
-text_member(struct buf *out, const char *key, struct slice text)
-{
-	json_key(out, key);
-	json_quote(out, text);
-}
-
-static void
-number_member(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
-static void
-optional_text(struct buf *out, const char *key, struct slice text)
-{
-	if (text.size != 0)
-		text_member(out, key, text);
-}
-
-static void
-kind_member(const struct recorded_entry *entry, struct buf *out)
-{
-	static const char *const kinds[] = { [ENTRY_MESSAGE] = "message", [ENTRY_DOCUMENT] = "document",
-					     [ENTRY_TIMER] = "timer" };
-
-	if (entry->kind != ENTRY_EVENT && (size_t)entry->kind < countof(kinds) && kinds[entry->kind] != NULL)
-		text_member(out, "kind", slice_text(kinds[entry->kind]));
-}
+#include "core/render.h"
 
 void
 print_entry_json(const struct recorded_entry *entry, struct buf *out)
 {
-	char id[ID_TEXT_SIZE], time[CLOCK_TEXT_SIZE];
+	struct render render = { 0 };
 
-	id_format(&entry->id, id);
-	clock_format(entry->recorded_at_us, time);
-	buf_byte(out, '{');
-	number_member(out, "position", entry->position);
-	text_member(out, "stream", entry->stream);
-	if (entry->version != 0)
-		number_member(out, "version", entry->version);
-	kind_member(entry, out);
-	text_member(out, "id", slice_text(id));
-	text_member(out, "type", entry->type);
-	number_member(out, "schema_version", entry->schema_version);
-	number_member(out, "generation", entry->generation);
-	text_member(out, "time", slice_text(time));
-	optional_text(out, "correlation_id", entry->provenance.correlation_id);
-	optional_text(out, "causation_id", entry->provenance.causation_id);
-	optional_text(out, "traceparent", entry->provenance.traceparent);
-	optional_text(out, "actor", entry->provenance.actor);
-	optional_text(out, "topic", entry->topic);
-	optional_text(out, "key", entry->key);
-	if (entry->headers.size != 0) {
-		json_key(out, "headers");
-		buf_add(out, entry->headers);
-	}
-	json_key(out, "data");
-	buf_add(out, entry->data.size != 0 ? entry->data : SLICE("null"));
-	buf_byte(out, '}');
+	render_entry(&render, entry, out);
 }
 
 void

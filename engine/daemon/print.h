@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "model/entry.h"
 
-/* One entry as a JSON object, with every field that differs from its default. */
+/* One entry as the JSON object that HTTP gives. */
 void print_entry_json(const struct recorded_entry *entry, struct buf *out);
 /* One entry as a line: number (a version, or a position with the stream behind it), time, type, data. */
 void print_entry_line(const struct recorded_entry *entry, bool with_stream, struct buf *out);

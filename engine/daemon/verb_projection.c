@@ -208,7 +208,7 @@ verb_projection_list(struct call *call)
 
 /* ---- orders ---- */
 
-struct order {
+struct ordering {
 	const struct call *call;
 	struct door door;
 	struct slice domain;
@@ -218,7 +218,7 @@ struct order {
 };
 
 static int
-parse_target(struct order *order, struct fault *fault)
+parse_target(struct ordering *order, struct fault *fault)
 {
 	const char *text = order->call->words[0], *dot = strchr(text, '.');
 
@@ -230,7 +230,7 @@ parse_target(struct order *order, struct fault *fault)
 }
 
 static int
-find_shown(struct order *order, struct shown *shown, struct fault *fault)
+find_shown(struct ordering *order, struct shown *shown, struct fault *fault)
 {
 	struct json_value list, item;
 	struct json_iter iter;
@@ -250,7 +250,7 @@ find_shown(struct order *order, struct shown *shown, struct fault *fault)
 }
 
 static void
-show_progress(const struct order *order, const struct shown *shown)
+show_progress(const struct ordering *order, const struct shown *shown)
 {
 	uint64_t left = shown->head > shown->position ? shown->head - shown->position : 0;
 
@@ -262,7 +262,7 @@ show_progress(const struct order *order, const struct shown *shown)
 
 /* Until it is live again, or stopped. */
 static int
-wait_for(struct order *order, struct shown *shown, struct fault *fault)
+wait_for(struct ordering *order, struct shown *shown, struct fault *fault)
 {
 	struct timespec pause = { .tv_nsec = POLL_NS };
 
@@ -279,7 +279,7 @@ wait_for(struct order *order, struct shown *shown, struct fault *fault)
 }
 
 static int
-give(struct order *order, struct fault *fault)
+give(struct ordering *order, struct fault *fault)
 {
 	char path[256];
 	int size = snprintf(path, sizeof(path), "/admin/projections/%.*s/%.*s/%s", SLICE_ARG(order->domain),
@@ -291,7 +291,7 @@ give(struct order *order, struct fault *fault)
 }
 
 static void
-print_order(const struct order *order, const struct shown *shown)
+print_order(const struct ordering *order, const struct shown *shown)
 {
 	struct buf out;
 
@@ -316,7 +316,7 @@ print_order(const struct order *order, const struct shown *shown)
 static enum exit_code
 run(struct call *call, const char *verb)
 {
-	struct order order = { .call = call, .verb = verb };
+	struct ordering order = { .call = call, .verb = verb };
 	struct config config;
 	struct shown shown;
 	struct fault fault;
