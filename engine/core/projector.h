@@ -57,8 +57,8 @@ void projector_hurry(struct projector *projector);
  */
 log_position projector_position(const struct projector *projector);
 /* One status a projection, in the program's order; everything copied into `arena`. Any thread. Fails: MEMORY. */
-int projector_status(struct projector *projector, struct arena *arena, struct projection_status **statuses, size_t *count,
-		     struct fault *fault);
+int projector_status(struct projector *projector, struct arena *arena, struct projection_status **statuses,
+		     size_t *count, struct fault *fault);
 /*
  * Takes an order; the status tells the rest. RETRY tries the poison event again, SKIP steps over exactly the poison that
  * the status showed when the order was given, REBUILD empties the tables and starts from 0. Any thread.

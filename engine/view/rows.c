@@ -183,9 +183,9 @@ rows_check_key(const struct table *table, const struct cell *key, struct fault *
 	for (uint16_t i = 0; i < table->key.count; i++) {
 		const struct column *column = &table->columns[table->key.columns[i]];
 		if (is_null(&key[i]) || !fits(column, &key[i]))
-			return fault_set(fault, FAULT_INPUT, "bad_key", "table %.*s, key column %.*s: %s does not fit type %s",
-					 SLICE_ARG(table->name), SLICE_ARG(column->name), kind_name(&key[i]),
-					 type_name(column->type));
+			return fault_set(fault, FAULT_INPUT, "bad_key",
+					 "table %.*s, key column %.*s: %s does not fit type %s", SLICE_ARG(table->name),
+					 SLICE_ARG(column->name), kind_name(&key[i]), type_name(column->type));
 	}
 	return 0;
 }
@@ -246,8 +246,9 @@ rows_check_amounts(const struct table *table, const struct row *amounts, struct 
 			continue;
 		bool numeric = !is_text(column->type) && column->type != COLUMN_BOOLEAN;
 		if (!numeric || rows_in_set(&table->key, i))
-			return fault_set(fault, FAULT_INPUT, "bad_cell", "table %.*s, column %.*s: nothing can be added to it",
-					 SLICE_ARG(table->name), SLICE_ARG(column->name));
+			return fault_set(fault, FAULT_INPUT, "bad_cell",
+					 "table %.*s, column %.*s: nothing can be added to it", SLICE_ARG(table->name),
+					 SLICE_ARG(column->name));
 		if (check_cell(table, column, cell, fault) != 0)
 			return -1;
 	}
@@ -282,8 +283,9 @@ rows_sum(const struct table *table, const struct cell *key, const struct cell *b
 			continue;
 		struct cell old = after[i];
 		if (sum_cell(column, &old, &amounts->cells[i], &after[i]) != 0)
-			return fault_set(fault, FAULT_INPUT, "overflow", "table %.*s, column %.*s: the sum does not fit",
-					 SLICE_ARG(table->name), SLICE_ARG(column->name));
+			return fault_set(fault, FAULT_INPUT, "overflow",
+					 "table %.*s, column %.*s: the sum does not fit", SLICE_ARG(table->name),
+					 SLICE_ARG(column->name));
 	}
 	struct row whole = { after };
 	return before != NULL ? 0 : rows_check_row(table, &whole, fault);
@@ -305,8 +307,8 @@ rows_check_filters(const struct table *table, const struct filter *filters, size
 	for (size_t i = 0; i < count; i++) {
 		const struct filter *filter = &filters[i];
 		if (filter->column >= table->column_count)
-			return fault_set(fault, FAULT_INPUT, "bad_filter", "table %.*s: filter on a column that is not there",
-					 SLICE_ARG(table->name));
+			return fault_set(fault, FAULT_INPUT, "bad_filter",
+					 "table %.*s: filter on a column that is not there", SLICE_ARG(table->name));
 		const struct column *column = &table->columns[filter->column];
 		bool valued = filter->op != FILTER_IS_NULL && filter->op != FILTER_NOT_NULL;
 		if (valued && !comparable(column, &filter->value))
@@ -315,8 +317,9 @@ rows_check_filters(const struct table *table, const struct filter *filters, size
 					 SLICE_ARG(table->name), SLICE_ARG(column->name), type_name(column->type),
 					 kind_name(&filter->value));
 		if (filter->op == FILTER_PREFIX && (!is_text(column->type) || is_null(&filter->value)))
-			return fault_set(fault, FAULT_INPUT, "bad_filter", "table %.*s, column %.*s: a prefix wants text",
-					 SLICE_ARG(table->name), SLICE_ARG(column->name));
+			return fault_set(fault, FAULT_INPUT, "bad_filter",
+					 "table %.*s, column %.*s: a prefix wants text", SLICE_ARG(table->name),
+					 SLICE_ARG(column->name));
 	}
 	return 0;
 }
@@ -328,8 +331,8 @@ rows_check_query(const struct table *table, const struct row_query *query, bool 
 		return -1;
 	for (size_t i = 0; i < query->order_count; i++)
 		if (query->orders[i].column >= table->column_count)
-			return fault_set(fault, FAULT_INPUT, "bad_order", "table %.*s: order by a column that is not there",
-					 SLICE_ARG(table->name));
+			return fault_set(fault, FAULT_INPUT, "bad_order",
+					 "table %.*s: order by a column that is not there", SLICE_ARG(table->name));
 	if (limited && (query->limit < 1 || query->limit > ROW_LIMIT_MAX))
 		return fault_set(fault, FAULT_INPUT, "bad_limit", "table %.*s: limit %u is not in 1..%u",
 				 SLICE_ARG(table->name), query->limit, ROW_LIMIT_MAX);

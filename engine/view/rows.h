@@ -23,7 +23,8 @@ int rows_check_key(const struct table *table, const struct cell *key, struct fau
 /* A whole row. Fails: INPUT "bad_cell", "missing_column", "too_long". */
 int rows_check_row(const struct table *table, const struct row *row, struct fault *fault);
 /* Changes to the row of `key`, which must stay its key. Fails: as rows_check_row, INPUT "key_changed". */
-int rows_check_changes(const struct table *table, const struct cell *key, const struct row *changes, struct fault *fault);
+int rows_check_changes(const struct table *table, const struct cell *key, const struct row *changes,
+		       struct fault *fault);
 /* Fails: INPUT "bad_cell" for what is no number or no numeric column. */
 int rows_check_amounts(const struct table *table, const struct row *amounts, struct fault *fault);
 /*

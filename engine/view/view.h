@@ -20,8 +20,8 @@ struct view_reader;
 struct view_checkpoint {
 	struct slice projection;
 	log_position position;
-	uint8_t hash[32];    /* of the definition its rows were made by; another one: rebuild */
-	bool stopped;        /* by a poison event at `poison` */
+	uint8_t hash[32]; /* of the definition its rows were made by; another one: rebuild */
+	bool stopped;     /* by a poison event at `poison` */
 	log_position poison;
 	struct slice reason;
 };
@@ -32,13 +32,13 @@ struct view_ops {
 	 * checkpoint with it. */
 	int (*define)(struct view *view, struct slice projection, const uint8_t hash[32], const struct table *tables,
 		      const uint16_t *numbers, size_t count, struct fault *fault);
-	int (*checkpoint)(struct view *view, struct slice projection, struct arena *arena, struct view_checkpoint *checkpoint,
-			  bool *found, struct fault *fault);
+	int (*checkpoint)(struct view *view, struct slice projection, struct arena *arena,
+			  struct view_checkpoint *checkpoint, bool *found, struct fault *fault);
 	int (*begin)(struct view *view, struct fault *fault);
 	/* The rows of the open batch; valid until commit or rollback. */
 	const struct row_port *(*rows)(struct view *view);
-	int (*savepoint)(struct view *view, struct fault *fault);    /* so that one entry's effect can be undone alone */
-	int (*undo)(struct view *view, struct fault *fault);         /* back to the last savepoint */
+	int (*savepoint)(struct view *view, struct fault *fault); /* so that one entry's effect can be undone alone */
+	int (*undo)(struct view *view, struct fault *fault);      /* back to the last savepoint */
 	int (*commit)(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault);
 	void (*rollback)(struct view *view);
 	/* Empties the projection's tables and forgets its checkpoint. */
@@ -65,8 +65,8 @@ struct view_reader {
 };
 
 void view_close(struct view *view);
-int view_define(struct view *view, struct slice projection, const uint8_t hash[32], const uint16_t *numbers, size_t count,
-		struct fault *fault);
+int view_define(struct view *view, struct slice projection, const uint8_t hash[32], const uint16_t *numbers,
+		size_t count, struct fault *fault);
 int view_checkpoint(struct view *view, struct slice projection, struct arena *arena, struct view_checkpoint *checkpoint,
 		    bool *found, struct fault *fault);
 /* A batch: begin, writes through view_rows, commit with the checkpoint that it reached (or rollback). */

@@ -74,8 +74,9 @@ static jmp_buf check_escape;
 #define TEST_MAIN()                                                                                                    \
 	int main(int argc, char **argv)                                                                                \
 	{                                                                                                              \
-		int failed = 0, passed = 0;                                                                            \
-		for (struct check_test *t = check_first; t != NULL; t = t->next) {                                     \
+		static int failed, passed; /* static: longjmp leaves them alone */                                     \
+		static struct check_test *t;                                                                           \
+		for (t = check_first; t != NULL; t = t->next) {                                                        \
 			if (argc > 1 && strstr(t->name, argv[1]) == NULL)                                              \
 				continue;                                                                              \
 			if (setjmp(check_escape) == 0) {                                                               \

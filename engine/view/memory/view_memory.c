@@ -65,9 +65,9 @@ struct memory_reader {
 enum { MARK_PROJECTION, MARK_POSITION, MARK_HASH, MARK_STOPPED, MARK_POISON, MARK_REASON, MARK_COLUMNS };
 
 static const struct column mark_columns[MARK_COLUMNS] = {
-	{ .name = SLICE("projection"), .type = COLUMN_TEXT },  { .name = SLICE("position"), .type = COLUMN_INTEGER },
-	{ .name = SLICE("hash"), .type = COLUMN_TEXT },	       { .name = SLICE("stopped"), .type = COLUMN_BOOLEAN },
-	{ .name = SLICE("poison"), .type = COLUMN_INTEGER },   { .name = SLICE("reason"), .type = COLUMN_TEXT },
+	{ .name = SLICE("projection"), .type = COLUMN_TEXT }, { .name = SLICE("position"), .type = COLUMN_INTEGER },
+	{ .name = SLICE("hash"), .type = COLUMN_TEXT },       { .name = SLICE("stopped"), .type = COLUMN_BOOLEAN },
+	{ .name = SLICE("poison"), .type = COLUMN_INTEGER },  { .name = SLICE("reason"), .type = COLUMN_TEXT },
 };
 static const uint16_t mark_key[] = { MARK_PROJECTION };
 static const struct table mark_table = {
@@ -667,7 +667,8 @@ mark_write(struct state *state, const struct view_checkpoint *checkpoint, struct
 		[MARK_POISON] = integer_cell(checkpoint->poison),
 		[MARK_REASON] = text_cell(checkpoint->reason),
 	};
-	return pile_replace(state, (uint16_t)(state->count - 1), mark_find(state, checkpoint->projection), cells, fault);
+	return pile_replace(state, (uint16_t)(state->count - 1), mark_find(state, checkpoint->projection), cells,
+			    fault);
 }
 
 static int
@@ -706,8 +707,8 @@ memory_checkpoint(struct view *view, struct slice projection, struct arena *aren
 }
 
 static int
-memory_reset(struct view *view, struct slice projection, const struct table *tables, const uint16_t *numbers, size_t count,
-	     struct fault *fault)
+memory_reset(struct view *view, struct slice projection, const struct table *tables, const uint16_t *numbers,
+	     size_t count, struct fault *fault)
 {
 	struct memory_view *memory = memory_of(view);
 	must(memory->window.state == NULL);
