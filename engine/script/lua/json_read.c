@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "script/lua/json_reader.h"
+#include "script/lua/json_writer.h"
 
 #define PENDING       32
 #define SCRATCH_BYTES 512
@@ -80,6 +81,15 @@ json_is_array(lua_State *L, int index)
 	return same;
 }
 
+const void *
+json_array_metatable(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key_array);
+	const void *identity = lua_topointer(L, -1);
+	lua_pop(L, 1);
+	return identity;
+}
+
 struct json_limits
 json_limits_filled(const struct json_limits *limits)
 {
@@ -91,7 +101,7 @@ json_limits_filled(const struct json_limits *limits)
 	if (filled.number_bytes == 0)
 		filled.number_bytes = 64;
 	if (filled.total_bytes == 0)
-		filled.total_bytes = (size_t)1 << 20;
+		filled.total_bytes = JSON_TOTAL_BYTES;
 	return filled;
 }
 

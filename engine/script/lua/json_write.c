@@ -29,10 +29,7 @@ void
 json_writer_init(struct json_writer *writer, lua_State *L, struct buf *out, const struct json_limits *limits)
 {
 	*writer = (struct json_writer){ .L = L, .out = out, .start = out->size, .limits = json_limits_filled(limits) };
-	json_new_array(L, 0);
-	lua_getmetatable(L, -1);
-	writer->array_metatable = lua_topointer(L, -1);
-	lua_pop(L, 2);
+	writer->array_metatable = json_array_metatable(L);
 }
 
 void
@@ -101,8 +98,8 @@ plain_span(const char *data, size_t size, bool *upper)
 	return at;
 }
 
-static bool
-put_string(struct json_writer *writer, struct slice text, const struct json_place *place)
+bool
+json_writer_text(struct json_writer *writer, struct slice text, const struct json_place *place)
 {
 	struct buf *out = writer->out;
 	bool upper = false;
@@ -123,12 +120,12 @@ put_string(struct json_writer *writer, struct slice text, const struct json_plac
 	return true;
 }
 
-bool
-json_writer_string(struct json_writer *writer, int index, const struct json_place *place)
+static bool
+write_string(struct json_writer *writer, int index, const struct json_place *place)
 {
 	struct slice text;
 	text.data = lua_tolstring(writer->L, index, &text.size);
-	return put_string(writer, text, place);
+	return json_writer_text(writer, text, place);
 }
 
 bool
@@ -242,7 +239,7 @@ sort_few(struct member *members, size_t count)
 
 static bool
 write_members(struct json_writer *writer, int table, const struct member *members, size_t count,
-	      const struct json_place *outer)
+	      const struct json_member_writer *member, const struct json_place *outer)
 {
 	lua_State *L = writer->L;
 	struct json_place place = { .outer = outer };
@@ -251,7 +248,7 @@ write_members(struct json_writer *writer, int table, const struct member *member
 		place.key = members[i].key;
 		if (i > 0)
 			json_put_byte(writer->out, ',');
-		if (!put_string(writer, place.key, &place))
+		if (!json_writer_text(writer, place.key, &place))
 			return false;
 		json_put_byte(writer->out, ':');
 		int value = members[i].value;
@@ -260,7 +257,8 @@ write_members(struct json_writer *writer, int table, const struct member *member
 			lua_rawget(L, table);
 			value = lua_gettop(L);
 		}
-		if (!json_writer_value(writer, value, &place))
+		if (!(member == NULL ? json_writer_value(writer, value, &place)
+				     : member->value(member->self, value, &place)))
 			return false;
 		if (members[i].value == 0)
 			lua_pop(L, 1);
@@ -283,7 +281,8 @@ member_key(struct json_writer *writer, int index, struct member *member, const s
 }
 
 static bool
-write_many(struct json_writer *writer, int table, const struct json_place *place)
+write_many(struct json_writer *writer, int table, const struct json_member_writer *member,
+	   const struct json_place *place)
 {
 	lua_State *L = writer->L;
 	size_t count = 0, at = 0;
@@ -299,12 +298,12 @@ write_many(struct json_writer *writer, int table, const struct json_place *place
 			return false;
 	}
 	qsort(members, at, sizeof *members, member_compare);
-	return write_members(writer, table, members, at, place);
+	return write_members(writer, table, members, at, member, place);
 }
 
-/* The object on top. */
-static bool
-write_object(struct json_writer *writer, const struct json_place *place)
+bool
+json_writer_object(struct json_writer *writer, const struct json_member_writer *member,
+		   const struct json_place *place)
 {
 	lua_State *L = writer->L;
 	struct member members[MEMBERS_FEW];
@@ -318,7 +317,7 @@ write_object(struct json_writer *writer, const struct json_place *place)
 		}
 		if (count == MEMBERS_FEW) {
 			lua_settop(L, table);
-			return write_many(writer, table, place);
+			return write_many(writer, table, member, place);
 		}
 		int key = lua_gettop(L) - 1;
 		if (!member_key(writer, key, &members[count], place))
@@ -327,7 +326,7 @@ write_object(struct json_writer *writer, const struct json_place *place)
 		lua_pushvalue(L, key);
 	}
 	sort_few(members, count);
-	return write_members(writer, table, members, count, place);
+	return write_members(writer, table, members, count, member, place);
 }
 
 /* The array on top. */
@@ -351,6 +350,16 @@ write_array(struct json_writer *writer, lua_Integer count, const struct json_pla
 	return true;
 }
 
+bool
+json_writer_deeper(struct json_writer *writer, const struct json_place *place)
+{
+	if (++writer->depth > writer->limits.depth)
+		return json_writer_fail(writer, place, "json_limit",
+					"nested deeper than %u (a table that holds itself?)", writer->limits.depth);
+	luaL_checkstack(writer->L, 2 * MEMBERS_FEW + 12, NULL);
+	return true;
+}
+
 static bool
 write_table(struct json_writer *writer, int index, const struct json_place *place)
 {
@@ -358,13 +367,9 @@ write_table(struct json_writer *writer, int index, const struct json_place *plac
 	enum json_shape shape;
 	lua_Integer count;
 	int top = lua_gettop(L);
-	if (++writer->depth > writer->limits.depth)
-		return json_writer_fail(writer, place, "json_limit",
-					"nested deeper than %u (a table that holds itself?)", writer->limits.depth);
-	luaL_checkstack(L, 2 * MEMBERS_FEW + 12, NULL);
-	if (!json_writer_shape(writer, index, place, &shape, &count))
+	if (!json_writer_deeper(writer, place) || !json_writer_shape(writer, index, place, &shape, &count))
 		return false;
-	if (!(shape == JSON_SHAPE_ARRAY ? write_array(writer, count, place) : write_object(writer, place)))
+	if (!(shape == JSON_SHAPE_ARRAY ? write_array(writer, count, place) : json_writer_object(writer, NULL, place)))
 		return false;
 	if (writer->out->failed || writer->out->size - writer->start > writer->limits.total_bytes)
 		return json_writer_fail(writer, place, "json_limit", "the value is longer than %zu bytes as JSON",
@@ -380,7 +385,7 @@ json_writer_value(struct json_writer *writer, int index, const struct json_place
 	lua_State *L = writer->L;
 	switch (lua_type(L, index)) {
 	case LUA_TSTRING:
-		return json_writer_string(writer, index, place);
+		return write_string(writer, index, place);
 	case LUA_TNUMBER:
 		return write_number(writer, index, place);
 	case LUA_TBOOLEAN:

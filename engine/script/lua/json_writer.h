@@ -8,6 +8,9 @@
 
 #define JSON_NUMBER_SIZE 32
 
+/* Identity of the arrays' metatable. */
+const void *json_array_metatable(lua_State *L);
+
 /* Where the writer stands, innermost first: only walked when something fails. */
 struct json_place {
 	const struct json_place *outer;
@@ -34,9 +37,21 @@ bool json_writer_fail(struct json_writer *writer, const struct json_place *place
 /* "items[2].price" from a place. */
 void json_place_text(const struct json_place *place, char *text, size_t size);
 
+/*
+ * The object on top as {...}, keys sorted, each value written by `value` (NULL: json_writer_value). Everything above
+ * the object may be left on the stack.
+ */
+struct json_member_writer {
+	bool (*value)(void *self, int index, const struct json_place *place);
+	void *self;
+};
+bool json_writer_object(struct json_writer *writer, const struct json_member_writer *member,
+			const struct json_place *place);
+/* One level deeper: room on the stack, depth checked. The caller takes writer->depth back. */
+bool json_writer_deeper(struct json_writer *writer, const struct json_place *place);
 bool json_writer_value(struct json_writer *writer, int index, const struct json_place *place);
-/* The string at `index`, quoted. */
-bool json_writer_string(struct json_writer *writer, int index, const struct json_place *place);
+/* Quoted, checked to be UTF-8. */
+bool json_writer_text(struct json_writer *writer, struct slice text, const struct json_place *place);
 bool json_writer_float(struct json_writer *writer, double number, const struct json_place *place);
 /*
  * Pushes what stands behind a read-only view at `index`, or the value itself, and tells what it is. Fails for tables

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
+
 /* lib_base.c */
 int lib_print(lua_State *L);
 int lib_tostring(lua_State *L);
@@ -54,6 +56,8 @@ int lib_money_decimals(lua_State *L);
 
 /* Raises when the table at `index` is a read-only view; `index` must be a table. */
 void lib_check_writable(lua_State *L, int index);
+/* Pushes a userdata that frees its buffer also when an error jumps past. Capacity as buf_init. */
+struct buf *lib_push_buf(lua_State *L, size_t cap_bytes);
 /* Line ends and other control characters become blanks. */
 void lib_one_line(char *text);
 

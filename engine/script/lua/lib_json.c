@@ -18,30 +18,24 @@ lib_json_decode(lua_State *L)
 	return 1;
 }
 
-struct encoding {
-	struct buf out;
-};
-
 static int
-encoding_close(lua_State *L)
+buf_close(lua_State *L)
 {
-	struct encoding *encoding = lua_touserdata(L, 1);
-	buf_fini(&encoding->out);
+	buf_fini(lua_touserdata(L, 1));
 	return 0;
 }
 
-/* The buffer is outside of the state's heap: a userdata frees it also when an error jumps past us. */
-static struct encoding *
-encoding_open(lua_State *L)
+struct buf *
+lib_push_buf(lua_State *L, size_t cap_bytes)
 {
-	struct encoding *encoding = lua_newuserdatauv(L, sizeof *encoding, 0);
-	buf_init(&encoding->out, (size_t)1 << 20);
-	if (luaL_newmetatable(L, "moonlog.encoding")) {
-		lua_pushcfunction(L, encoding_close);
+	struct buf *buf = lua_newuserdatauv(L, sizeof *buf, 0);
+	buf_init(buf, cap_bytes);
+	if (luaL_newmetatable(L, "moonlog.buf")) {
+		lua_pushcfunction(L, buf_close);
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	return encoding;
+	return buf;
 }
 
 int
@@ -49,12 +43,12 @@ lib_json_encode(lua_State *L)
 {
 	struct fault fault;
 	luaL_checkany(L, 1);
-	struct encoding *encoding = encoding_open(L);
-	if (json_write(L, 1, &encoding->out, NULL, &fault) != 0)
+	struct buf *out = lib_push_buf(L, JSON_TOTAL_BYTES);
+	if (json_write(L, 1, out, NULL, &fault) != 0)
 		vm_raise(L, &fault);
-	lua_pushlstring(L, encoding->out.data, encoding->out.size);
-	buf_fini(&encoding->out);
-	buf_init(&encoding->out, 0);
+	lua_pushlstring(L, out->data, out->size);
+	buf_fini(out);
+	buf_init(out, 0);
 	return 1;
 }
 

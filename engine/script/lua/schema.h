@@ -28,7 +28,16 @@ enum schema_type {
 	SCHEMA_MAP
 };
 
-enum schema_format { SCHEMA_FORMAT_NONE, SCHEMA_FORMAT_EMAIL, SCHEMA_FORMAT_DATE };
+enum schema_format {
+	SCHEMA_FORMAT_NONE,
+	SCHEMA_FORMAT_EMAIL,
+	SCHEMA_FORMAT_UUID,
+	SCHEMA_FORMAT_DATE,     /* 2026-11-21 */
+	SCHEMA_FORMAT_DATE_TIME /* ISO 8601; stays text, unlike the type "time" */
+};
+
+#define SCHEMA_FIELDS_MAX 256
+#define SCHEMA_MONEY_MAX  32 /* money fields of one object */
 
 struct schema_field;
 
@@ -46,9 +55,9 @@ struct schema {
 	uint64_t length_min; /* characters of strings, elements of arrays and maps */
 	uint64_t length_max; /* UINT64_MAX: none */
 	struct slice pattern; /* a Lua pattern that must match somewhere; empty: none */
-	struct slice currency; /* MONEY: name of the sibling field; "currency" unless said */
+	struct slice currency; /* MONEY: name of the sibling field, "currency" unless said; or a code such as "EUR" */
 	struct slice preset;   /* default, as canonical stored bytes; empty: none */
-	const struct slice *choices; /* enum: canonical bytes of each */
+	const struct slice *choices; /* enum: texts, or integers as digits */
 	size_t choice_count;
 	const struct schema *element; /* ARRAY, MAP */
 	const struct schema_field *fields; /* OBJECT, sorted bytewise by name */
@@ -82,9 +91,9 @@ struct schema_context {
 
 /* What does not fit, for the client: "amount: at most 2 decimals in EUR (offset 11)". */
 struct schema_trouble {
-	char code[40];    /* "bad_json", "unknown_field", "missing_field", "bad_type", "bad_value", "bad_money", "json_limit" */
-	char path[160];   /* "items[2].price"; "" for the whole */
-	int64_t offset;   /* in the bytes that were read; -1 when written */
+	char code[40];    /* bad_json, json_limit, unknown_field, missing_field, bad_type, bad_value, bad_money */
+	char path[160];   /* "items[2].price", from 0 in what was read, from 1 in a Lua value; "" for the whole */
+	int64_t offset;   /* in the bytes that were read; -1: a parameter, or writing */
 	char reason[240]; /* without path */
 };
 
