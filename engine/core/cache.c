@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A chained hash table over three kinds of places: a hot shelf a machine, one warm shelf, and the hands of whoever
+ * opened an entry. Open entries are on no shelf, so eviction cannot take a state that a decision works on.
+ *
+ * Nothing here is believed over the store: an entry is right because every commit compares the version that was read.
+ * A state that cannot be encoded or decoded is dropped and loaded again.
+ */
+#include "core/cache.h"
+
+#include <stdlib.h>
+
+#define FIRST_BUCKETS 1024
+
+int
+cache_init(struct cache *cache, struct script_machine **machines, size_t hot_limit, size_t warm_limit,
+	   struct fault *fault)
+{
+	*cache = (struct cache){ .machines = machines, .hot_limit = hot_limit, .warm_limit = warm_limit };
+	buf_init(&cache->scratch, (size_t)8 << 20);
+	cache->bucket_count = FIRST_BUCKETS;
+	cache->buckets = calloc(cache->bucket_count, sizeof(struct cached *));
+	if (cache->buckets == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a cache");
+	return 0;
+}
+
+static void
+shelf_put(struct cache_shelf *shelf, struct cached *cached)
+{
+	cached->older = shelf->newest;
+	cached->newer = NULL;
+	if (shelf->newest != NULL)
+		shelf->newest->newer = cached;
+	else
+		shelf->oldest = cached;
+	shelf->newest = cached;
+	shelf->count++;
+}
+
+static void
+shelf_take(struct cache_shelf *shelf, struct cached *cached)
+{
+	*(cached->newer != NULL ? &cached->newer->older : &shelf->newest) = cached->older;
+	*(cached->older != NULL ? &cached->older->newer : &shelf->oldest) = cached->newer;
+	shelf->count--;
+}
+
+static size_t
+weight(const struct cached *cached)
+{
+	return sizeof(*cached) + cached->name_size + cached->warm_size;
+}
+
+static struct cached **
+place_of(struct cache *cache, struct slice name, uint64_t hash)
+{
+	struct cached **place = &cache->buckets[hash & (cache->bucket_count - 1)];
+
+	while (*place != NULL &&
+	       !((*place)->hash == hash && slice_equal(slice_from((*place)->name, (*place)->name_size), name)))
+		place = &(*place)->next;
+	return place;
+}
+
+/* Off its shelf; a warm one keeps its bytes. */
+static void
+unshelve(struct cache *cache, struct cached *cached)
+{
+	if (cached->state != 0) {
+		shelf_take(&cache->hot[cached->domain], cached);
+	} else {
+		cache->warm.bytes -= weight(cached);
+		shelf_take(&cache->warm, cached);
+	}
+}
+
+static void
+drop(struct cache *cache, struct cached *cached)
+{
+	struct cached **place = place_of(cache, slice_from(cached->name, cached->name_size), cached->hash);
+
+	*place = cached->next;
+	cache->count--;
+	if (cached->state != 0)
+		script_state_release(cache->machines[cached->domain], cached->state);
+	free(cached->warm);
+	free(cached);
+}
+
+void
+cache_fini(struct cache *cache)
+{
+	for (size_t i = 0; cache->buckets != NULL && i < cache->bucket_count; i++)
+		while (cache->buckets[i] != NULL)
+			drop(cache, cache->buckets[i]);
+	free(cache->buckets);
+	buf_fini(&cache->scratch);
+}
+
+static void
+grow(struct cache *cache)
+{
+	size_t wider = cache->bucket_count * 2;
+	struct cached **buckets = calloc(wider, sizeof(struct cached *));
+
+	if (buckets == NULL)
+		return;
+	for (size_t i = 0; i < cache->bucket_count; i++)
+		for (struct cached *cached = cache->buckets[i], *next; cached != NULL; cached = next) {
+			next = cached->next;
+			cached->next = buckets[cached->hash & (wider - 1)];
+			buckets[cached->hash & (wider - 1)] = cached;
+		}
+	free(cache->buckets);
+	cache->buckets = buckets;
+	cache->bucket_count = wider;
+}
+
+static struct cached *
+make(struct cache *cache, struct slice name, uint64_t hash)
+{
+	struct cached *cached = calloc(1, sizeof(*cached) + name.size);
+	struct cached **bucket;
+
+	if (cached == NULL)
+		return NULL;
+	if (cache->count >= cache->bucket_count)
+		grow(cache);
+	memcpy(cached->name, name.data, name.size);
+	cached->name_size = (uint16_t)name.size;
+	cached->hash = hash;
+	bucket = &cache->buckets[hash & (cache->bucket_count - 1)];
+	cached->next = *bucket;
+	*bucket = cached;
+	cache->count++;
+	return cached;
+}
+
+/* The state of a warm entry comes back into its machine; what cannot is as good as not there. */
+static void
+thaw(struct cache *cache, struct cached *cached)
+{
+	struct fault fault;
+
+	if (script_decode(cache->machines[cached->domain], cached->aggregate,
+			  slice_from(cached->warm, cached->warm_size), &cached->state, &fault) != 0) {
+		cached->state = 0;
+		cached->version = 0;
+	}
+	free(cached->warm);
+	cached->warm = NULL;
+	cached->warm_size = 0;
+	cache->decoded++;
+}
+
+struct cached *
+cache_open(struct cache *cache, uint16_t domain, uint16_t aggregate, struct slice name, uint64_t hash)
+{
+	struct cached *cached = *place_of(cache, name, hash);
+
+	if (cached == NULL) {
+		cache->misses++;
+		cached = make(cache, name, hash);
+		if (cached == NULL)
+			return NULL;
+		cached->domain = domain;
+		cached->aggregate = aggregate;
+	} else {
+		must(!cached->open);
+		unshelve(cache, cached);
+		if (cached->state == 0)
+			thaw(cache, cached);
+		else
+			cache->hits++;
+	}
+	cached->open = true;
+	cached->stale = false;
+	return cached;
+}
+
+/* The oldest hot state becomes bytes; a failure to encode only costs a load later. */
+static void
+freeze_oldest(struct cache *cache, unsigned domain)
+{
+	struct cached *cached = cache->hot[domain].oldest;
+	struct script_machine *machine = cache->machines[domain];
+	struct fault fault;
+	bool encoded;
+
+	shelf_take(&cache->hot[domain], cached);
+	buf_clear(&cache->scratch);
+	encoded = script_encode(machine, cached->aggregate, cached->state, &cache->scratch, &fault) == 0 &&
+		  !cache->scratch.failed && cache->scratch.size < UINT32_MAX;
+	if (encoded && (cached->warm = malloc(cache->scratch.size + 1)) != NULL) {
+		memcpy(cached->warm, cache->scratch.data, cache->scratch.size);
+		cached->warm_size = (uint32_t)cache->scratch.size;
+		script_state_release(machine, cached->state);
+		cached->state = 0;
+		cache->warm.bytes += weight(cached);
+		shelf_put(&cache->warm, cached);
+	} else {
+		drop(cache, cached);
+	}
+}
+
+static void
+shrink(struct cache *cache, unsigned domain)
+{
+	while (cache->hot[domain].count > cache->hot_limit)
+		freeze_oldest(cache, domain);
+	while (cache->warm.bytes > cache->warm_limit) {
+		struct cached *oldest = cache->warm.oldest;
+
+		cache->warm.bytes -= weight(oldest);
+		shelf_take(&cache->warm, oldest);
+		drop(cache, oldest);
+	}
+}
+
+void
+cache_close(struct cache *cache, struct cached *cached)
+{
+	must(cached->open);
+	cached->open = false;
+	if (cached->state == 0 || cached->stale) {
+		drop(cache, cached);
+		return;
+	}
+	shelf_put(&cache->hot[cached->domain], cached);
+	shrink(cache, cached->domain);
+}
+
+void
+cache_empty(struct cache *cache, struct cached *cached)
+{
+	must(cached->open);
+	if (cached->state != 0)
+		script_state_release(cache->machines[cached->domain], cached->state);
+	cached->state = 0;
+	cached->version = 0;
+}
+
+void
+cache_forget(struct cache *cache, struct slice name, uint64_t hash)
+{
+	struct cached *cached = *place_of(cache, name, hash);
+
+	if (cached == NULL)
+		return;
+	if (cached->open) {
+		cached->stale = true;
+		return;
+	}
+	unshelve(cache, cached);
+	drop(cache, cached);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * States of streams that one thread keeps: hot ones decoded in the script machines, warm ones as canonical bytes behind
+ * them. Both bounded; the least recently used go first, from hot to warm, from warm to nowhere.
+ *
+ * Thread: one. Owns the entries; the machines outlive it.
+ */
+#ifndef MOONLOG_CORE_CACHE_H
+#define MOONLOG_CORE_CACHE_H
+
+#include "core/domain.h"
+
+struct cached {
+	struct cached *next; /* in its bucket */
+	struct cached *newer, *older;
+	uint64_t hash;
+	stream_version version;
+	script_state state; /* 0: none */
+	char *warm;         /* canonical bytes, `warm_size` of them; only while there is no state */
+	uint32_t warm_size;
+	uint16_t domain;
+	uint16_t aggregate;
+	uint16_t name_size;
+	bool open;  /* between cache_open and cache_close: on no list */
+	bool stale; /* told to forget while it was open */
+	char name[];
+};
+
+struct cache_shelf {
+	struct cached *newest, *oldest;
+	size_t count;
+	size_t bytes;
+};
+
+struct cache {
+	struct script_machine **machines; /* by domain number */
+	struct cached **buckets;
+	size_t bucket_count; /* a power of two */
+	size_t count;
+	struct cache_shelf hot[DOMAIN_MAX];
+	struct cache_shelf warm;
+	size_t hot_limit;  /* states, a machine */
+	size_t warm_limit; /* bytes, names included */
+	struct buf scratch;
+	uint64_t hits, decoded, misses;
+};
+
+int cache_init(struct cache *cache, struct script_machine **machines, size_t hot_limit, size_t warm_limit,
+	       struct fault *fault);
+void cache_fini(struct cache *cache);
+
+/*
+ * Finds or makes the entry of a stream and holds it: with a decoded state and its version when there was one, with state
+ * and version 0 otherwise. NULL when memory is out. The holder changes state and version as it likes.
+ */
+struct cached *cache_open(struct cache *cache, uint16_t domain, uint16_t aggregate, struct slice name, uint64_t hash);
+/* Gives it back; without a state, or told stale meanwhile, it is dropped. */
+void cache_close(struct cache *cache, struct cached *cached);
+/* Releases the state that an open entry holds, if any: it will be loaded anew. */
+void cache_empty(struct cache *cache, struct cached *cached);
+/* Another thread wrote this stream. */
+void cache_forget(struct cache *cache, struct slice name, uint64_t hash);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A command inside the engine: what was asked, where it stands, what it decided. It lives in the asker's arena from
+ * engine_execute until its answer goes out; whoever holds it (loop, worker, committer, worker again) owns it.
+ */
+#ifndef MOONLOG_CORE_COMMAND_H
+#define MOONLOG_CORE_COMMAND_H
+
+#include "core/cache.h"
+#include "core/domain.h"
+
+/* What comes through a worker's mailbox. */
+enum post_kind {
+	POST_COMMAND, /* a struct command, to be decided */
+	POST_SETTLED, /* a struct command, back from the committer */
+	POST_FORGET   /* a struct forget: another worker wrote a stream of yours */
+};
+
+struct post {
+	struct mail mail;
+	enum post_kind kind;
+};
+
+struct forget {
+	struct post post;
+	uint64_t hash;
+	size_t size;
+	char name[];
+};
+
+enum command_state { COMMAND_GIVEN, COMMAND_WAITING, COMMAND_DECIDING, COMMAND_COMMITTING, COMMAND_ANSWERED, COMMAND_STATES };
+
+struct command {
+	struct post post;      /* to and from the worker */
+	struct mail submitted; /* to the committer */
+	struct engine_command *asked;
+	enum command_state state;
+	struct mailbox *home; /* of the worker that owns the stream */
+	const struct domain *domain;
+	uint16_t aggregate;
+	uint16_t rule; /* number of the command in its aggregate */
+	struct slice stream;
+	uint64_t hash;
+	struct slice id; /* of the stream */
+	bool has_key;    /* the client gave one: remembered by `command_id` */
+	struct command_id command_id;
+	struct fingerprint fingerprint;
+	/* the worker's */
+	struct command *next; /* in a lane's queue */
+	struct lane *lane;    /* of its own stream */
+	struct lane *wanted;  /* of a stream that it wanted to load while an append to it was in flight */
+	struct lane **flights; /* of the streams that its append writes */
+	struct cached *cached; /* open entry of its own stream */
+	unsigned attempt;
+	bool begun;
+	struct arena_mark mark; /* of the asker's arena, before the decision */
+	struct decided decided;
+	/* the committer's answer */
+	struct append append;
+	enum commit_result result;
+	struct fault fault; /* when result is not COMMIT_DONE */
+};
+
+/* Of a stream's whole name: chooses the worker, finds cache entries and lanes. */
+static inline uint64_t
+command_hash(struct slice stream)
+{
+	return slice_hash(stream, 0x6d6f6f6e6c6f67u);
+}
+
+/* Moves to another state; a move that the table does not allow is a broken invariant. */
+void command_move(struct command *command, enum command_state state);
+
+/*
+ * Finds domain, aggregate and command, makes ids and the stream's name. NULL: asked->outcome says why (MISSING, or FAILED
+ * with INPUT "bad_stream_id", MEMORY). Any thread.
+ */
+struct command *command_make(struct domain *const *domains, size_t count, const struct engine_parts *parts,
+			     struct engine_command *asked);
+
+static inline const struct script_aggregate *
+command_aggregate(const struct command *command)
+{
+	return &command->domain->program->aggregates[command->aggregate];
+}
+
+static inline const struct script_command *
+command_rule(const struct command *command)
+{
+	return &command_aggregate(command)->commands[command->rule];
+}
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises: one store_commit at a time; every append given in comes back exactly once; an append that waits is committed
+ * without anybody's help, because whoever gives the role up looks at the queue again afterwards.
+ *
+ * Fails: a group that was not attempted comes back with the store's fault. After an unknown outcome the group comes back
+ * UNKNOWN, and everything behind it AWAY "not_attempted": the store takes no more, and the daemon ends [I5].
+ */
+#include "core/committer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define REST_AFTER_NS ((int64_t)20 * 1000 * 1000)
+#define REST_EVERY_NS ((int64_t)100 * 1000 * 1000)
+
+int
+committer_open(struct committer *committer, struct store *store, const struct clock *clock, size_t group_limit,
+	       struct fault *fault)
+{
+	committer->store = store;
+	committer->clock = clock;
+	committer->group_limit = group_limit;
+	committer->group = calloc(group_limit, sizeof(struct append *));
+	if (committer->group == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a group of %zu appends", group_limit);
+	mailbox_init(&committer->queue, 0, NULL);
+	mailbox_init(&committer->bell, 0, NULL);
+	return 0;
+}
+
+void
+committer_close(struct committer *committer)
+{
+	if (committer->group == NULL)
+		return;
+	mailbox_fini(&committer->queue);
+	mailbox_fini(&committer->bell);
+	free(committer->group);
+}
+
+void
+committer_give(struct committer *committer, struct command *command)
+{
+	must(mailbox_give(&committer->queue, &command->submitted));
+}
+
+void
+committer_ring(struct committer *committer)
+{
+	if (!atomic_exchange(&committer->rung, true))
+		must(mailbox_give(&committer->bell, &committer->ring));
+}
+
+static bool
+take_role(struct committer *committer)
+{
+	bool free_now = false;
+
+	return atomic_compare_exchange_strong(&committer->held, &free_now, true);
+}
+
+/* Up to a group's worth of what waits, oldest first. Gives the commands linked by `submitted.next`. */
+static struct mail *
+take_group(struct committer *committer, size_t *count)
+{
+	struct mail *first, *last = NULL;
+
+	if (committer->pending == NULL)
+		committer->pending = mailbox_take(&committer->queue);
+	first = committer->pending;
+	*count = 0;
+	while (committer->pending != NULL && *count < committer->group_limit) {
+		last = committer->pending;
+		committer->group[(*count)++] = &container_of(last, struct command, submitted)->append;
+		committer->pending = last->next;
+	}
+	if (last != NULL)
+		last->next = NULL;
+	return first;
+}
+
+static enum commit_result
+commit_group(struct committer *committer, size_t count, struct fault *fault)
+{
+	enum commit_result result;
+
+	if (committer->fatal) {
+		fault_set(fault, FAULT_AWAY, "not_attempted", "the store takes no more commits after a failed sync");
+		return COMMIT_NOT_ATTEMPTED;
+	}
+	result = store_commit(committer->store, committer->group, count, fault);
+	if (result == COMMIT_UNKNOWN) {
+		fault->class = FAULT_UNKNOWN;
+		snprintf(fault->code, sizeof(fault->code), "outcome_unknown");
+		committer->fatal = true;
+		atomic_store(&committer->failed, true);
+	}
+	atomic_fetch_add_explicit(&committer->groups, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&committer->appends, count, memory_order_relaxed);
+	return result;
+}
+
+static void
+hand_out(struct mail *list, enum commit_result result, const struct fault *fault, struct mailbox *home,
+	 struct mail **mine)
+{
+	struct mail **last = mine;
+
+	while (list != NULL) {
+		struct command *command = container_of(list, struct command, submitted);
+
+		list = list->next;
+		command->post.kind = POST_SETTLED;
+		command->result = result;
+		if (result != COMMIT_DONE)
+			command->fault = *fault;
+		if (command->home == home) {
+			command->post.mail.next = NULL;
+			*last = &command->post.mail;
+			last = &command->post.mail.next;
+		} else {
+			must(mailbox_give(command->home, &command->post.mail));
+		}
+	}
+}
+
+/* A bite of the store's housekeeping now and then, also under load that never rests. */
+static void
+rest(struct committer *committer, int64_t now_ns)
+{
+	committer->rested_ns = now_ns;
+	if (committer->fatal || !store_idle(committer->store))
+		atomic_store(&committer->restless, false);
+}
+
+bool
+committer_try(struct committer *committer, struct mailbox *home, struct mail **mine)
+{
+	struct fault fault;
+	enum commit_result result;
+	struct mail *list;
+	size_t count;
+	bool more;
+
+	if (!take_role(committer))
+		return false;
+	list = take_group(committer, &count);
+	if (list != NULL) {
+		fault_clear(&fault);
+		result = commit_group(committer, count, &fault);
+		hand_out(list, result, &fault, home, mine);
+	}
+	more = committer->pending != NULL;
+	atomic_store(&committer->held, false);
+	if (more || mailbox_count(&committer->queue) != 0)
+		committer_ring(committer);
+	if (list != NULL && !atomic_exchange_explicit(&committer->restless, true, memory_order_relaxed))
+		committer_ring(committer);
+	return list != NULL;
+}
+
+static void
+housekeeping(struct committer *committer, bool idle)
+{
+	int64_t now_ns = clock_mono_ns(committer->clock);
+
+	if (!atomic_load(&committer->restless) || (!idle && now_ns - committer->rested_ns < REST_EVERY_NS))
+		return;
+	if (!take_role(committer))
+		return;
+	rest(committer, now_ns);
+	atomic_store(&committer->held, false);
+}
+
+static void *
+committer_main(void *self)
+{
+	struct committer *committer = self;
+
+	while (!mailbox_is_closed(&committer->bell)) {
+		int64_t patience = atomic_load(&committer->restless) ? REST_AFTER_NS : -1;
+		bool called = mailbox_wait(&committer->bell, patience) != NULL;
+		struct mail *none = NULL;
+
+		if (called)
+			atomic_store(&committer->rung, false);
+		while (committer_try(committer, NULL, &none)) {
+			atomic_fetch_add_explicit(&committer->by_thread, 1, memory_order_relaxed);
+			committer->announce(committer->self);
+			housekeeping(committer, false);
+		}
+		housekeeping(committer, !called);
+	}
+	return NULL;
+}
+
+int
+committer_start(struct committer *committer, struct fault *fault)
+{
+	int error = pthread_create(&committer->thread, NULL, committer_main, committer);
+
+	if (error != 0)
+		return fault_errno(fault, FAULT_AWAY, error, "the committer's thread cannot be started");
+	committer->running = true;
+	return 0;
+}
+
+void
+committer_stop(struct committer *committer)
+{
+	if (!committer->running)
+		return;
+	mailbox_close(&committer->bell);
+	pthread_join(committer->thread, NULL);
+	committer->running = false;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The committer: a role rather than a place. Appends of all workers wait in one queue; whoever finds the role free takes
+ * it, packs what waits into one store_commit, hands the results to their workers, and gives the role up again. A worker
+ * with nothing else to do takes it itself, which saves two hand-overs when few commands are about; otherwise a thread
+ * that has no other work takes it, so that decisions go on during the sync.
+ */
+#ifndef MOONLOG_CORE_COMMITTER_H
+#define MOONLOG_CORE_COMMITTER_H
+
+#include <stdatomic.h>
+
+#include "core/command.h"
+
+struct committer {
+	struct store *store;
+	const struct clock *clock;
+	size_t group_limit;
+	struct mailbox queue; /* of command->submitted; taken by whoever holds the role */
+	_Atomic bool held;
+	/* the role's: touched only while it is held */
+	struct mail *pending;
+	struct append **group;
+	bool fatal; /* a commit's outcome is unknown: nothing more is attempted */
+	int64_t rested_ns;
+	/* the thread's */
+	struct mailbox bell;
+	struct mail ring;
+	_Atomic bool rung;
+	_Atomic bool restless; /* something was committed since housekeeping last found nothing to do */
+	_Atomic bool failed;   /* as `fatal`, for whoever asks */
+	pthread_t thread;
+	bool running;
+	/* After each group that was committed, on the thread that held the role, holding nothing. */
+	void (*announce)(void *self);
+	void *self;
+	_Atomic uint64_t groups, appends, by_thread;
+};
+
+int committer_open(struct committer *committer, struct store *store, const struct clock *clock, size_t group_limit,
+		   struct fault *fault);
+int committer_start(struct committer *committer, struct fault *fault);
+/* Every append must be settled before. */
+void committer_stop(struct committer *committer);
+void committer_close(struct committer *committer);
+
+/* Gives an append in. Any thread. */
+void committer_give(struct committer *committer, struct command *command);
+/*
+ * Takes the role if it is free and something waits, commits one group, gives the role up. Results for `home` come back as
+ * a list in *mine, those of others go to their mailboxes. false: nothing was done.
+ */
+bool committer_try(struct committer *committer, struct mailbox *home, struct mail **mine);
+/* Asks the thread to commit what waits. Any thread. */
+void committer_ring(struct committer *committer);
+
+#endif

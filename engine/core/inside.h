@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's own struct: what the files behind the facade share. */
+#ifndef MOONLOG_CORE_INSIDE_H
+#define MOONLOG_CORE_INSIDE_H
+
+#include "core/committer.h"
+#include "core/reader.h"
+#include "core/watch.h"
+#include "core/worker.h"
+
+struct engine {
+	struct engine_parts parts;
+	struct engine_limits limits; /* defaults filled in */
+	struct script_options script;
+	struct domain *domains[DOMAIN_MAX];
+	size_t domain_count;
+	struct worker *workers;
+	struct reader *readers;
+	struct committer committer;
+	struct watch_list watches;
+	_Atomic size_t inside; /* asks taken and not yet answered */
+	_Atomic bool started;
+	_Atomic bool draining;
+	_Atomic unsigned next_reader;
+	int64_t started_us;
+};
+
+/* ---- status.c, metrics.c, openapi.c: each appends one document ---- */
+bool status_ready(struct engine *engine, struct buf *out);
+void status_write(struct engine *engine, struct buf *out);
+void metrics_write(struct engine *engine, struct buf *out);
+void openapi_write(struct engine *engine, struct buf *out);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads a stream page by page and folds each page, so that memory stays bounded whatever the stream's length. The store
+ * checks every digest on the way; a fold that fails names the event.
+ */
+#include "core/load.h"
+
+#define PAGE_ENTRIES 512
+#define PAGE_BYTES   ((size_t)512 * 1024)
+
+static int
+fold_page(const struct loading *loading, const struct entries *page, script_state *state, stream_version *version,
+	  struct fault *fault)
+{
+	size_t folded = 0;
+
+	if (page->count == 0)
+		return 0;
+	if (*state == 0 && script_initial(loading->machine, loading->aggregate, state, fault) != 0) {
+		*state = 0;
+		return -1;
+	}
+	if (script_fold(loading->machine, loading->aggregate, *state, page->items, page->count, &folded, fault) != 0) {
+		if (folded < page->count)
+			fault_prefix(fault, "version %llu", (unsigned long long)page->items[folded].version);
+		return -1;
+	}
+	*version = page->items[page->count - 1].version;
+	return 0;
+}
+
+int
+load_stream(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
+	    stream_version *version, struct fault *fault)
+{
+	struct arena_mark mark = arena_mark(loading->arena);
+	stream_version end = 0;
+	int result;
+
+	do {
+		struct entries page = { 0 };
+		struct read_limit limit = { PAGE_ENTRIES, PAGE_BYTES };
+
+		if (last != 0 && last - *version < limit.entries)
+			limit.entries = (size_t)(last - *version);
+		if (limit.entries == 0)
+			break;
+		result = store_read_stream(loading->reader, stream, *version + 1, limit, loading->arena, &page, &end, fault);
+		if (result == 0)
+			result = fold_page(loading, &page, state, version, fault);
+		arena_reset(loading->arena, mark);
+		if (result != 0)
+			goto failed;
+		if (page.count == 0)
+			break;
+	} while (*version < end);
+	return 0;
+failed:
+	if (*state != 0)
+		script_state_release(loading->machine, *state);
+	*state = 0;
+	*version = 0;
+	return fault_prefix(fault, "%.*s", SLICE_ARG(stream));
+}

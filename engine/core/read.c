@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each kind of read does. Streams and log give recorded bytes, which no reload changes; state, history and queries
+ * go through the domain's scripts. A page is read in bites and written into the answer bite by bite, so that memory
+ * stays small and warm however long the page is.
+ *
+ * A failed read leaves what it wrote in `out`; the asker looks at the outcome first.
+ */
+#include "base/json.h"
+#include "core/load.h"
+#include "core/reader.h"
+#include "core/render.h"
+
+#define BITE_ENTRIES   256
+#define BITE_BYTES     ((size_t)512 * 1024)
+#define PAGE_ENTRIES   100
+#define PAGE_BYTES     ((size_t)1 << 20)
+#define HISTORY_MOST   10000
+
+static void
+missing(struct engine_read *read, const char *code, const char *what, struct slice name)
+{
+	read->outcome = OUTCOME_MISSING;
+	fault_set(&read->fault, FAULT_INPUT, code, "there is no %s %.*s", what, SLICE_ARG(name));
+}
+
+static const struct domain *
+find_domain(const struct reader *reader, struct slice name)
+{
+	for (size_t i = 0; i < reader->domain_count; i++)
+		if (slice_equal(reader->domains[i]->name, name))
+			return reader->domains[i];
+	return NULL;
+}
+
+/* For render: the id of a commit's first entry, where it is not on the page. */
+static int
+first_id(void *self, log_position commit_first, struct id *id)
+{
+	struct reader *reader = self;
+	struct arena_mark mark = arena_mark(&reader->pages);
+	struct read_limit one = { 1, 0 };
+	struct entries entries = { 0 };
+	log_position seen;
+	struct fault fault;
+	int result = -1;
+
+	if (store_read_log(reader->store_reader, commit_first - 1, NULL, one, &reader->pages, &entries, &seen, &fault) == 0 &&
+	    entries.count == 1) {
+		*id = entries.items[0].id;
+		result = 0;
+	}
+	arena_reset(&reader->pages, mark);
+	return result;
+}
+
+static void
+write_entries(struct engine_read *read, struct render *render, const struct entries *entries)
+{
+	for (size_t i = 0; i < entries->count; i++) {
+		if (!read->ndjson && read->entries != 0)
+			buf_byte(read->out, ',');
+		render_entry(render, &entries->items[i], read->out);
+		if (read->ndjson)
+			buf_byte(read->out, '\n');
+		read->entries++;
+	}
+}
+
+static struct read_limit
+next_bite(const struct engine_read *read, size_t limit, size_t written)
+{
+	size_t bytes = read->bytes != 0 ? read->bytes : PAGE_BYTES;
+	size_t left = limit - read->entries;
+	struct read_limit bite = { left < BITE_ENTRIES ? left : BITE_ENTRIES, BITE_BYTES };
+
+	if (written >= bytes)
+		return (struct read_limit){ 0, 0 };
+	if (bytes - written < bite.bytes)
+		bite.bytes = bytes - written;
+	return bite;
+}
+
+static int
+read_stream(struct reader *reader, struct engine_read *read)
+{
+	struct render render = { .first_id = first_id, .self = reader };
+	size_t limit = read->limit != 0 ? read->limit : PAGE_ENTRIES, start = read->out->size;
+	uint64_t next = read->from != 0 ? read->from : 1;
+
+	if (!read->ndjson) {
+		buf_text(read->out, "{\"stream\":");
+		json_quote(read->out, read->stream);
+		buf_text(read->out, ",\"events\":[");
+	}
+	for (;;) {
+		struct arena_mark mark = arena_mark(&reader->pages);
+		struct read_limit bite = next_bite(read, limit, read->out->size - start);
+		struct entries entries = { 0 };
+
+		if (bite.entries == 0)
+			break;
+		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries, &read->version,
+				      &read->fault) != 0)
+			return -1;
+		if (read->version == 0) {
+			missing(read, "no_such_stream", "stream", read->stream);
+			return 0;
+		}
+		write_entries(read, &render, &entries);
+		if (entries.count != 0)
+			next = entries.items[entries.count - 1].version + 1;
+		arena_reset(&reader->pages, mark);
+		if (entries.count == 0 || next > read->version)
+			break;
+	}
+	read->next = next <= read->version ? next : 0;
+	if (!read->ndjson) {
+		buf_text(read->out, "],\"version\":");
+		buf_u64(read->out, read->version);
+		buf_text(read->out, ",\"next\":");
+		if (read->next != 0)
+			buf_u64(read->out, read->next);
+		else
+			buf_text(read->out, "null");
+		buf_byte(read->out, '}');
+	}
+	return 0;
+}
+
+static int
+read_log(struct reader *reader, struct engine_read *read)
+{
+	struct render render = { .first_id = first_id, .self = reader };
+	struct log_filter filter = { .domain = read->domain, .stream_prefix = read->stream_prefix };
+	bool filtered = read->domain.size != 0 || read->stream_prefix.size != 0;
+	size_t limit = read->limit != 0 ? read->limit : PAGE_ENTRIES, start = read->out->size;
+	log_position head = store_head(reader->parts->store);
+
+	if (!read->ndjson)
+		buf_text(read->out, "{\"entries\":[");
+	read->next = read->from;
+	for (;;) {
+		struct arena_mark mark = arena_mark(&reader->pages);
+		struct read_limit bite = next_bite(read, limit, read->out->size - start);
+		struct entries entries = { 0 };
+		log_position seen = read->next;
+
+		if (bite.entries == 0)
+			break;
+		if (store_read_log(reader->store_reader, read->next, filtered ? &filter : NULL, bite, &reader->pages, &entries,
+				   &seen, &read->fault) != 0)
+			return -1;
+		write_entries(read, &render, &entries);
+		arena_reset(&reader->pages, mark);
+		if (seen == read->next)
+			break;
+		read->next = seen;
+		if (seen >= head)
+			break;
+	}
+	if (!read->ndjson) {
+		buf_text(read->out, "],\"next\":");
+		buf_u64(read->out, read->next);
+		buf_text(read->out, ",\"head\":");
+		buf_u64(read->out, store_head(reader->parts->store));
+		buf_byte(read->out, '}');
+	}
+	return 0;
+}
+
+/* Domain and aggregate of a stream. -1: answered as missing, or *fault. */
+static int
+find_rules(struct reader *reader, struct engine_read *read, const struct domain **domain, int *aggregate,
+	   struct stream_name *name)
+{
+	if (stream_parse(read->stream, name, &read->fault) != 0)
+		return -1;
+	*aggregate = -1;
+	*domain = find_domain(reader, name->domain);
+	if (*domain == NULL)
+		missing(read, "no_such_domain", "domain", name->domain);
+	else if ((*aggregate = script_find_aggregate((*domain)->program, name->aggregate)) < 0)
+		missing(read, "no_such_aggregate", "aggregate", name->aggregate);
+	return 0;
+}
+
+/* The stream's last version recorded at or before a time; 0 when it did not exist yet. */
+static int
+version_at_time(struct reader *reader, struct engine_read *read, stream_version *version)
+{
+	log_position until;
+	stream_version last = 0;
+	bool passed = false;
+
+	*version = 0;
+	if (store_position_at(reader->store_reader, read->at_time_us, &until, &read->fault) != 0)
+		return -1;
+	do {
+		struct arena_mark mark = arena_mark(&reader->pages);
+		struct read_limit bite = { BITE_ENTRIES, BITE_BYTES };
+		struct entries entries = { 0 };
+
+		if (store_read_stream(reader->store_reader, read->stream, *version + 1, bite, &reader->pages, &entries, &last,
+				      &read->fault) != 0)
+			return -1;
+		for (size_t i = 0; i < entries.count && !passed; i++) {
+			passed = entries.items[i].position > until;
+			*version = passed ? *version : entries.items[i].version;
+		}
+		passed = passed || entries.count == 0;
+		arena_reset(&reader->pages, mark);
+	} while (!passed && *version < last);
+	return 0;
+}
+
+static int
+show_state(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
+	   struct slice id, script_state state)
+{
+	struct show_request request = { .aggregate = aggregate,
+					.id = id,
+					.version = read->version,
+					.state = state,
+					.route = read->route,
+					.context = { .now_us = clock_wall_us(reader->parts->clock), .caller = read->caller } };
+
+	if (read->route == NULL) {
+		buf_text(read->out, "{\"stream\":");
+		json_quote(read->out, read->stream);
+		buf_text(read->out, ",\"version\":");
+		buf_u64(read->out, read->version);
+		buf_text(read->out, ",\"state\":");
+	}
+	if (script_show(reader->machines[domain->number], &request, read->out, &read->fault) != 0) {
+		if (read->fault.class == FAULT_INPUT)
+			read->outcome = OUTCOME_REFUSED;
+		return -1;
+	}
+	if (read->route == NULL)
+		buf_byte(read->out, '}');
+	return 0;
+}
+
+static int
+read_state_now(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
+	       struct slice id)
+{
+	struct loading loading = { reader->store_reader, reader->machines[domain->number], &reader->pages, aggregate };
+	uint64_t hash = slice_hash(read->stream, 0);
+	struct cached *cached = cache_open(&reader->cache, (uint16_t)domain->number, aggregate, read->stream, hash);
+	int result = -1;
+
+	if (cached == NULL)
+		return fault_set(&read->fault, FAULT_MEMORY, "memory", "no memory for a state");
+	if (load_stream(&loading, read->stream, 0, &cached->state, &cached->version, &read->fault) == 0) {
+		read->version = cached->version;
+		result = 0;
+		if (cached->version == 0)
+			missing(read, "no_such_stream", "stream", read->stream);
+		else
+			result = show_state(reader, read, domain, aggregate, id, cached->state);
+	}
+	cache_close(&reader->cache, cached);
+	return result;
+}
+
+static int
+read_state_then(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
+		struct slice id)
+{
+	struct loading loading = { reader->store_reader, reader->machines[domain->number], &reader->pages, aggregate };
+	stream_version wanted = read->at_version, version = 0;
+	script_state state = 0;
+	int result;
+
+	if (read->has_at_time && version_at_time(reader, read, &wanted) != 0)
+		return -1;
+	if (wanted != 0 && load_stream(&loading, read->stream, wanted, &state, &version, &read->fault) != 0)
+		return -1;
+	if (version == 0 || version != wanted) {
+		missing(read, version == 0 ? "no_such_stream" : "no_such_version", "such version of", read->stream);
+		result = 0;
+	} else {
+		read->version = version;
+		result = show_state(reader, read, domain, aggregate, id, state);
+	}
+	if (state != 0)
+		script_state_release(reader->machines[domain->number], state);
+	return result;
+}
+
+static int
+read_state(struct reader *reader, struct engine_read *read)
+{
+	const struct domain *domain;
+	struct stream_name name;
+	int aggregate;
+
+	if (find_rules(reader, read, &domain, &aggregate, &name) != 0)
+		return -1;
+	if (aggregate < 0)
+		return 0;
+	if (read->has_at_version || read->has_at_time)
+		return read_state_then(reader, read, domain, (uint16_t)aggregate, name.id);
+	return read_state_now(reader, read, domain, (uint16_t)aggregate, name.id);
+}
+
+static int
+write_history(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
+	      const struct entries *entries)
+{
+	struct render render = { 0 };
+
+	for (size_t i = 0; i < entries->count; i++) {
+		const struct recorded_entry *entry = &entries->items[i];
+		char id[ID_TEXT_SIZE];
+
+		id_format(&entry->id, id);
+		buf_text(read->out, read->entries == 0 ? "{\"id\":\"" : ",{\"id\":\"");
+		buf_text(read->out, id);
+		buf_text(read->out, "\",\"type\":");
+		json_quote(read->out, entry->type);
+		buf_text(read->out, ",\"version\":");
+		buf_u64(read->out, entry->version);
+		buf_text(read->out, ",\"timestamp\":");
+		render_time(&render, entry->recorded_at_us, read->out);
+		buf_text(read->out, ",\"data\":");
+		if (script_event_wire(reader->machines[domain->number], aggregate, entry, read->out, &read->fault) != 0)
+			return -1;
+		buf_byte(read->out, '}');
+		read->entries++;
+	}
+	return 0;
+}
+
+static int
+read_history(struct reader *reader, struct engine_read *read)
+{
+	size_t limit = read->limit != 0 ? read->limit : HISTORY_MOST;
+	const struct domain *domain;
+	struct stream_name name;
+	uint64_t next = read->from + 1;
+	int aggregate;
+
+	if (find_rules(reader, read, &domain, &aggregate, &name) != 0)
+		return -1;
+	if (aggregate < 0)
+		return 0;
+	buf_byte(read->out, '[');
+	while (read->entries < limit) {
+		struct arena_mark mark = arena_mark(&reader->pages);
+		size_t left = limit - read->entries;
+		struct read_limit bite = { left < BITE_ENTRIES ? left : BITE_ENTRIES, BITE_BYTES };
+		struct entries entries = { 0 };
+
+		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries, &read->version,
+				      &read->fault) != 0 ||
+		    write_history(reader, read, domain, (uint16_t)aggregate, &entries) != 0)
+			return -1;
+		if (entries.count != 0)
+			next = entries.items[entries.count - 1].version + 1;
+		arena_reset(&reader->pages, mark);
+		if (entries.count == 0 || next > read->version)
+			break;
+	}
+	buf_byte(read->out, ']');
+	read->next = next <= read->version ? next - 1 : 0;
+	if (read->version == 0)
+		missing(read, "no_such_stream", "stream", read->stream);
+	return 0;
+}
+
+static int
+run_query(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t query)
+{
+	struct view_reader *view = reader->views[domain->number];
+	struct script_machine *machine = reader->machines[domain->number];
+	struct query_request request = { .query = query,
+					 .params = read->params,
+					 .param_count = read->param_count,
+					 .context = { .now_us = clock_wall_us(reader->parts->clock), .caller = read->caller },
+					 .route = read->route };
+	struct input_trouble input = { 0 };
+	struct script_trouble trouble = { 0 };
+	int result;
+
+	entropy_fill(reader->parts->entropy, request.context.seed, sizeof(request.context.seed));
+	read->as_of = domain->projector != NULL ? projector_position(domain->projector)
+						: store_head(reader->parts->store);
+	if (view != NULL && view_reader_begin(view, &read->fault) != 0)
+		return -1;
+	request.rows = view != NULL ? view_reader_rows(view) : NULL;
+	result = script_query(machine, &request, read->out, &read->fault);
+	if (view != NULL)
+		view_reader_end(view);
+	if (result == 0 || read->fault.class != FAULT_INPUT)
+		return result;
+	if (read->fault.native != 0) {
+		read->outcome = OUTCOME_REFUSED;
+		return -1;
+	}
+	script_trouble(machine, &trouble, &input);
+	if (input.field.size != 0)
+		fault_prefix(&read->fault, "%.*s", SLICE_ARG(input.field));
+	return -1;
+}
+
+/* false: has to wait. */
+static bool
+read_query(struct reader *reader, struct engine_read *read, int *result)
+{
+	const struct domain *domain = find_domain(reader, read->domain);
+	int query = domain != NULL ? script_find_query(domain->program, read->query) : -1;
+
+	*result = 0;
+	if (domain == NULL) {
+		missing(read, "no_such_domain", "domain", read->domain);
+	} else if (query < 0) {
+		missing(read, "no_such_query", "query", read->query);
+	} else if (read->at_least != 0 && domain->projector != NULL &&
+		   projector_position(domain->projector) < read->at_least) {
+		projector_hurry(domain->projector);
+		return false;
+	} else {
+		*result = run_query(reader, read, domain, (uint16_t)query);
+	}
+	return true;
+}
+
+bool
+read_answer(struct reader *reader, struct engine_read *read)
+{
+	int result = -1;
+
+	read->outcome = OUTCOME_ACCEPTED;
+	switch (read->kind) {
+	case READ_STREAM:
+		result = read_stream(reader, read);
+		break;
+	case READ_LOG:
+		result = read_log(reader, read);
+		break;
+	case READ_STATE:
+		result = read_state(reader, read);
+		break;
+	case READ_HISTORY:
+		result = read_history(reader, read);
+		break;
+	case READ_QUERY:
+		if (!read_query(reader, read, &result))
+			return false;
+		break;
+	}
+	if (result != 0 && read->outcome == OUTCOME_ACCEPTED)
+		read->outcome = OUTCOME_FAILED;
+	return true;
+}
+
+void
+read_timed_out(struct engine_read *read)
+{
+	read->outcome = OUTCOME_FAILED;
+	fault_set(&read->fault, FAULT_TIMEOUT, "not_yet", "the projections have not come to position %llu yet",
+		  (unsigned long long)read->at_least);
+}

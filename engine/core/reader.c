@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reader's loop: take what is there, answer it one after the other, look at the parked reads whenever a projection has
+ * moved or a deadline comes near. Machines, views and cache are the thread's own, so nothing here is locked.
+ */
+#include "core/reader.h"
+
+#define HOT_STATES 512
+#define WARM_BYTES ((size_t)4 << 20)
+
+int
+reader_open(struct reader *reader, const struct script_options *options, struct fault *fault)
+{
+	reader->options = *options;
+	arena_init(&reader->pages, (size_t)256 << 20);
+	mailbox_init(&reader->box, 0, NULL);
+	if (store_reader_open(reader->parts->store, &reader->store_reader, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < reader->domain_count; i++) {
+		const struct domain *domain = reader->domains[i];
+
+		if (script_open(domain->program, options, &reader->machines[i], fault) != 0)
+			return -1;
+		if (domain->view != NULL && view_reader_open(domain->view, &reader->views[i], fault) != 0)
+			return -1;
+	}
+	return cache_init(&reader->cache, reader->machines, HOT_STATES, WARM_BYTES, fault);
+}
+
+void
+reader_close(struct reader *reader)
+{
+	if (reader->parts == NULL)
+		return;
+	cache_fini(&reader->cache);
+	for (size_t i = 0; i < reader->domain_count; i++) {
+		if (reader->views[i] != NULL)
+			view_reader_close(reader->views[i]);
+		if (reader->machines[i] != NULL)
+			script_close(reader->machines[i]);
+	}
+	if (reader->store_reader != NULL)
+		store_reader_close(reader->store_reader);
+	arena_fini(&reader->pages);
+	mailbox_fini(&reader->box);
+}
+
+bool
+reader_give(struct reader *reader, struct engine_read *read)
+{
+	struct reading *reading;
+
+	if (atomic_fetch_add(&reader->queued, 1) >= reader->limits->queue_length) {
+		fault_set(&read->fault, FAULT_BUSY, "queue_full", "the readers' queue is full");
+		goto refused;
+	}
+	reading = arena_zero(read->arena, 1, sizeof(*reading));
+	if (reading == NULL) {
+		fault_set(&read->fault, FAULT_MEMORY, "memory", "no memory for a read");
+		goto refused;
+	}
+	reading->asked = read;
+	reading->deadline_ns = read->given_ns + read->wait_us * 1000;
+	read->inside = reading;
+	must(mailbox_give(&reader->box, &reading->mail));
+	return true;
+refused:
+	atomic_fetch_sub(&reader->queued, 1);
+	atomic_fetch_add_explicit(&reader->refused, 1, memory_order_relaxed);
+	read->outcome = OUTCOME_FAILED;
+	return false;
+}
+
+void
+reader_progressed(struct reader *reader)
+{
+	/* The position was stored before, `waiting` is read after: one of the two threads sees the other's store. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&reader->waiting))
+		mailbox_nudge(&reader->box);
+}
+
+static void
+finish(struct reader *reader, struct reading *reading)
+{
+	struct engine_read *asked = reading->asked;
+
+	atomic_fetch_sub(&reader->queued, 1);
+	atomic_fetch_add_explicit(&reader->answered, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&reader->entries, asked->entries, memory_order_relaxed);
+	arena_clear(&reader->pages);
+	asked->done(asked);
+	atomic_fetch_sub(reader->inside, 1);
+}
+
+static void
+begin(struct reader *reader, struct reading *reading)
+{
+	if (read_answer(reader, reading->asked)) {
+		finish(reader, reading);
+		return;
+	}
+	reading->next = reader->parked;
+	reader->parked = reading;
+}
+
+/* Answers the parked reads whose position has come, or whose time is over. */
+static void
+look_at_parked(struct reader *reader)
+{
+	struct reading **place = &reader->parked;
+	int64_t now_ns;
+
+	if (reader->parked == NULL)
+		return;
+	atomic_store(&reader->waiting, true);
+	atomic_thread_fence(memory_order_seq_cst);
+	now_ns = clock_mono_ns(reader->parts->clock);
+	while (*place != NULL) {
+		struct reading *reading = *place, *next = reading->next;
+		bool answered = read_answer(reader, reading->asked);
+
+		if (!answered && now_ns >= reading->deadline_ns) {
+			read_timed_out(reading->asked);
+			answered = true;
+		}
+		if (answered) {
+			*place = next;
+			finish(reader, reading);
+		} else {
+			place = &reading->next;
+		}
+	}
+	if (reader->parked == NULL)
+		atomic_store(&reader->waiting, false);
+}
+
+/* How long to sleep for the nearest deadline. */
+static int64_t
+patience(const struct reader *reader)
+{
+	int64_t nearest = INT64_MAX, now_ns;
+
+	for (const struct reading *reading = reader->parked; reading != NULL; reading = reading->next)
+		if (reading->deadline_ns < nearest)
+			nearest = reading->deadline_ns;
+	if (nearest == INT64_MAX)
+		return -1;
+	now_ns = clock_mono_ns(reader->parts->clock);
+	return nearest > now_ns ? nearest - now_ns : 0;
+}
+
+static void *
+reader_main(void *self)
+{
+	struct reader *reader = self;
+
+	for (;;) {
+		struct mail *list = mailbox_wait(&reader->box, patience(reader));
+
+		if (list == NULL && reader->parked == NULL && mailbox_is_closed(&reader->box))
+			return NULL;
+		while (list != NULL) {
+			struct reading *reading = container_of(list, struct reading, mail);
+
+			list = list->next;
+			begin(reader, reading);
+		}
+		look_at_parked(reader);
+		for (size_t i = 0; i < reader->domain_count; i++)
+			script_tidy(reader->machines[i]);
+	}
+}
+
+int
+reader_start(struct reader *reader, struct fault *fault)
+{
+	int error = pthread_create(&reader->thread, NULL, reader_main, reader);
+
+	if (error != 0)
+		return fault_errno(fault, FAULT_AWAY, error, "a reader's thread cannot be started");
+	reader->running = true;
+	return 0;
+}
+
+void
+reader_stop(struct reader *reader)
+{
+	if (!reader->running)
+		return;
+	mailbox_close(&reader->box);
+	pthread_join(reader->thread, NULL);
+	reader->running = false;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool of readers: threads that answer queries, stream, log and state reads, each with a window on the store, script
+ * machines and windows on the views of its own. A query that waits for its projections is parked, no thread waits.
+ */
+#ifndef MOONLOG_CORE_READER_H
+#define MOONLOG_CORE_READER_H
+
+#include <stdatomic.h>
+
+#include "core/cache.h"
+
+/* A read inside the engine; lives in the asker's arena until its answer goes out. */
+struct reading {
+	struct mail mail;
+	struct engine_read *asked;
+	struct reading *next; /* parked */
+	int64_t deadline_ns;
+};
+
+struct reader {
+	unsigned number;
+	const struct engine_limits *limits;
+	const struct engine_parts *parts;
+	struct domain *const *domains;
+	size_t domain_count;
+	struct script_options options;
+	pthread_t thread;
+	bool running;
+	struct mailbox box;
+	struct store_reader *store_reader;
+	struct script_machine *machines[DOMAIN_MAX];
+	struct view_reader *views[DOMAIN_MAX];
+	struct cache cache;
+	struct arena pages;
+	struct reading *parked;
+	_Atomic bool waiting; /* something is parked: progress of projections is news */
+	_Atomic size_t *inside;
+	_Atomic size_t queued;
+	_Atomic uint64_t answered, refused, entries;
+};
+
+int reader_open(struct reader *reader, const struct script_options *options, struct fault *fault);
+int reader_start(struct reader *reader, struct fault *fault);
+/* Every read must be answered before. */
+void reader_stop(struct reader *reader);
+void reader_close(struct reader *reader);
+
+/* false when the queue is full. Any thread. */
+bool reader_give(struct reader *reader, struct engine_read *read);
+/* A projector has moved. Any thread. */
+void reader_progressed(struct reader *reader);
+
+/* ---- read.c: the kinds of reads ---- */
+
+/* Fills the answer. false: the read has to wait for its projections. */
+bool read_answer(struct reader *reader, struct engine_read *read);
+/* Its time is over. */
+void read_timed_out(struct engine_read *read);
+
+#endif

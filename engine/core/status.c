@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine says about itself as JSON: is it ready, and how it stands. */
+#include "core/inside.h"
+
+#include "base/json.h"
+
+static const char *const projection_states[] = { [PROJECTION_LIVE] = "live",
+						 [PROJECTION_CATCHING_UP] = "catching_up",
+						 [PROJECTION_REBUILDING] = "rebuilding",
+						 [PROJECTION_STOPPED] = "stopped" };
+
+static void
+member_u64(struct buf *out, const char *key, uint64_t value)
+{
+	json_key(out, key);
+	buf_u64(out, value);
+}
+
+static void
+member_slice(struct buf *out, const char *key, struct slice value)
+{
+	json_key(out, key);
+	json_quote(out, value);
+}
+
+static void
+write_projection(struct buf *out, const struct projection_status *status)
+{
+	json_comma(out);
+	buf_byte(out, '{');
+	member_slice(out, "domain", status->domain);
+	member_slice(out, "name", status->name);
+	member_slice(out, "state", slice_text(projection_states[status->state]));
+	member_u64(out, "position", status->position);
+	member_u64(out, "head", status->head);
+	member_u64(out, "behind", status->head > status->position ? status->head - status->position : 0);
+	json_key(out, "behind_ms");
+	buf_i64(out, status->behind_us / 1000);
+	if (status->state == PROJECTION_STOPPED) {
+		member_u64(out, "poison", status->poison);
+		member_slice(out, "reason", status->reason);
+	}
+	if (status->rate != 0)
+		member_u64(out, "rate", status->rate);
+	buf_byte(out, '}');
+}
+
+/* Appends "projections": [...]; true when none is stopped or being rebuilt. */
+static bool
+write_projections(struct engine *engine, struct buf *out)
+{
+	struct projection_status *statuses;
+	struct arena arena;
+	struct fault fault;
+	size_t count;
+	bool well = true;
+
+	arena_init(&arena, (size_t)4 << 20);
+	json_key(out, "projections");
+	buf_byte(out, '[');
+	if (engine_projections(engine, &arena, &statuses, &count, &fault) != 0)
+		count = 0;
+	for (size_t i = 0; i < count; i++) {
+		write_projection(out, &statuses[i]);
+		well = well && statuses[i].state != PROJECTION_STOPPED && statuses[i].state != PROJECTION_REBUILDING;
+	}
+	buf_byte(out, ']');
+	arena_fini(&arena);
+	return well;
+}
+
+bool
+status_ready(struct engine *engine, struct buf *out)
+{
+	bool started = atomic_load(&engine->started), draining = atomic_load(&engine->draining);
+	bool store = !atomic_load(&engine->committer.failed);
+	size_t at = out->size;
+	bool ready;
+
+	buf_byte(out, '{');
+	ready = write_projections(engine, out) && started && !draining && store;
+	member_slice(out, "store", store ? SLICE("well") : SLICE("failed"));
+	member_slice(out, "status", ready ? SLICE("ready") : draining ? SLICE("draining") : SLICE("not_ready"));
+	buf_byte(out, '}');
+	return ready && out->size != at;
+}
+
+static void
+write_domains(struct engine *engine, struct buf *out)
+{
+	json_key(out, "domains");
+	buf_byte(out, '[');
+	for (size_t i = 0; i < engine->domain_count; i++) {
+		const struct domain *domain = engine->domains[i];
+
+		json_comma(out);
+		buf_byte(out, '{');
+		member_slice(out, "name", domain->name);
+		member_u64(out, "generation", domain->generation);
+		json_key(out, "sources");
+		buf_byte(out, '"');
+		buf_hex(out, domain->sources.hash.bytes, DIGEST_SIZE);
+		buf_text(out, "\"}");
+	}
+	buf_byte(out, ']');
+}
+
+static void
+write_store(struct engine *engine, struct buf *out)
+{
+	const struct store_stats *stats = engine->parts.store->stats;
+
+	json_key(out, "store");
+	buf_byte(out, '{');
+	member_slice(out, "kind", slice_text(engine->parts.store->kind));
+	if (stats != NULL) {
+		member_u64(out, "commits", stats->commits);
+		member_u64(out, "syncs", stats->syncs);
+		member_u64(out, "bytes_on_disk", stats->bytes_on_disk);
+		member_u64(out, "wal_bytes", stats->wal_bytes);
+		member_u64(out, "indexed_to", stats->indexed_to);
+		member_u64(out, "remembered_ids", stats->remembered_ids);
+	}
+	buf_byte(out, '}');
+}
+
+static void
+write_queues(struct engine *engine, struct buf *out)
+{
+	json_key(out, "queues");
+	buf_text(out, "{\"workers\":[");
+	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++) {
+		json_comma(out);
+		buf_u64(out, atomic_load(&engine->workers[i].waiting));
+	}
+	buf_text(out, "],\"readers\":[");
+	for (unsigned i = 0; engine->readers != NULL && i < engine->limits.readers; i++) {
+		json_comma(out);
+		buf_u64(out, atomic_load(&engine->readers[i].queued));
+	}
+	buf_byte(out, ']');
+	member_u64(out, "inside", atomic_load(&engine->inside));
+	buf_byte(out, '}');
+}
+
+void
+status_write(struct engine *engine, struct buf *out)
+{
+	char since[CLOCK_TEXT_SIZE];
+
+	clock_format(engine->started_us, since);
+	buf_byte(out, '{');
+	member_slice(out, "version", SLICE(MOONLOG_VERSION));
+	member_slice(out, "started", slice_text(since));
+	member_u64(out, "head", store_head(engine->parts.store));
+	write_store(engine, out);
+	write_queues(engine, out);
+	write_domains(engine, out);
+	write_projections(engine, out);
+	buf_byte(out, '}');
+}

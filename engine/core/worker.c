@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker's loop. It takes everything in its mailbox, begins what it can, and then sees to the commit of what it
+ * decided: by itself when nothing else waits for it and the committer's role is free, else by waking the committer's
+ * thread. So it never waits for a commit while a command waits for it [design: the path of a command].
+ *
+ * With nothing at all to do it lets the script machines collect, a bounded step at a time, and then sleeps.
+ */
+#include "core/worker.h"
+
+#include <stdlib.h>
+
+#include "core/execute.h"
+
+int
+worker_open(struct worker *worker, const struct script_options *options, struct fault *fault)
+{
+	arena_init(&worker->pages, (size_t)64 << 20);
+	mailbox_init(&worker->box, 0, NULL);
+	if (store_reader_open(worker->parts->store, &worker->reader, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < worker->domain_count; i++)
+		if (script_open(worker->domains[i]->program, options, &worker->machines[i], fault) != 0)
+			return -1;
+	return cache_init(&worker->cache, worker->machines, worker->limits->hot_states, worker->limits->warm_bytes, fault);
+}
+
+void
+worker_close(struct worker *worker)
+{
+	if (worker->parts == NULL)
+		return;
+	cache_fini(&worker->cache);
+	lanes_fini(&worker->lanes);
+	for (size_t i = 0; i < worker->domain_count; i++)
+		if (worker->machines[i] != NULL)
+			script_close(worker->machines[i]);
+	if (worker->reader != NULL)
+		store_reader_close(worker->reader);
+	arena_fini(&worker->pages);
+	mailbox_fini(&worker->box);
+}
+
+static bool
+enter(_Atomic size_t *count, size_t limit)
+{
+	if (atomic_fetch_add(count, 1) < limit)
+		return true;
+	atomic_fetch_sub(count, 1);
+	return false;
+}
+
+bool
+worker_give(struct worker *worker, struct command *command)
+{
+	_Atomic size_t *share = &worker->waiting_of[command->domain->number];
+
+	command->home = &worker->box;
+	if (!enter(share, worker->limits->domain_share))
+		goto full;
+	if (!enter(&worker->waiting, worker->limits->queue_length)) {
+		atomic_fetch_sub(share, 1);
+		goto full;
+	}
+	must(mailbox_give(&worker->box, &command->post.mail));
+	return true;
+full:
+	atomic_fetch_add_explicit(&worker->tally.turned_away, 1, memory_order_relaxed);
+	return false;
+}
+
+static void
+run_ready(struct worker *worker)
+{
+	struct command *command;
+
+	while ((command = lane_next(&worker->lanes)) != NULL)
+		execute_run(worker, command);
+}
+
+static void
+handle(struct worker *worker, struct mail *list)
+{
+	while (list != NULL) {
+		struct post *post = container_of(list, struct post, mail);
+
+		list = list->next;
+		switch (post->kind) {
+		case POST_COMMAND:
+			execute_enter(worker, container_of(post, struct command, post));
+			break;
+		case POST_SETTLED:
+			execute_settle(worker, container_of(post, struct command, post));
+			break;
+		case POST_FORGET: {
+			struct forget *forget = container_of(post, struct forget, post);
+
+			cache_forget(&worker->cache, slice_from(forget->name, forget->size), forget->hash);
+			free(forget);
+			break;
+		}
+		}
+	}
+	run_ready(worker);
+	worker->untidy = true;
+}
+
+/* true when a group was committed here. */
+static bool
+see_to_commit(struct worker *worker)
+{
+	struct mail *mine = NULL;
+
+	if (worker->unsent == 0)
+		return false;
+	worker->unsent = 0;
+	if (mailbox_count(&worker->box) != 0) {
+		committer_ring(worker->committer);
+		return false;
+	}
+	if (!committer_try(worker->committer, &worker->box, &mine))
+		return false;
+	handle(worker, mine);
+	worker->committer->announce(worker->committer->self);
+	return true;
+}
+
+static bool
+tidy(struct worker *worker)
+{
+	bool more = false;
+
+	for (size_t i = 0; i < worker->domain_count; i++)
+		more |= script_tidy(worker->machines[i]);
+	worker->untidy = more;
+	return more;
+}
+
+static void *
+worker_main(void *self)
+{
+	struct worker *worker = self;
+
+	for (;;) {
+		struct mail *list = mailbox_take(&worker->box);
+
+		if (list == NULL) {
+			if (see_to_commit(worker))
+				continue;
+			if (worker->untidy && tidy(worker))
+				continue;
+			list = mailbox_wait(&worker->box, -1);
+			if (list == NULL && mailbox_is_closed(&worker->box))
+				return NULL;
+		}
+		handle(worker, list);
+		if (worker->unsent != 0 && mailbox_count(&worker->box) != 0)
+			see_to_commit(worker);
+	}
+}
+
+int
+worker_start(struct worker *worker, struct fault *fault)
+{
+	int error = pthread_create(&worker->thread, NULL, worker_main, worker);
+
+	if (error != 0)
+		return fault_errno(fault, FAULT_AWAY, error, "a worker's thread cannot be started");
+	worker->running = true;
+	return 0;
+}
+
+void
+worker_stop(struct worker *worker)
+{
+	if (!worker->running)
+		return;
+	mailbox_close(&worker->box);
+	pthread_join(worker->thread, NULL);
+	worker->running = false;
+}
