@@ -139,7 +139,7 @@ read_version(struct http_reader *reader, struct slice version)
 	    v[7] > '9')
 		return bad(reader, "bad_version", "the request line must end in HTTP/1.1");
 	if (v[5] != '1' || v[7] > '1')
-		return http_head_refuse(reader, 505, "bad_version", "only HTTP/1.1 and HTTP/1.0 are spoken here");
+		return http_head_refuse(reader, 505, "bad_version", "this version of HTTP is not spoken here; 1.1 and 1.0 are");
 	reader->minor = (unsigned)(v[7] - '0');
 	reader->close = reader->minor == 0;
 	return true;
