@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Filling and wording faults. Texts that do not fit are cut, never overrun; line breaks become blanks. */
+/* Filling and wording faults. Texts that do not fit are cut, never overrun; control characters become blanks. */
 #include "base/fault.h"
 
 #include <assert.h>
@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A text is one line, whatever a script or a client put into it. */
+/* Bytes of scripts and clients reach terminals through faults: only line breaks and tabs of an excerpt may pass. */
 static void
-make_one_line(char *text)
+make_printable(char *text)
 {
 	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+		if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 0x7f)
 			*text = ' ';
 }
 
@@ -60,7 +60,7 @@ fault_set_at(struct fault *fault, enum fault_class class, const char *code, cons
 	va_start(args, format);
 	vsnprintf(fault->text, sizeof(fault->text), format, args);
 	va_end(args);
-	make_one_line(fault->text);
+	make_printable(fault->text);
 	return -1;
 }
 
@@ -75,7 +75,7 @@ fault_prefix(struct fault *fault, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(prefix, sizeof(prefix), format, args);
 	va_end(args);
-	make_one_line(prefix);
+	make_printable(prefix);
 	memcpy(text, fault->text, sizeof(text));
 	int size = snprintf(fault->text, sizeof(fault->text), "%s: ", prefix);
 	if (size > 0 && (size_t)size < sizeof(fault->text))

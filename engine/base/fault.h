@@ -34,7 +34,7 @@ struct fault {
 	const char *file; /* where it was first noticed in our source */
 	int line;
 	char code[40];  /* stable, machine-readable, snake_case: "bad_json", "outcome_unknown" */
-	char text[600]; /* one line for a person: place and reason */
+	char text[600]; /* for a person: place and reason on one line; an excerpt may follow */
 };
 
 const char *fault_class_name(enum fault_class of);
