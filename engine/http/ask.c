@@ -129,8 +129,8 @@ take_word(struct http_request *request, const char *name, const char *other, str
 		return 0;
 	*word = count > 0 ? first : second;
 	if (count + more > 1 || !visible(*word, 128))
-		return fault_set(fault, FAULT_INPUT, "bad_header", "%s must be given once, with 1 to 128 visible characters",
-				 name);
+		return fault_set(fault, FAULT_INPUT, "bad_header",
+				 "%s must be given once, with 1 to 128 visible characters", name);
 	return 0;
 }
 
@@ -159,10 +159,12 @@ http_ask_expected(struct http_request *request, struct expected *expected, bool 
 	if (!*has)
 		return 0;
 	if (matches + nones > 1)
-		return fault_set(fault, FAULT_INPUT, "bad_precondition", "one If-Match or If-None-Match is understood, not several");
+		return fault_set(fault, FAULT_INPUT, "bad_precondition",
+				 "one If-Match or If-None-Match is understood, not several");
 	if (nones == 1) {
 		if (!slice_equal(none, SLICE("*")))
-			return fault_set(fault, FAULT_INPUT, "bad_precondition", "a command understands only If-None-Match: *");
+			return fault_set(fault, FAULT_INPUT, "bad_precondition",
+					 "a command understands only If-None-Match: *");
 		expected->kind = EXPECTED_NO_STREAM;
 		return 0;
 	}

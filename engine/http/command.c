@@ -248,7 +248,8 @@ http_command_route(struct http_request *request)
 			goto refused;
 	}
 	if (request->query.size > 0) {
-		fault_set(&fault, FAULT_INPUT, "unknown_parameter", "a command takes its data in the body, not in the query string");
+		fault_set(&fault, FAULT_INPUT, "unknown_parameter",
+			  "a command takes its data in the body, not in the query string");
 		goto refused;
 	}
 	command->params = request->params;

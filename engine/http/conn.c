@@ -21,11 +21,11 @@
 #include "http/address.h"
 #include "http/reply.h"
 
-#define MS             1000000LL
-#define READ_LEAST     ((size_t)4096)
-#define READ_MOST      ((size_t)256 * 1024)
-#define LINGER_MS      1000
-#define LINGER_BYTES   (1024 * 1024)
+#define MS           1000000LL
+#define READ_LEAST   ((size_t)4096)
+#define READ_MOST    ((size_t)256 * 1024)
+#define LINGER_MS    1000
+#define LINGER_BYTES (1024 * 1024)
 
 static void pump(struct http_conn *conn);
 

@@ -36,7 +36,8 @@ answer_page(struct http_request *request)
 		http_reply_error(request, 422, "answer_too_large", "the page is too large; ask for fewer entries");
 	} else {
 		struct http_answer answer = { .status = 200,
-					      .content_type = read->ndjson ? "application/x-ndjson" : "application/json",
+					      .content_type =
+						      read->ndjson ? "application/x-ndjson" : "application/json",
 					      .body = buf_slice(&request->text),
 					      .no_store = true,
 					      .position = read->next };

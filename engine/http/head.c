@@ -57,8 +57,8 @@ static const struct {
 	struct slice name;
 	enum http_method method;
 } methods[] = {
-	{ SLICE("GET"), HTTP_GET },	  { SLICE("POST"), HTTP_POST },	  { SLICE("HEAD"), HTTP_HEAD },
-	{ SLICE("PUT"), HTTP_PUT },	  { SLICE("DELETE"), HTTP_DELETE }, { SLICE("PATCH"), HTTP_PATCH },
+	{ SLICE("GET"), HTTP_GET },         { SLICE("POST"), HTTP_POST },     { SLICE("HEAD"), HTTP_HEAD },
+	{ SLICE("PUT"), HTTP_PUT },         { SLICE("DELETE"), HTTP_DELETE }, { SLICE("PATCH"), HTTP_PATCH },
 	{ SLICE("OPTIONS"), HTTP_OPTIONS },
 };
 
@@ -139,7 +139,8 @@ read_version(struct http_reader *reader, struct slice version)
 	    v[7] > '9')
 		return bad(reader, "bad_version", "the request line must end in HTTP/1.1");
 	if (v[5] != '1' || v[7] > '1')
-		return http_head_refuse(reader, 505, "bad_version", "this version of HTTP is not spoken here; 1.1 and 1.0 are");
+		return http_head_refuse(reader, 505, "bad_version",
+					"this version of HTTP is not spoken here; 1.1 and 1.0 are");
 	reader->minor = (unsigned)(v[7] - '0');
 	reader->close = reader->minor == 0;
 	return true;
@@ -199,7 +200,8 @@ host_ok(struct slice value)
 	if (value.size == 0 || value.size > 261)
 		return false;
 	if (value.data[0] == '[') {
-		for (i = 1; i < value.size && (in_class(value.data[i], HEX) || value.data[i] == ':' || value.data[i] == '.');)
+		for (i = 1;
+		     i < value.size && (in_class(value.data[i], HEX) || value.data[i] == ':' || value.data[i] == '.');)
 			i++;
 		if (i < 4 || i == value.size || value.data[i] != ']')
 			return false;
@@ -271,12 +273,14 @@ obey_field(struct http_reader *reader, struct slice name, struct slice value)
 		if (reader->has_host)
 			return bad(reader, "bad_host", "two Host headers");
 		reader->has_host = true;
-		return host_ok(value) || bad(reader, "bad_host", "Host must be a name or address with an optional port");
+		return host_ok(value) ||
+		       bad(reader, "bad_host", "Host must be a name or address with an optional port");
 	case 6:
 		if (memcmp(name.data, "expect", 6) != 0)
 			return true;
 		if (!same_word(value, "100-continue"))
-			return http_head_refuse(reader, 417, "bad_expect", "the only Expect understood is 100-continue");
+			return http_head_refuse(reader, 417, "bad_expect",
+						"the only Expect understood is 100-continue");
 		reader->wants_continue = reader->minor >= 1;
 		return true;
 	case 10:
@@ -301,7 +305,8 @@ http_head_field(struct http_reader *reader, char *bytes, size_t at, size_t end)
 			bytes[colon] = (char)(bytes[colon] + 32);
 	}
 	if (colon == end || bytes[colon] != ':' || colon == at)
-		return bad(reader, "bad_header", "a header line is a name of token characters, at once a colon, a value");
+		return bad(reader, "bad_header",
+			   "a header line is a name of token characters, at once a colon, a value");
 	struct slice value = slice_from(bytes + colon + 1, end - colon - 1);
 	if (!all_in_class(value, VALUE))
 		return bad(reader, "bad_header", "a header value holds a control byte");

@@ -44,7 +44,7 @@ server_metrics(const struct http *http, struct buf *out)
 	counter(out, "timed_out", "counter", counters->timed_out);
 	counter(out, "sent_bytes", "counter", counters->bytes_out);
 	buf_text(out, "# TYPE moonlog_http_answers counter\n");
-	for (unsigned class = 2; class <= 5; class++)
+	for (unsigned class = 2; class <= 5; class ++)
 		buf_format(out, "moonlog_http_answers_total{class=\"%uxx\"} %llu\n", class,
 			   (unsigned long long)counters->answers[class]);
 }

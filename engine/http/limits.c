@@ -5,8 +5,10 @@
  */
 #include "http/limits.h"
 
-#define LIMIT(field, fallback, least, most, meaning)                                                              \
-	{ #field, offsetof(struct http_limits, field), fallback, least, most, meaning }
+#define LIMIT(field, fallback, least, most, meaning)                                                                   \
+	{                                                                                                              \
+#field, offsetof(struct http_limits, field), fallback, least, most, meaning                            \
+	}
 #define KIB 1024ULL
 #define MIB (1024ULL * 1024)
 
@@ -53,8 +55,8 @@ http_limits_set(struct http_limits *limits, struct slice name, uint64_t value, s
 			continue;
 		if (value < limit->least || value > limit->most)
 			return fault_set(fault, FAULT_CONFIG, "bad_limit", "http.%s must be %llu to %llu, not %llu",
-					 limit->name, (unsigned long long)limit->least,
-					 (unsigned long long)limit->most, (unsigned long long)value);
+					 limit->name, (unsigned long long)limit->least, (unsigned long long)limit->most,
+					 (unsigned long long)value);
 		*limit_place(limits, limit) = value;
 		return 0;
 	}

@@ -11,14 +11,14 @@
 #define HTTP_FIELDS_MAX 128 /* hard end of header_count */
 
 struct http_limits {
-	uint64_t request_line;            /* 414 */
-	uint64_t header_block;            /* all header lines together: 431 */
-	uint64_t header_count;            /* 431 */
-	uint64_t body;                    /* 413 */
-	uint64_t header_ms;               /* from a request's first byte to the end of its head: 408 */
-	uint64_t body_ms;                 /* for the body ... */
-	uint64_t body_ms_each_64k;        /* ... and for each begun 64 KiB of it: 408 */
-	uint64_t body_rate;               /* bytes a second on average, looked at after body_rate_after_ms: 408 */
+	uint64_t request_line;     /* 414 */
+	uint64_t header_block;     /* all header lines together: 431 */
+	uint64_t header_count;     /* 431 */
+	uint64_t body;             /* 413 */
+	uint64_t header_ms;        /* from a request's first byte to the end of its head: 408 */
+	uint64_t body_ms;          /* for the body ... */
+	uint64_t body_ms_each_64k; /* ... and for each begun 64 KiB of it: 408 */
+	uint64_t body_rate;        /* bytes a second on average, looked at after body_rate_after_ms: 408 */
 	uint64_t body_rate_after_ms;
 	uint64_t write_stall_ms;          /* a reply that moves no byte for so long, or in all takes this and the body's
 					   * time for its size, is cut */

@@ -117,7 +117,8 @@ split_address(const char *address, char host[256], char port[8], struct fault *f
 		size -= 2;
 	}
 	if (size == 0 || size > 255)
-		return fault_set(fault, FAULT_CONFIG, "bad_address", "the host of a listening address is missing or too long");
+		return fault_set(fault, FAULT_CONFIG, "bad_address",
+				 "the host of a listening address is missing or too long");
 	memcpy(host, address, size);
 	host[size] = '\0';
 	snprintf(port, 8, "%u", (unsigned)number);
@@ -157,7 +158,8 @@ http_listen(struct http *http, const char *address, struct fault *fault)
 		if (fd >= 0)
 			close(fd);
 		freeaddrinfo(found);
-		return fault_set(fault, FAULT_CONFIG, "cannot_listen", "cannot listen on %s: %s", address, strerror(rc));
+		return fault_set(fault, FAULT_CONFIG, "cannot_listen", "cannot listen on %s: %s", address,
+				 strerror(rc));
 	}
 	freeaddrinfo(found);
 	note_address(http, fd);
@@ -199,7 +201,8 @@ http_listen_admin(struct http *http, const char *path, const struct http_admin_v
 		int number = errno;
 		if (fd >= 0)
 			close(fd);
-		return fault_set(fault, FAULT_CONFIG, "cannot_listen", "cannot listen on %s: %s", path, strerror(number));
+		return fault_set(fault, FAULT_CONFIG, "cannot_listen", "cannot listen on %s: %s", path,
+				 strerror(number));
 	}
 	http->verbs = verbs;
 	http->verb_count = count;

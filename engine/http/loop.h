@@ -27,10 +27,10 @@ struct http_listener {
 
 struct http_counters { /* /metrics */
 	uint64_t accepted;
-	uint64_t turned_away;   /* by the connection limits */
-	uint64_t refused;       /* by the reader */
+	uint64_t turned_away; /* by the connection limits */
+	uint64_t refused;     /* by the reader */
 	uint64_t timed_out;
-	uint64_t answers[6];    /* by status / 100 */
+	uint64_t answers[6]; /* by status / 100 */
 	uint64_t bytes_out;
 };
 
@@ -40,10 +40,10 @@ struct http {
 	struct event *tick;
 	struct event *wake;
 	int wake_fd;
-	atomic_bool woken;          /* any thread: a wake is under way */
-	atomic_uint stop_grace_ms;  /* any thread */
-	atomic_bool stop;           /* any thread */
-	struct mailbox box;         /* any thread gives: asks that came back */
+	atomic_bool woken;         /* any thread: a wake is under way */
+	atomic_uint stop_grace_ms; /* any thread */
+	atomic_bool stop;          /* any thread */
+	struct mailbox box;        /* any thread gives: asks that came back */
 	struct waker waker;
 
 	struct http_listener *listeners;
@@ -55,22 +55,22 @@ struct http {
 	size_t pooled;
 	size_t commands_inside;
 	size_t reads_inside;
-	int64_t accept_again_ns;    /* 0: accepting */
+	int64_t accept_again_ns; /* 0: accepting */
 
 	bool draining;
 	int64_t drain_end_ns;
 	int64_t date_second;
-	char date[40];              /* "Sat, 21 Nov 2026 10:00:00 GMT" */
+	char date[40]; /* "Sat, 21 Nov 2026 10:00:00 GMT" */
 	struct http_counters counters;
 
-	struct engine_watch watch;  /* wakes the loop when the log grows and someone follows it */
+	struct engine_watch watch; /* wakes the loop when the log grows and someone follows it */
 	bool watching;
-	atomic_bool log_grew;       /* any thread */
+	atomic_bool log_grew; /* any thread */
 	struct http_request *followers;
 
 	const struct http_admin_verb *verbs;
 	size_t verb_count;
-	struct mailbox jobs;        /* to the helper */
+	struct mailbox jobs; /* to the helper */
 	pthread_t helper;
 	bool has_helper;
 

@@ -194,13 +194,14 @@ http_read_state(struct http_request *request)
 	size_t domain = first != NULL ? (size_t)(first - rest.data) : 0;
 	const char *second = first != NULL ? memchr(first + 1, '/', rest.size - domain - 1) : NULL;
 	if (second == NULL) {
-		http_reply_error(request, 404, "no_such_resource", "a state's path is /state/{domain}/{aggregate}/{id}");
+		http_reply_error(request, 404, "no_such_resource",
+				 "a state's path is /state/{domain}/{aggregate}/{id}");
 		http_conn_send(request);
 		return;
 	}
-	read->stream = name_stream(request, slice_from(rest.data, domain),
-				   slice_from(first + 1, (size_t)(second - first) - 1),
-				   slice_from(second + 1, (size_t)(rest.data + rest.size - second) - 1));
+	read->stream =
+		name_stream(request, slice_from(rest.data, domain), slice_from(first + 1, (size_t)(second - first) - 1),
+			    slice_from(second + 1, (size_t)(rest.data + rest.size - second) - 1));
 	if (stream_parse(read->stream, &name, &fault) != 0)
 		refuse(request, &fault);
 	else
@@ -285,7 +286,7 @@ void
 http_read_route(struct http_request *request)
 {
 	enum script_target target = request->match.route->target;
-	struct engine_read *read = begin_read(request, target == TARGET_QUERY	  ? READ_QUERY
+	struct engine_read *read = begin_read(request, target == TARGET_QUERY     ? READ_QUERY
 						       : target == TARGET_HISTORY ? READ_HISTORY
 										  : READ_STATE);
 	struct fault fault = { 0 };

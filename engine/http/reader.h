@@ -17,18 +17,18 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_P
 enum http_step { HTTP_MORE, HTTP_READY, HTTP_REFUSED };
 
 enum http_stage { /* of one request */
-	HTTP_LINE,
-	HTTP_FIELDS,
-	HTTP_BODY,
-	HTTP_CHUNK_SIZE,
-	HTTP_CHUNK_SIZE_LF,
-	HTTP_CHUNK_DATA,
-	HTTP_CHUNK_CR,
-	HTTP_CHUNK_LF,
-	HTTP_LAST_CR,
-	HTTP_LAST_LF,
-	HTTP_END,
-	HTTP_BROKEN
+		  HTTP_LINE,
+		  HTTP_FIELDS,
+		  HTTP_BODY,
+		  HTTP_CHUNK_SIZE,
+		  HTTP_CHUNK_SIZE_LF,
+		  HTTP_CHUNK_DATA,
+		  HTTP_CHUNK_CR,
+		  HTTP_CHUNK_LF,
+		  HTTP_LAST_CR,
+		  HTTP_LAST_LF,
+		  HTTP_END,
+		  HTTP_BROKEN
 };
 
 struct http_span { /* in the caller's buffer */

@@ -10,16 +10,16 @@
 
 struct http_answer {
 	uint16_t status;
-	const char *content_type;  /* NULL: no body */
-	struct slice body;         /* must live until written */
-	bool chunked;              /* no length; the pieces follow */
+	const char *content_type; /* NULL: no body */
+	struct slice body;        /* must live until written */
+	bool chunked;             /* no length; the pieces follow */
 	bool no_store;
 	bool has_version;
-	stream_version version;    /* ETag */
-	log_position position;     /* Moonlog-Position; 0 = none */
+	stream_version version; /* ETag */
+	log_position position;  /* Moonlog-Position; 0 = none */
 	struct slice location;
 	const char *allow;
-	unsigned retry_after;      /* seconds; 0 = none */
+	unsigned retry_after; /* seconds; 0 = none */
 	bool replayed;
 	struct slice traceparent;
 	struct slice correlation;
@@ -35,7 +35,7 @@ struct http_problem {
 	struct slice stream;
 	bool has_version;
 	stream_version version;
-	struct slice details;   /* JSON object */
+	struct slice details; /* JSON object */
 	struct slice traceback;
 	const char *allow;
 	unsigned retry_after;

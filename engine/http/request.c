@@ -168,8 +168,7 @@ hex(char byte)
 }
 
 int
-http_request_decode(struct http_request *request, struct slice raw, bool form, struct slice *text,
-		    struct fault *fault)
+http_request_decode(struct http_request *request, struct slice raw, bool form, struct slice *text, struct fault *fault)
 {
 	if (memchr(raw.data, '%', raw.size) == NULL && (!form || memchr(raw.data, '+', raw.size) == NULL)) {
 		*text = raw;
@@ -223,8 +222,8 @@ http_request_parse_query(struct http_request *request, struct fault *fault)
 		struct slice name, value = SLICE_NONE;
 		if (http_request_decode(request, slice_from(rest.data, name_size), true, &name, fault) != 0)
 			return -1;
-		if (equals != NULL &&
-		    http_request_decode(request, slice_from(equals + 1, size - name_size - 1), true, &value, fault) != 0)
+		if (equals != NULL && http_request_decode(request, slice_from(equals + 1, size - name_size - 1), true,
+							  &value, fault) != 0)
 			return -1;
 		if (http_request_add_param(request, name, value, fault) != 0)
 			return -1;

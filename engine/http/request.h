@@ -26,10 +26,10 @@ struct http_request {
 	struct http *http;
 	struct http_conn *conn; /* NULL: gone while the engine held the request */
 	struct http_request *next_free;
-	bool inside;            /* the engine or the helper holds `ask` ... */
-	size_t *inside_count;   /* ... and is counted here */
+	bool inside;          /* the engine or the helper holds `ask` ... */
+	size_t *inside_count; /* ... and is counted here */
 
-	struct buf in;          /* begins with the request's first byte */
+	struct buf in; /* begins with the request's first byte */
 	struct http_reader reader;
 	struct arena arena;
 	int64_t begun_ns;
@@ -38,8 +38,8 @@ struct http_request {
 	enum http_method method; /* HEAD reads as GET: see head_only */
 	bool head_only;
 	struct slice method_text;
-	struct slice path;      /* raw */
-	struct slice query;     /* raw, without the question mark */
+	struct slice path;  /* raw */
+	struct slice query; /* raw, without the question mark */
 	struct slice body;
 	struct script_param params[HTTP_PARAMS_MAX];
 	size_t param_count;
@@ -56,30 +56,30 @@ struct http_request {
 
 	/* the answer: written lead, body, tail; then `written` if any is called for the next piece */
 	struct buf lead;
-	struct buf text;        /* what `body` usually lies in */
+	struct buf text; /* what `body` usually lies in */
 	struct slice body_out;
 	struct slice tail;
 	size_t sent;
 	uint16_t status;
-	bool close;             /* after this answer */
+	bool close; /* after this answer */
 	void (*written)(struct http_request *request);
 
 	/* following the log or paging through it: follow.c */
 	struct http_follow {
-		struct buf page;    /* the page being asked for while `text` is written */
+		struct buf page; /* the page being asked for while `text` is written */
 		bool asked;
-		bool asking;        /* inside the call that asks */
-		bool refused;       /* the engine did not take it */
+		bool asking;  /* inside the call that asks */
+		bool refused; /* the engine did not take it */
 		bool ready;
 		bool sending;
 		bool ended;
-		bool waiting;       /* for the log to grow */
-		bool events;        /* text/event-stream */
-		bool live;          /* does not end at the head */
+		bool waiting; /* for the log to grow */
+		bool events;  /* text/event-stream */
+		bool live;    /* does not end at the head */
 		log_position from;
 		struct slice domain;
 		char domain_text[STREAM_WORD_MAX];
-		int64_t spoke_ns;   /* when something was last written */
+		int64_t spoke_ns; /* when something was last written */
 		struct http_request *next_waiting;
 		struct http_request **link_waiting; /* who points at us; NULL: not listed */
 	} follow;

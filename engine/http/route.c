@@ -10,8 +10,8 @@
 static const struct own_route {
 	struct slice path;
 	bool prefix;
-	bool post;      /* else GET and HEAD */
-	bool bare;      /* answers without an engine */
+	bool post; /* else GET and HEAD */
+	bool bare; /* answers without an engine */
 	void (*run)(struct http_request *request);
 } own_routes[] = {
 	{ SLICE("/commands/"), true, true, false, http_command },

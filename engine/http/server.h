@@ -28,17 +28,17 @@ struct http_options {
 
 /* What a verb of the admin socket is given and gives back. */
 struct http_admin_call {
-	struct slice path;   /* without query string */
-	struct slice query;  /* raw, after the question mark */
+	struct slice path;  /* without query string */
+	struct slice query; /* raw, after the question mark */
 	struct slice body;
-	struct buf *out;     /* the answer's JSON */
-	uint16_t status;     /* 200 unless the verb sets it; ignored when it fails */
+	struct buf *out; /* the answer's JSON */
+	uint16_t status; /* 200 unless the verb sets it; ignored when it fails */
 };
 
 struct http_admin_verb {
 	const char *method;
-	const char *path;    /* exact, or a prefix when it ends in '/' */
-	bool slow;           /* runs on a helper thread, one at a time; the others run on the loop and must not block */
+	const char *path; /* exact, or a prefix when it ends in '/' */
+	bool slow;        /* runs on a helper thread, one at a time; the others run on the loop and must not block */
 	int (*run)(void *self, struct http_admin_call *call, struct fault *fault);
 	void *self;
 };

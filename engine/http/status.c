@@ -6,9 +6,9 @@
 #include "http/reply.h"
 
 static const uint16_t fault_statuses[] = {
-	[FAULT_NONE] = 500,    [FAULT_INPUT] = 400, [FAULT_LIMIT] = 422,   [FAULT_SCRIPT] = 500, [FAULT_BUSY] = 503,
-	[FAULT_AWAY] = 503,    [FAULT_UNKNOWN] = 503, [FAULT_TIMEOUT] = 504, [FAULT_FULL] = 507, [FAULT_CORRUPT] = 500,
-	[FAULT_CONFIG] = 500,  [FAULT_MEMORY] = 503, [FAULT_BUG] = 500,
+	[FAULT_NONE] = 500,   [FAULT_INPUT] = 400,   [FAULT_LIMIT] = 422,   [FAULT_SCRIPT] = 500, [FAULT_BUSY] = 503,
+	[FAULT_AWAY] = 503,   [FAULT_UNKNOWN] = 503, [FAULT_TIMEOUT] = 504, [FAULT_FULL] = 507,   [FAULT_CORRUPT] = 500,
+	[FAULT_CONFIG] = 500, [FAULT_MEMORY] = 503,  [FAULT_BUG] = 500,
 };
 _Static_assert(countof(fault_statuses) == FAULT_CLASSES, "every fault class has its status");
 
@@ -18,9 +18,9 @@ static const struct {
 	uint16_t status;
 } code_statuses[] = {
 	{ FAULT_LIMIT, "body_too_large", 413 }, { FAULT_LIMIT, "bad_json", 400 },
-	{ FAULT_LIMIT, "json_too_deep", 400 },	{ FAULT_LIMIT, "too_deep", 400 },
-	{ FAULT_TIMEOUT, "not_yet", 503 },	{ FAULT_TIMEOUT, "queue_wait", 503 },
-	{ FAULT_INPUT, "no_such_query", 404 },	{ FAULT_INPUT, "no_such_domain", 404 },
+	{ FAULT_LIMIT, "json_too_deep", 400 },  { FAULT_LIMIT, "too_deep", 400 },
+	{ FAULT_TIMEOUT, "not_yet", 503 },      { FAULT_TIMEOUT, "queue_wait", 503 },
+	{ FAULT_INPUT, "no_such_query", 404 },  { FAULT_INPUT, "no_such_domain", 404 },
 };
 
 uint16_t

@@ -21,20 +21,20 @@
 #define INPUT_MAX    ((size_t)16384)
 #define REQUESTS_MAX 64
 
-#define REQUIRE(condition)                                                                                        \
-	do {                                                                                                      \
-		if (!(condition)) {                                                                               \
-			fprintf(stderr, "http_fuzz: not so: %s (line %d)\n", #condition, __LINE__);               \
-			abort();                                                                                  \
-		}                                                                                                 \
+#define REQUIRE(condition)                                                                                             \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "http_fuzz: not so: %s (line %d)\n", #condition, __LINE__);                    \
+			abort();                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 struct outcome {
 	int requests;
 	int status;
-	uint64_t bodies;             /* a running hash */
-	size_t ends[REQUESTS_MAX];   /* of each request in the raw bytes */
-	size_t sizes[REQUESTS_MAX];  /* of its body */
+	uint64_t bodies;            /* a running hash */
+	size_t ends[REQUESTS_MAX];  /* of each request in the raw bytes */
+	size_t sizes[REQUESTS_MAX]; /* of its body */
 };
 
 static struct http_limits limits;
@@ -74,8 +74,8 @@ read_cut(const char *data, size_t size, uint64_t cuts, struct outcome *outcome)
 			}
 			REQUIRE(reader.at <= have && reader.at == reader.head_size + reader.body_size);
 			have -= reader.at;
-			outcome->bodies = slice_hash(slice_from(bytes + reader.head_size, reader.body_size),
-						     outcome->bodies + 1);
+			outcome->bodies =
+				slice_hash(slice_from(bytes + reader.head_size, reader.body_size), outcome->bodies + 1);
 			outcome->sizes[outcome->requests] = reader.body_size;
 			outcome->ends[outcome->requests++] = fed - have;
 			memmove(bytes, bytes + reader.at, have);
@@ -177,7 +177,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint64_t cuts[] = { 1, 2 + slice_hash(slice_from(text, size), 7) % 1000000 };
 	for (size_t i = 0; i < countof(cuts); i++) {
 		read_cut(text, size, cuts[i], &other);
-		REQUIRE(whole.requests == other.requests && whole.status == other.status && whole.bodies == other.bodies);
+		REQUIRE(whole.requests == other.requests && whole.status == other.status &&
+			whole.bodies == other.bodies);
 		REQUIRE(memcmp(whole.ends, other.ends, sizeof(whole.ends)) == 0);
 	}
 	for (int i = 0; i < whole.requests; i++) {

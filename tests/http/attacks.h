@@ -15,10 +15,13 @@ struct attack {
 	int status;
 };
 
-#define HOST "Host: a\r\n"
-#define POST "POST /x HTTP/1.1\r\n" HOST
+#define HOST    "Host: a\r\n"
+#define POST    "POST /x HTTP/1.1\r\n" HOST
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
-#define ATTACK(name, bytes, status) { name, SLICE(bytes), status }
+#define ATTACK(name, bytes, status)                                                                                    \
+	{                                                                                                              \
+		name, SLICE(bytes), status                                                                             \
+	}
 
 static const struct attack attacks[] = {
 	/* two readings of the body's length */
@@ -39,7 +42,8 @@ static const struct attack attacks[] = {
 	ATTACK("empty length", POST "Content-Length:\r\n\r\nabc", 400),
 	ATTACK("length over the limit", POST "Content-Length: 1048577\r\n\r\n", 413),
 	ATTACK("GET with a body", "GET /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 400),
-	ATTACK("GET with both", "GET /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+	ATTACK("GET with both",
+	       "GET /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
 	ATTACK("HEAD chunked", "HEAD /x HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
 	/* encodings that are not exactly chunked */
 	ATTACK("encoding identity", POST "Transfer-Encoding: identity\r\n\r\n", 400),

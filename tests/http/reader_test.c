@@ -7,11 +7,11 @@
 
 struct seen {
 	int requests;
-	int status;     /* of the refusal that ended it; 0 = none */
+	int status; /* of the refusal that ended it; 0 = none */
 	const char *code;
 	char body[256]; /* of the last request */
 	size_t body_size;
-	size_t left;    /* bytes of an unfinished request */
+	size_t left; /* bytes of an unfinished request */
 };
 
 struct feed {
@@ -75,7 +75,8 @@ feed_cut(struct slice bytes, size_t first, size_t step)
 static void
 check_same(const struct seen *a, const struct seen *b, const char *name)
 {
-	if (a->requests != b->requests || a->status != b->status || a->left != b->left || a->body_size != b->body_size ||
+	if (a->requests != b->requests || a->status != b->status || a->left != b->left ||
+	    a->body_size != b->body_size ||
 	    (a->body_size <= sizeof(a->body) && memcmp(a->body, b->body, a->body_size) != 0))
 		CHECK_FAIL("\"%s\" is read differently when it is cut: %d requests and %d, or %d and %d", name,
 			   a->requests, a->status, b->requests, b->status);
@@ -100,8 +101,8 @@ TEST(every_attack_is_refused_however_it_is_cut)
 	for (size_t i = 0; i < countof(attacks); i++) {
 		struct seen seen = feed_every_way(attacks[i].bytes, attacks[i].name);
 		if (seen.requests != 0 || seen.status != attacks[i].status)
-			CHECK_FAIL("\"%s\" gives %d requests and status %d, not 0 and %d", attacks[i].name, seen.requests,
-				   seen.status, attacks[i].status);
+			CHECK_FAIL("\"%s\" gives %d requests and status %d, not 0 and %d", attacks[i].name,
+				   seen.requests, seen.status, attacks[i].status);
 	}
 }
 
@@ -124,8 +125,8 @@ TEST(harmless_requests_pass_however_they_are_cut)
 	for (size_t i = 0; i < countof(harmless); i++) {
 		struct seen seen = feed_every_way(harmless[i].bytes, harmless[i].name);
 		if (seen.requests != harmless[i].requests || seen.status != 0 || seen.left != 0)
-			CHECK_FAIL("\"%s\" gives %d requests, status %d, %zu bytes left", harmless[i].name, seen.requests,
-				   seen.status, seen.left);
+			CHECK_FAIL("\"%s\" gives %d requests, status %d, %zu bytes left", harmless[i].name,
+				   seen.requests, seen.status, seen.left);
 		CHECK_SLICE(slice_from(seen.body, seen.body_size), harmless[i].body);
 	}
 }
@@ -153,7 +154,8 @@ feed_text(const char *before, char fill, size_t count, const char *after)
 	memset(text + size, fill, count);
 	memcpy(text + size + count, after, strlen(after));
 	struct slice bytes = slice_from(text, size + count + strlen(after));
-	struct seen whole = feed_cut(bytes, 0, bytes.size), drip = feed_cut(bytes, 0, 1), some = feed_cut(bytes, 7, 1000);
+	struct seen whole = feed_cut(bytes, 0, bytes.size), drip = feed_cut(bytes, 0, 1),
+		    some = feed_cut(bytes, 7, 1000);
 	check_same(&whole, &drip, before);
 	check_same(&whole, &some, before);
 	return whole;
@@ -228,7 +230,8 @@ TEST(header_names_are_found_in_any_case)
 {
 	struct http_limits limits;
 	struct http_reader reader;
-	char bytes[] = "POST /x?y HTTP/1.1\r\nhOsT: a\r\nIf-MATCH: \"3\"\r\nX: 1\r\nx: 2\r\nConnection: keep-alive, Close\r\n\r\n";
+	char bytes[] = "POST /x?y HTTP/1.1\r\nhOsT: a\r\nIf-MATCH: \"3\"\r\nX: 1\r\nx: 2\r\nConnection: keep-alive, "
+		       "Close\r\n\r\n";
 	size_t size = sizeof(bytes) - 1, count;
 	http_limits_defaults(&limits);
 	http_reader_init(&reader, &limits);
