@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of an aggregate's file: its events, commands, handlers and schemas, and that `initial` gives a state. */
+#include <lauxlib.h>
+
+#include "script/lua/inspect.h"
+
+#define EVENTS_MAX   1000
+#define COMMANDS_MAX 1000
+
+static bool
+topic_ok(struct slice topic)
+{
+	for (size_t i = 0; i < topic.size; i++) {
+		char c = topic.data[i];
+		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		if (!word && c != '.' && c != '_' && c != '-')
+			return false;
+	}
+	return topic.size > 0 && topic.size <= 249 && !slice_equal(topic, SLICE(".")) && !slice_equal(topic, SLICE(".."));
+}
+
+static void
+inspect_publish(struct inspection *in, struct script_event *door, struct moon_event *rule)
+{
+	static const char *const fields[] = { "topic", "map", NULL };
+	if (inspect_push(in, "publish", LUA_TTABLE) == LUA_TTABLE) {
+		inspect_enter(in, SLICE("publish"));
+		inspect_fields(in, fields);
+		door->topic = inspect_text(in, "topic");
+		if (!topic_ok(door->topic))
+			inspect_fail(in, "topic", "'topic' is a text of 1 to 249 letters, digits, '.', '_' and '-'");
+		rule->map = inspect_handler(in, "map", false);
+		door->has_publish_map = rule->map != 0;
+		inspect_leave(in);
+	}
+	lua_pop(in->L, 1);
+}
+
+/* upcast = { [1] = function, ... }, one step a version. */
+static void
+inspect_upcast(struct inspection *in, uint32_t version, struct moon_event *rule)
+{
+	lua_State *L = in->L;
+	if (inspect_push(in, "upcast", LUA_TTABLE) == LUA_TTABLE) {
+		uint32_t *steps = inspect_alloc(in, version, sizeof *steps);
+		lua_pushnil(L);
+		for (; lua_next(L, -2); lua_pop(L, 1)) {
+			lua_Integer from = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+			if (from < 1 || from >= (lua_Integer)version)
+				inspect_fail(in, "upcast", "upcast has functions from version 1 to %u, as [1] = function",
+					   version - 1);
+			if (lua_type(L, -1) != LUA_TFUNCTION)
+				inspect_fail(in, "upcast", "upcast[%d] is a %s, not a function", (int)from,
+					   luaL_typename(L, -1));
+		}
+		inspect_enter(in, SLICE("upcast"));
+		for (uint32_t from = 1; from < version; from++) {
+			if (lua_rawgeti(L, -1, from) == LUA_TFUNCTION) {
+				/* a handler is found by a named field: give it one for the length of the call */
+				lua_createtable(L, 0, 1);
+				lua_insert(L, -2);
+				lua_setfield(L, -2, "step");
+				steps[from] = inspect_handler(in, "step", true);
+				struct moon_handler *handler = &in->program->handlers[steps[from]];
+				handler->path[handler->depth - 1] = (struct moon_step){ .index = from };
+			}
+			lua_pop(L, 1);
+		}
+		inspect_leave(in);
+		rule->upcast = steps;
+	}
+	lua_pop(L, 1);
+}
+
+static void
+inspect_event(struct inspection *in, struct script_event *door, struct moon_event *rule)
+{
+	static const char *const fields[] = { "version", "data", "apply", "publish", "upcast", "summary", NULL };
+	inspect_fields(in, fields);
+	door->version = (uint32_t)inspect_integer(in, "version", 1, 10000, 1);
+	rule->data = inspect_fields_schema(in, "data");
+	rule->apply = inspect_handler(in, "apply", true);
+	inspect_upcast(in, door->version, rule);
+	inspect_publish(in, door, rule);
+}
+
+/* Checks that the entry on top is a table and enters it. */
+static void
+enter_entry(struct inspection *in, const char *list, struct slice name, size_t most)
+{
+	lua_State *L = in->L;
+	if (!inspect_name_ok(name, most))
+		inspect_fail(in, name.data, "'%s' cannot be a name: letters, digits and _, a letter first", name.data);
+	inspect_enter(in, inspect_keep(in, slice_text(list)));
+	inspect_enter(in, name);
+	if (lua_type(L, -1) != LUA_TTABLE)
+		inspect_fail(in, NULL, "is a %s, not a table", luaL_typename(L, -1));
+}
+
+static void
+leave_entry(struct inspection *in)
+{
+	inspect_leave(in);
+	inspect_leave(in);
+	lua_pop(in->L, 1);
+}
+
+static void
+inspect_events(struct inspection *in, struct script_aggregate *door, struct moon_aggregate *rules)
+{
+	lua_State *L = in->L;
+	size_t count;
+	inspect_push(in, "events", LUA_TTABLE);
+	const struct slice *names = inspect_keys(in, &count);
+	if (count > EVENTS_MAX)
+		inspect_fail(in, "events", "more than %d events", EVENTS_MAX);
+	struct script_event *events = inspect_alloc(in, count, sizeof *events);
+	struct moon_event *handlers = inspect_alloc(in, count, sizeof *handlers);
+	uint32_t slots = 8;
+	while (slots < count * 2)
+		slots *= 2;
+	uint16_t *hash = inspect_alloc(in, slots, sizeof *hash);
+	for (size_t i = 0; i < count; i++) {
+		lua_getfield(L, -1, names[i].data);
+		events[i].name = names[i];
+		enter_entry(in, "events", names[i], ENTRY_TYPE_MAX);
+		inspect_event(in, &events[i], &handlers[i]);
+		leave_entry(in);
+		uint32_t at = (uint32_t)slice_hash(names[i], 0) & (slots - 1);
+		while (hash[at] != 0)
+			at = (at + 1) & (slots - 1);
+		hash[at] = (uint16_t)(i + 1);
+	}
+	lua_pop(L, 1);
+	door->events = events;
+	door->event_count = count;
+	rules->events = handlers;
+	rules->slots = hash;
+	rules->slot_mask = slots - 1;
+}
+
+static void
+inspect_command(struct inspection *in, struct script_command *door, struct moon_command *rule)
+{
+	static const char *const fields[] = { "data", "handle", "reply", "creates", "anywhere", "summary", NULL };
+	inspect_fields(in, fields);
+	door->creates = inspect_flag(in, "creates");
+	door->anywhere = inspect_flag(in, "anywhere");
+	if (door->creates && door->anywhere)
+		inspect_fail(in, "anywhere", "'creates' wants the stream to be absent, 'anywhere' does not care: choose one");
+	door->summary = inspect_text(in, "summary");
+	rule->data = inspect_fields_schema(in, "data");
+	rule->reply = inspect_any_schema(in, "reply");
+	rule->handle = inspect_handler(in, "handle", true);
+}
+
+static void
+inspect_commands(struct inspection *in, struct script_aggregate *door, struct moon_aggregate *rules)
+{
+	lua_State *L = in->L;
+	size_t count = 0;
+	if (inspect_push(in, "commands", LUA_TTABLE) == LUA_TNIL) {
+		lua_pop(L, 1);
+		lua_newtable(L);
+	}
+	const struct slice *names = inspect_keys(in, &count);
+	if (count > COMMANDS_MAX)
+		inspect_fail(in, "commands", "more than %d commands", COMMANDS_MAX);
+	struct script_command *commands = inspect_alloc(in, count, sizeof *commands);
+	struct moon_command *handlers = inspect_alloc(in, count, sizeof *handlers);
+	for (size_t i = 0; i < count; i++) {
+		lua_getfield(L, -1, names[i].data);
+		commands[i].name = names[i];
+		enter_entry(in, "commands", names[i], STREAM_WORD_MAX);
+		inspect_command(in, &commands[i], &handlers[i]);
+		leave_entry(in);
+	}
+	lua_pop(L, 1);
+	door->commands = commands;
+	door->command_count = count;
+	rules->commands = handlers;
+}
+
+static void
+inspect_initial(struct inspection *in)
+{
+	lua_State *L = in->L;
+	struct moon_machine *machine = in->machine;
+	struct fault fault;
+	inspect_push(in, "initial", LUA_TFUNCTION);
+	lua_call(L, 0, 1);
+	if (lua_type(L, -1) != LUA_TTABLE)
+		inspect_fail(in, "initial", "initial() gives a %s, not a table", luaL_typename(L, -1));
+	buf_clear(&machine->scratch);
+	if (json_write(L, -1, &machine->scratch, NULL, &fault) != 0)
+		inspect_fail(in, "initial", "initial() gives what cannot be a state: %s", fault.text);
+	lua_pop(L, 1);
+}
+
+/* Does the text read meta.id, meta.position or meta.time anywhere? Only a hint: decisions notice it when it happens. */
+static bool
+reads_meta(struct slice text)
+{
+	static const char *const words[] = { "meta.id", "meta.position", "meta.time" };
+	for (size_t i = 0; i < countof(words); i++) {
+		size_t size = strlen(words[i]);
+		const char *at = text.data, *end = text.data + text.size;
+		while (at != NULL && (at = memmem(at, (size_t)(end - at), words[i], size)) != NULL) {
+			char after = at + size < end ? at[size] : ' ';
+			if (!((after >= 'a' && after <= 'z') || after == '_' || (after >= 'A' && after <= 'Z')))
+				return true;
+			at += size;
+		}
+	}
+	return false;
+}
+
+void
+inspect_aggregate(struct inspection *in)
+{
+	static const char *const fields[] = { "name", "state_version", "initial", "events", "commands", "summary", NULL };
+	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
+	struct moon_aggregate *rules = &in->aggregate_rules[in->aggregate_count];
+	inspect_fields(in, fields);
+	door->name = inspect_text(in, "name");
+	if (!stream_word_ok(door->name))
+		inspect_fail(in, "name",
+			   "an aggregate's name is 1 to 63 lower-case letters, digits and _, a letter first");
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		if (slice_equal(in->aggregates[i].name, door->name))
+			inspect_fail(in, "name", "aggregate '%s' is also in %s", door->name.data,
+				   in->program->sources.items[in->aggregate_rules[i].source].path.data);
+	rules->source = in->source;
+	door->state_version = (uint32_t)inspect_integer(in, "state_version", 1, 1000000, 1);
+	rules->initial = inspect_handler(in, "initial", true);
+	inspect_events(in, door, rules);
+	inspect_commands(in, door, rules);
+	inspect_initial(in);
+	door->meta_matters = reads_meta(in->program->sources.items[in->source].bytes);
+	in->aggregate_count++;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of a projection's file: its tables first (all files), then its handlers against the events that exist. */
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "script/lua/inspect.h"
+
+#define TABLE_NAME_MAX   63
+#define TABLE_COLUMN_MAX 200
+#define TABLE_INDEX_MAX  30
+
+/* ---- columns ---- */
+
+static enum column_type
+column_type(struct inspection *in, struct slice text)
+{
+	static const struct {
+		struct slice name;
+		enum column_type type;
+	} types[] = {
+		{ SLICE("text"), COLUMN_TEXT },	      { SLICE("integer"), COLUMN_INTEGER }, { SLICE("real"), COLUMN_REAL },
+		{ SLICE("boolean"), COLUMN_BOOLEAN }, { SLICE("money"), COLUMN_MONEY },	    { SLICE("time"), COLUMN_TIME },
+		{ SLICE("json"), COLUMN_JSON },
+	};
+	for (size_t i = 0; i < countof(types); i++)
+		if (slice_equal(types[i].name, text))
+			return types[i].type;
+	inspect_fail(in, NULL, "unknown column type '%.*s' (text integer real boolean money time json)", SLICE_ARG(text));
+}
+
+/* The definition on top: "text?" or { type = "text", optional, max_length, currency }. */
+static void
+inspect_column(struct inspection *in, struct column *column)
+{
+	static const char *const fields[] = { "type", "optional", "max_length", "currency", NULL };
+	lua_State *L = in->L;
+	struct slice text = SLICE_NONE;
+	if (lua_type(L, -1) == LUA_TTABLE) {
+		inspect_fields(in, fields);
+		text = inspect_text(in, "type");
+		column->optional = inspect_flag(in, "optional");
+		column->length_max = (uint32_t)inspect_integer(in, "max_length", 1, 1 << 20, 0);
+		column->currency = inspect_text(in, "currency");
+	} else if (lua_type(L, -1) == LUA_TSTRING) {
+		text.data = lua_tolstring(L, -1, &text.size);
+	} else {
+		inspect_fail(in, NULL, "a column is a text or a table, not a %s", luaL_typename(L, -1));
+	}
+	if (text.size > 0 && text.data[text.size - 1] == '?') {
+		column->optional = true;
+		text.size--;
+	}
+	column->type = column_type(in, text);
+	if (column->length_max > 0 && column->type != COLUMN_TEXT)
+		inspect_fail(in, "max_length", "'max_length' is for text columns");
+	if (column->currency.size > 0 && column->type != COLUMN_MONEY)
+		inspect_fail(in, "currency", "'currency' is for money columns");
+}
+
+static int
+find_column(const struct table *table, struct slice name)
+{
+	for (uint16_t i = 0; i < table->column_count; i++)
+		if (slice_equal(table->columns[i].name, name))
+			return i;
+	return -1;
+}
+
+static void
+inspect_columns(struct inspection *in, struct table *table)
+{
+	lua_State *L = in->L;
+	size_t count;
+	if (inspect_push(in, "columns", LUA_TTABLE) == LUA_TNIL)
+		inspect_fail(in, NULL, "'columns' is missing");
+	inspect_enter(in, SLICE("columns"));
+	const struct slice *names = inspect_keys(in, &count);
+	if (count == 0 || count > TABLE_COLUMN_MAX)
+		inspect_fail(in, NULL, "a table has 1 to %d columns", TABLE_COLUMN_MAX);
+	struct column *columns = inspect_alloc(in, count, sizeof *columns);
+	for (size_t i = 0; i < count; i++) {
+		if (!inspect_name_ok(names[i], TABLE_NAME_MAX))
+			inspect_fail(in, names[i].data, "'%s' cannot be a column: letters, digits and _, a letter first",
+				   names[i].data);
+		lua_getfield(L, -1, names[i].data);
+		inspect_enter(in, names[i]);
+		columns[i].name = names[i];
+		inspect_column(in, &columns[i]);
+		inspect_leave(in);
+		lua_pop(L, 1);
+	}
+	inspect_leave(in);
+	lua_pop(L, 1);
+	table->columns = columns;
+	table->column_count = (uint16_t)count;
+}
+
+/* Which column names the currency of each money column: the one said, else "currency" or "Currency" beside it. */
+static const uint16_t *
+currency_columns(struct inspection *in, const struct table *table)
+{
+	uint16_t *numbers = inspect_alloc(in, table->column_count, sizeof *numbers);
+	struct column *columns = (struct column *)(uintptr_t)table->columns;
+	for (uint16_t i = 0; i < table->column_count; i++) {
+		if (columns[i].type != COLUMN_MONEY)
+			continue;
+		int at = find_column(table, columns[i].currency);
+		if (columns[i].currency.size > 0 && (at < 0 || columns[at].type != COLUMN_TEXT))
+			inspect_fail(in, columns[i].currency.data, "currency of %s: there is no text column '%s'",
+				   columns[i].name.data, columns[i].currency.data);
+		if (at < 0)
+			at = find_column(table, SLICE("currency"));
+		if (at < 0)
+			at = find_column(table, SLICE("Currency"));
+		if (at < 0 || columns[at].type != COLUMN_TEXT)
+			continue;
+		numbers[i] = (uint16_t)(at + 1);
+		columns[i].currency = columns[at].name;
+	}
+	return numbers;
+}
+
+/* ---- keys and indexes ---- */
+
+/* The list of column names on top. */
+static struct column_set
+inspect_column_set(struct inspection *in, const struct table *table, const char *what)
+{
+	lua_State *L = in->L;
+	lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+	if (count == 0 || count > 16)
+		inspect_fail(in, what, "'%s' is a list of 1 to 16 columns", what);
+	uint16_t *columns = inspect_alloc(in, (size_t)count, sizeof *columns);
+	for (lua_Integer i = 1; i <= count; i++) {
+		struct slice name = SLICE_NONE;
+		if (lua_rawgeti(L, -1, i) == LUA_TSTRING)
+			name.data = lua_tolstring(L, -1, &name.size);
+		int at = find_column(table, name);
+		if (at < 0)
+			inspect_fail(in, name.data, "%s: the table has no column '%.*s'", what, SLICE_ARG(name));
+		if (table->columns[at].type == COLUMN_JSON)
+			inspect_fail(in, name.data, "%s: '%s' is a json column", what, name.data);
+		for (lua_Integer j = 0; j + 1 < i; j++)
+			if (columns[j] == at)
+				inspect_fail(in, name.data, "%s: '%s' is there twice", what, name.data);
+		columns[i - 1] = (uint16_t)at;
+		lua_pop(L, 1);
+	}
+	return (struct column_set){ .columns = columns, .count = (uint16_t)count };
+}
+
+static void
+inspect_indexes(struct inspection *in, struct table *table)
+{
+	lua_State *L = in->L;
+	inspect_push(in, "indexes", LUA_TTABLE);
+	lua_Integer count = lua_isnil(L, -1) ? 0 : (lua_Integer)lua_rawlen(L, -1);
+	if (count > TABLE_INDEX_MAX)
+		inspect_fail(in, "indexes", "more than %d indexes", TABLE_INDEX_MAX);
+	struct column_set *indexes = inspect_alloc(in, (size_t)count, sizeof *indexes);
+	for (lua_Integer i = 1; i <= count; i++) {
+		if (lua_rawgeti(L, -1, i) != LUA_TTABLE)
+			inspect_fail(in, "indexes", "an index is a list of columns: { \"Name\", unique = true }");
+		indexes[i - 1] = inspect_column_set(in, table, "indexes");
+		lua_pushliteral(L, "unique");
+		lua_rawget(L, -2);
+		indexes[i - 1].unique = lua_toboolean(L, -1);
+		lua_pop(L, 2);
+	}
+	lua_pop(L, 1);
+	table->indexes = indexes;
+	table->index_count = (uint16_t)count;
+}
+
+static void
+inspect_key(struct inspection *in, struct table *table)
+{
+	if (inspect_push(in, "key", LUA_TTABLE) == LUA_TNIL)
+		inspect_fail(in, NULL, "'key' is missing: the list of columns that make a row the same row");
+	table->key = inspect_column_set(in, table, "key");
+	table->key.unique = true;
+	for (uint16_t i = 0; i < table->key.count; i++)
+		if (table->columns[table->key.columns[i]].optional)
+			inspect_fail(in, "key", "key: '%s' is optional", table->columns[table->key.columns[i]].name.data);
+	lua_pop(in->L, 1);
+}
+
+static void
+inspect_table(struct inspection *in, struct slice name)
+{
+	static const char *const fields[] = { "key", "columns", "indexes", NULL };
+	struct table *table = &in->tables[in->table_count];
+	struct moon_table *rules = &in->table_rules[in->table_count];
+	if (!inspect_name_ok(name, TABLE_NAME_MAX))
+		inspect_fail(in, name.data, "'%s' cannot be a table: letters, digits and _, a letter first", name.data);
+	for (size_t i = 0; i < in->table_count; i++)
+		if (slice_equal(in->tables[i].name, name))
+			inspect_fail(in, name.data, "table '%s' is declared twice in the domain", name.data);
+	table->name = name;
+	inspect_fields(in, fields);
+	inspect_columns(in, table);
+	inspect_key(in, table);
+	inspect_indexes(in, table);
+	uint16_t *sorted = inspect_alloc(in, table->column_count, sizeof *sorted);
+	for (uint16_t i = 0; i < table->column_count; i++)
+		sorted[i] = i; /* inspect_keys gave the columns in this order */
+	rules->sorted = sorted;
+	rules->currency_column = currency_columns(in, table);
+	in->table_count++;
+}
+
+void
+inspect_tables(struct inspection *in)
+{
+	lua_State *L = in->L;
+	size_t count;
+	struct script_projection *door = &in->projections[in->projection_count];
+	inspect_push(in, "tables", LUA_TTABLE);
+	inspect_enter(in, SLICE("tables"));
+	const struct slice *names = inspect_keys(in, &count);
+	uint16_t *numbers = inspect_alloc(in, count, sizeof *numbers);
+	for (size_t i = 0; i < count; i++) {
+		lua_getfield(L, -1, names[i].data);
+		inspect_enter(in, names[i]);
+		if (lua_type(L, -1) != LUA_TTABLE)
+			inspect_fail(in, NULL, "is a %s, not a table", luaL_typename(L, -1));
+		numbers[i] = (uint16_t)in->table_count;
+		inspect_table(in, names[i]);
+		inspect_leave(in);
+		lua_pop(L, 1);
+	}
+	inspect_leave(in);
+	lua_pop(L, 1);
+	door->tables = numbers;
+	door->table_count = count;
+	in->projection_count++;
+}
+
+/* ---- handlers ---- */
+
+struct reach {
+	uint32_t **handlers;
+	uint32_t handler;
+	bool found;
+};
+
+static void
+claim(struct inspection *in, struct reach *reach, size_t aggregate, struct slice event)
+{
+	const struct script_aggregate *door = &in->aggregates[aggregate];
+	for (size_t i = 0; i < door->event_count; i++) {
+		if (!slice_equal(door->events[i].name, event))
+			continue;
+		if (reach->handlers[aggregate] == NULL)
+			reach->handlers[aggregate] = inspect_alloc(in, door->event_count, sizeof **reach->handlers);
+		if (reach->handlers[aggregate][i] != 0)
+			inspect_fail(in, event.data, "%s.%s is handled twice", door->name.data, event.data);
+		reach->handlers[aggregate][i] = reach->handler;
+		reach->found = true;
+	}
+}
+
+/* "Event", "aggregate.Event" or "domain.aggregate.Event". */
+static void
+inspect_on(struct inspection *in, struct slice key, struct reach *reach)
+{
+	struct slice parts[3], rest = key;
+	size_t count = 0;
+	while (count < 3) {
+		const char *dot = rest.size > 0 ? memchr(rest.data, '.', rest.size) : NULL;
+		size_t size = dot != NULL ? (size_t)(dot - rest.data) : rest.size;
+		parts[count++] = slice_from(rest.data, size);
+		if (dot == NULL)
+			break;
+		rest = slice_from(dot + 1, rest.size - size - 1);
+	}
+	if (count == 3 && !slice_equal(parts[0], in->program->door.domain))
+		inspect_fail(in, key.data, "'%s' is of another domain: a projection follows its own domain", key.data);
+	struct slice event = inspect_keep(in, parts[count - 1]);
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		if (count == 1 || slice_equal(in->aggregates[i].name, parts[count - 2]))
+			claim(in, reach, i, event);
+	if (!reach->found)
+		inspect_fail(in, key.data, "the domain has no event '%s'", key.data);
+}
+
+void
+inspect_projection(struct inspection *in)
+{
+	static const char *const fields[] = { "name", "tables", "on", "summary", NULL };
+	lua_State *L = in->L;
+	struct script_projection *door = &in->projections[in->projection_count];
+	struct moon_projection *rules = &in->projection_rules[in->projection_count];
+	size_t count;
+	inspect_fields(in, fields);
+	door->name = inspect_text(in, "name");
+	if (!stream_word_ok(door->name))
+		inspect_fail(in, "name",
+			   "a projection's name is 1 to 63 lower-case letters, digits and _, a letter first");
+	for (size_t i = 0; i < in->projection_count; i++)
+		if (slice_equal(in->projections[i].name, door->name))
+			inspect_fail(in, "name", "projection '%s' is also in %s", door->name.data,
+				   in->program->sources.items[in->projection_rules[i].source].path.data);
+	rules->source = in->source;
+	inspect_push(in, "on", LUA_TTABLE);
+	const struct slice *keys = inspect_keys(in, &count);
+	struct reach reach = { .handlers = inspect_alloc(in, in->aggregate_count, sizeof *reach.handlers) };
+	inspect_enter(in, SLICE("on"));
+	for (size_t i = 0; i < count; i++) {
+		reach.found = false;
+		reach.handler = inspect_handler(in, keys[i].data, true);
+		inspect_on(in, keys[i], &reach);
+	}
+	inspect_leave(in);
+	lua_pop(L, 1);
+	door->events = keys;
+	door->event_count = count;
+	rules->handlers = (const uint32_t *const *)reach.handlers;
+	in->projection_count++;
+}

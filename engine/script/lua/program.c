@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises: a program is made from a set of sources by running them once in a scratch state and checking what they
+ * return; it keeps its own copy of the sources and nothing of the state, so it can be shared by threads. What is wrong
+ * is named with file and line, and nothing is left behind.
+ *
+ * Order of the checks: settings (money needs the currency), aggregates, tables, queries, handlers of projections, routes:
+ * each names only what was checked before it.
+ */
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "script/lua/inspect.h"
+#include "script/lua/lua_room.h"
+
+#define PROGRAM_BYTES ((size_t)256 << 20)
+
+/* ---- what a file is ---- */
+
+enum file_kind { FILE_MODULE, FILE_AGGREGATE, FILE_PROJECTION, FILE_DOMAIN };
+
+/* Pushes what the file gave. */
+static void
+push_file(struct inspection *in, uint16_t source)
+{
+	lua_State *L = in->L;
+	in->source = source;
+	in->depth = 0;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, in->machine->modules);
+	lua_rawgeti(L, -1, source + 1);
+	lua_remove(L, -2);
+	if (sandbox_thaw(L, -1))
+		lua_remove(L, -2);
+}
+
+static bool
+has(lua_State *L, const char *field)
+{
+	lua_pushstring(L, field);
+	bool there = lua_rawget(L, -2) != LUA_TNIL;
+	lua_pop(L, 1);
+	return there;
+}
+
+static enum file_kind
+file_kind(struct inspection *in)
+{
+	lua_State *L = in->L;
+	if (lua_type(L, -1) != LUA_TTABLE)
+		return FILE_MODULE;
+	bool initial = has(L, "initial"), events = has(L, "events"), commands = has(L, "commands");
+	if (initial && events)
+		return FILE_AGGREGATE;
+	if (commands && (initial || events))
+		inspect_fail(in, "commands", "an aggregate lacks '%s'", initial ? "events" : "initial");
+	bool on = has(L, "on"), tables = has(L, "tables");
+	if (on && tables)
+		return FILE_PROJECTION;
+	if ((on || tables) && has(L, "name"))
+		inspect_fail(in, on ? "on" : "tables", "a projection lacks '%s'", on ? "tables" : "on");
+	return has(L, "queries") || has(L, "settings") || has(L, "routes") ? FILE_DOMAIN : FILE_MODULE;
+}
+
+/* Elements of a field: of its list, or of its names. */
+static size_t
+count_field(lua_State *L, const char *field)
+{
+	size_t count = 0;
+	lua_pushstring(L, field);
+	if (lua_rawget(L, -2) == LUA_TTABLE) {
+		lua_pushnil(L);
+		for (; lua_next(L, -2); lua_pop(L, 1))
+			count++;
+	}
+	lua_pop(L, 1);
+	return count;
+}
+
+static enum file_kind *
+classify(struct inspection *in)
+{
+	static const char *const fields[] = { "queries", "settings", "routes", "title", "description", NULL };
+	size_t files = in->program->sources.count, aggregates = 0, projections = 0, tables = 0, queries = 0, routes = 0;
+	enum file_kind *kinds = inspect_alloc(in, files, sizeof *kinds);
+	for (uint16_t i = 0; i < files; i++) {
+		push_file(in, i);
+		kinds[i] = file_kind(in);
+		aggregates += kinds[i] == FILE_AGGREGATE;
+		projections += kinds[i] == FILE_PROJECTION;
+		if (kinds[i] == FILE_PROJECTION)
+			tables += count_field(in->L, "tables");
+		if (kinds[i] == FILE_DOMAIN) {
+			inspect_fields(in, fields);
+			queries += count_field(in->L, "queries");
+			routes += count_field(in->L, "routes");
+		}
+		lua_pop(in->L, 1);
+	}
+	if (tables > 1000 || queries > 1000 || routes > 2000)
+		inspect_fail(in, NULL, "more than 1000 tables, 1000 queries or 2000 routes in one domain");
+	in->aggregates = inspect_alloc(in, aggregates, sizeof *in->aggregates);
+	in->aggregate_rules = inspect_alloc(in, aggregates, sizeof *in->aggregate_rules);
+	in->projections = inspect_alloc(in, projections, sizeof *in->projections);
+	in->projection_rules = inspect_alloc(in, projections, sizeof *in->projection_rules);
+	in->tables = inspect_alloc(in, tables, sizeof *in->tables);
+	in->table_rules = inspect_alloc(in, tables, sizeof *in->table_rules);
+	in->queries = inspect_alloc(in, queries, sizeof *in->queries);
+	in->query_rules = inspect_alloc(in, queries, sizeof *in->query_rules);
+	in->routes = inspect_alloc(in, routes, sizeof *in->routes);
+	in->route_rules = inspect_alloc(in, routes, sizeof *in->route_rules);
+	return kinds;
+}
+
+static void
+each(struct inspection *in, const enum file_kind *kinds, enum file_kind kind, void (*with)(struct inspection *))
+{
+	for (uint16_t i = 0; i < in->program->sources.count; i++) {
+		if (kinds[i] != kind)
+			continue;
+		push_file(in, i);
+		with(in);
+		lua_pop(in->L, 1);
+	}
+}
+
+/* ---- hashes ---- */
+
+/* Adds the file and all that it requires, in the order of the files. */
+static void
+hash_files(struct inspection *in, uint16_t source, bool *wanted)
+{
+	size_t count = in->program->sources.count;
+	if (wanted[source])
+		return;
+	wanted[source] = true;
+	for (uint16_t i = 0; i < count; i++)
+		if (in->program->needs[source * count + i])
+			hash_files(in, i, wanted);
+}
+
+static void
+hash_end(struct inspection *in, const bool *wanted, struct digest_state *state, struct digest *digest)
+{
+	const struct source_set *sources = &in->program->sources;
+	for (size_t i = 0; i < sources->count; i++) {
+		if (!wanted[i])
+			continue;
+		digest_add_slice(state, sources->items[i].path);
+		digest_add_slice(state, sources->items[i].bytes);
+	}
+	digest_end(state, digest);
+}
+
+static void
+hash_rules(struct inspection *in)
+{
+	size_t count = in->program->sources.count;
+	for (size_t i = 0; i < in->aggregate_count; i++) {
+		struct digest_state state;
+		bool *wanted = inspect_alloc(in, count, sizeof *wanted);
+		digest_init(&state);
+		digest_add_slice(&state, SLICE("fold"));
+		digest_add_u64(&state, in->aggregates[i].state_version);
+		hash_files(in, in->aggregate_rules[i].source, wanted);
+		hash_end(in, wanted, &state, &in->aggregates[i].fold_hash);
+	}
+	for (size_t i = 0; i < in->projection_count; i++) {
+		const uint32_t *const *handlers = in->projection_rules[i].handlers;
+		struct digest_state state;
+		bool *wanted = inspect_alloc(in, count, sizeof *wanted);
+		digest_init(&state);
+		digest_add_slice(&state, SLICE("rows"));
+		hash_files(in, in->projection_rules[i].source, wanted);
+		/* upcasters of the events it handles change what it sees */
+		for (size_t a = 0; a < in->aggregate_count; a++)
+			for (size_t e = 0; handlers[a] != NULL && e < in->aggregates[a].event_count; e++)
+				if (handlers[a][e] != 0 && in->aggregate_rules[a].events[e].upcast != NULL)
+					hash_files(in, in->aggregate_rules[a].source, wanted);
+		hash_end(in, wanted, &state, &in->projections[i].hash);
+	}
+}
+
+/* ---- the whole ---- */
+
+/* Does a file call a method `load`? Only ctx has one. */
+static bool
+uses_load(const struct source_set *sources)
+{
+	for (size_t i = 0; i < sources->count; i++) {
+		struct slice text = sources->items[i].bytes;
+		for (size_t at = 0; at + 5 < text.size; at++)
+			if (memcmp(text.data + at, ":load", 5) == 0 &&
+			    (text.data[at + 5] == '(' || text.data[at + 5] == ' '))
+				return true;
+	}
+	return false;
+}
+
+static void
+finish(struct inspection *in)
+{
+	struct moon_program *program = in->program;
+	struct script_program *door = &program->door;
+	door->aggregates = in->aggregates;
+	door->aggregate_count = in->aggregate_count;
+	door->projections = in->projections;
+	door->projection_count = in->projection_count;
+	door->tables = in->tables;
+	door->table_count = in->table_count;
+	door->queries = in->queries;
+	door->query_count = in->query_count;
+	door->routes = in->routes;
+	door->route_count = in->route_count;
+	door->multi_stream = uses_load(&program->sources);
+	if (door->settings.size == 0)
+		door->settings = SLICE("{}");
+	program->aggregates = in->aggregate_rules;
+	program->projections = in->projection_rules;
+	program->tables = in->table_rules;
+	program->queries = in->query_rules;
+	program->routes = in->route_rules;
+}
+
+static int
+inspect_body(lua_State *L)
+{
+	struct inspection *in = vm_request(L);
+	luaL_checkstack(L, 40, NULL);
+	in->L = L;
+	const enum file_kind *kinds = classify(in);
+	each(in, kinds, FILE_DOMAIN, inspect_settings);
+	each(in, kinds, FILE_AGGREGATE, inspect_aggregate);
+	each(in, kinds, FILE_PROJECTION, inspect_tables);
+	in->projection_count = 0;
+	each(in, kinds, FILE_DOMAIN, inspect_queries);
+	each(in, kinds, FILE_PROJECTION, inspect_projection);
+	each(in, kinds, FILE_DOMAIN, inspect_routes);
+	hash_rules(in);
+	finish(in);
+	moon_machine_bind(L, in->machine); /* what a machine will do must work */
+	struct buf *scratch = &in->machine->scratch;
+	buf_clear(scratch);
+	if (moon_openapi(in->program, scratch) != 0 || scratch->failed)
+		moon_fail(L, 0, FAULT_MEMORY, "memory", "no memory for the description of the interface");
+	in->program->door.openapi = inspect_keep(in, buf_slice(scratch));
+	return 0;
+}
+
+static int
+copy_sources(struct moon_program *program, const struct source_set *sources, struct fault *fault)
+{
+	struct source *items = arena_zero(&program->arena, sources->count + 1, sizeof *items);
+	program->needs = arena_zero(&program->arena, sources->count * sources->count + 1, sizeof *program->needs);
+	program->door.domain = arena_copy(&program->arena, sources->domain);
+	bool whole = items != NULL && program->needs != NULL && program->door.domain.data != NULL;
+	for (size_t i = 0; whole && i < sources->count; i++) {
+		items[i] = (struct source){ .path = arena_copy(&program->arena, sources->items[i].path),
+					    .bytes = arena_copy(&program->arena, sources->items[i].bytes),
+					    .hash = sources->items[i].hash };
+		whole = items[i].path.data != NULL && items[i].bytes.data != NULL;
+	}
+	if (!whole)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for the sources of %.*s",
+				 SLICE_ARG(sources->domain));
+	program->sources = (struct source_set){ .domain = program->door.domain, .items = items, .count = sources->count,
+						.hash = sources->hash };
+	return 0;
+}
+
+static int
+inspect_sources(const struct source_set *sources, struct fault *fault)
+{
+	if (!stream_word_ok(sources->domain))
+		return fault_set(fault, FAULT_INPUT, "bad_domain_name",
+				 "a domain's folder is named by 1 to 63 lower-case letters, digits and _, not \"%.*s\"",
+				 SLICE_ARG(sources->domain));
+	if (sources->count > PROGRAM_SOURCES_MAX)
+		return fault_set(fault, FAULT_LIMIT, "too_many_files", "a domain has at most %d files",
+				 PROGRAM_SOURCES_MAX);
+	for (size_t i = 0; i < sources->count; i++)
+		if (sources->items[i].bytes.size > 0 &&
+		    memchr(sources->items[i].bytes.data, '\0', sources->items[i].bytes.size) != NULL)
+			return fault_set(fault, FAULT_INPUT, "no_text", "%.*s: not a text", SLICE_ARG(sources->items[i].path));
+	return 0;
+}
+
+/* What is wrong with rules is one code, with the source line under it. */
+static void
+rules_fault(const struct vm_trouble *trouble, struct fault *fault)
+{
+	if (fault == NULL || fault->class != FAULT_SCRIPT || strcmp(fault->code, "memory_limit") == 0)
+		return;
+	char text[sizeof fault->text];
+	memcpy(text, fault->text, sizeof text);
+	fault_set(fault, FAULT_SCRIPT, "bad_rules", "%s%s%s", text, trouble->excerpt[0] != '\0' ? "\n" : "",
+		  trouble->excerpt);
+}
+
+int
+moon_load(const struct source_set *sources, const struct script_options *options, struct script_program **program,
+	  struct fault *fault)
+{
+	struct moon_machine *scratch = NULL;
+	struct fault own;
+	if (fault == NULL)
+		fault = &own;
+	if (inspect_sources(sources, fault) != 0)
+		return -1;
+	struct moon_program *new = calloc(1, sizeof *new);
+	if (new == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a program");
+	new->door.ops = moon_ops();
+	arena_init(&new->arena, PROGRAM_BYTES);
+	if (copy_sources(new, sources, fault) != 0)
+		goto out;
+	struct vm_trouble trouble = { 0 };
+	if (moon_machine_new(new, options, (bool *)(uintptr_t)new->needs, &scratch, &trouble, fault) != 0) {
+		rules_fault(&trouble, fault);
+		goto out;
+	}
+	struct inspection in = { .machine = scratch, .program = new, .arena = &new->arena };
+	if (moon_protect(scratch, inspect_body, &in, fault) != 0) {
+		rules_fault(&scratch->vm->trouble, fault);
+		goto out;
+	}
+	moon_machine_free(scratch);
+	*program = &new->door;
+	return 0;
+out:
+	if (scratch != NULL)
+		moon_machine_free(scratch);
+	moon_unload(&new->door);
+	return -1;
+}
+
+void
+moon_unload(struct script_program *door)
+{
+	struct moon_program *program = container_of(door, struct moon_program, door);
+	arena_fini(&program->arena);
+	free(program);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain as C values: what the checks of load time made of the authors' tables. Immutable after moon_load, shared by
+ * all machines; everything lives in the program's arena. Handlers are numbers (from 1; 0 = none): each machine holds
+ * the function of a number in its own state, found there by the handler's path in its file's table.
+ */
+#ifndef MOONLOG_SCRIPT_LUA_PROGRAM_H
+#define MOONLOG_SCRIPT_LUA_PROGRAM_H
+
+#include "script/lua/schema.h"
+#include "script/script.h"
+
+#define PROGRAM_SOURCES_MAX 512
+#define PROGRAM_PATH_MAX    5
+
+/* One step from a table to a value in it: by name, or by index where the name is empty. */
+struct moon_step {
+	struct slice name;
+	int64_t index;
+};
+
+struct moon_handler {
+	uint16_t source;
+	uint16_t depth;
+	struct moon_step path[PROGRAM_PATH_MAX];
+	int line; /* where the function begins */
+};
+
+struct moon_event {
+	const struct schema *data;
+	uint32_t apply;
+	uint32_t map;           /* publish.map */
+	const uint32_t *upcast; /* [v]: from version v to v + 1, for v below the newest; NULL when version is 1 */
+};
+
+struct moon_command {
+	const struct schema *data;
+	const struct schema *reply; /* may be NULL */
+	uint32_t handle;
+};
+
+struct moon_aggregate {
+	const struct moon_event *events; /* as in the door's struct, same order */
+	const struct moon_command *commands;
+	const uint16_t *slots; /* open hash of event names: index + 1, 0 = empty */
+	uint32_t slot_mask;
+	uint32_t initial;
+	uint16_t source;
+};
+
+struct moon_projection {
+	const uint32_t *const *handlers; /* [aggregate][event]; a row is NULL when it handles none of the aggregate's */
+	uint16_t source;
+};
+
+struct moon_query {
+	const struct schema *params;
+	const struct schema *returns; /* may be NULL */
+	uint32_t run;
+};
+
+struct moon_route {
+	const struct schema *returns; /* may be NULL */
+	uint32_t reply;
+};
+
+/* Beside the door's struct table: how rows leave. */
+struct moon_table {
+	const uint16_t *sorted;          /* column numbers in bytewise order of their names */
+	const uint16_t *currency_column; /* by column, for money: column number + 1 that names the currency; 0 = the setting */
+};
+
+struct moon_program {
+	struct script_program door;
+	struct arena arena;
+	struct source_set sources; /* a copy */
+	const bool *needs;         /* [a * sources.count + b]: file a requires file b, directly */
+	struct moon_handler *handlers; /* [1..handler_count] */
+	size_t handler_count;
+	const struct moon_aggregate *aggregates;
+	const struct moon_projection *projections;
+	const struct moon_query *queries;
+	const struct moon_route *routes;
+	const struct moon_table *tables;
+	struct slice currency; /* settings.currency; empty when not set */
+	struct slice title;
+	struct slice description;
+};
+
+/* Index of an event by its type; -1 when the aggregate has none of the name. */
+int moon_event_find(const struct moon_program *program, uint16_t aggregate, struct slice type);
+/* The file with this path; -1 when there is none. */
+int moon_source_find(const struct source_set *sources, struct slice path);
+
+#endif

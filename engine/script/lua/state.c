@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decoded states that stay in a machine: slots of one Lua table, handed out as small integers. Letting a slot go
+ * writes only to keys that exist, so it needs no protection and takes no memory.
+ *
+ * Copies are made in C over raw tables: a handler may change what it was given, and what it was given must not change
+ * what is folded. Tables that are no JSON anyway (functions inside, circles) are refused here with a path.
+ */
+#include <lauxlib.h>
+
+#include "script/lua/machine.h"
+
+#define COPY_DEPTH_MAX 64
+
+script_state
+moon_state_keep(lua_State *L, struct moon_machine *machine)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->states);
+	lua_insert(L, -2);
+	int slot = luaL_ref(L, -2);
+	lua_pop(L, 1);
+	return (script_state)slot;
+}
+
+void
+moon_state_push(lua_State *L, const struct moon_machine *machine, script_state state)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->states);
+	lua_rawgeti(L, -1, (lua_Integer)state);
+	lua_remove(L, -2);
+}
+
+void
+moon_state_set(lua_State *L, const struct moon_machine *machine, script_state state)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->states);
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, (lua_Integer)state);
+	lua_pop(L, 1);
+}
+
+void
+moon_state_drop(struct moon_machine *machine, script_state state)
+{
+	lua_State *L = atomic_load_explicit(&machine->vm->running, memory_order_relaxed);
+	if (state == 0 || !lua_checkstack(L, 4))
+		return;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->states);
+	luaL_unref(L, -1, (int)state);
+	lua_pop(L, 1);
+}
+
+static void
+copy_value(lua_State *L, int depth)
+{
+	int type = lua_type(L, -1);
+	if (type == LUA_TFUNCTION || type == LUA_TUSERDATA || type == LUA_TTHREAD)
+		moon_fail(L, 0, FAULT_SCRIPT, "bad_result", "a state cannot hold a %s", lua_typename(L, type));
+	if (type != LUA_TTABLE)
+		return;
+	if (depth == COPY_DEPTH_MAX)
+		moon_fail(L, 0, FAULT_SCRIPT, "bad_result", "a state nested more than %d deep (or in a circle)",
+			  COPY_DEPTH_MAX);
+	luaL_checkstack(L, 8, "state nested too deeply");
+	if (sandbox_thaw(L, -1))
+		lua_remove(L, -2);
+	int source = lua_gettop(L), length = (int)lua_rawlen(L, source);
+	lua_createtable(L, length, length > 0 ? 0 : 8);
+	lua_pushnil(L);
+	while (lua_next(L, source)) {
+		copy_value(L, depth + 1);
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, source + 1);
+	}
+	if (json_is_array(L, source))
+		json_mark_array(L);
+	lua_remove(L, source);
+}
+
+void
+moon_state_copy(lua_State *L, int index)
+{
+	lua_pushvalue(L, index);
+	copy_value(L, 0);
+}
+
+void
+moon_state_initial(lua_State *L, struct moon_machine *machine, uint16_t aggregate)
+{
+	uint32_t handler = machine->program->aggregates[aggregate].initial;
+	moon_push_handler(L, machine, handler);
+	lua_call(L, 0, 1);
+	if (lua_type(L, -1) != LUA_TTABLE)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "initial() gives a %s, not a table",
+			  luaL_typename(L, -1));
+}
+
+struct state_call {
+	struct moon_machine *machine;
+	uint16_t aggregate;
+	script_state state;
+	struct slice bytes;
+	struct buf *out;
+};
+
+static int
+initial_body(lua_State *L)
+{
+	struct state_call *call = vm_request(L);
+	moon_state_initial(L, call->machine, call->aggregate);
+	moon_state_copy(L, -1); /* initial may give the same table each time */
+	call->state = moon_state_keep(L, call->machine);
+	return 0;
+}
+
+int
+moon_initial(struct script_machine *door, uint16_t aggregate, script_state *state, struct fault *fault)
+{
+	struct moon_machine *machine = container_of(door, struct moon_machine, door);
+	struct state_call call = { .machine = machine, .aggregate = aggregate };
+	if (moon_protect(machine, initial_body, &call, fault) != 0)
+		return -1;
+	*state = call.state;
+	return 0;
+}
+
+static int
+encode_body(lua_State *L)
+{
+	struct state_call *call = vm_request(L);
+	struct fault fault;
+	moon_state_push(L, call->machine, call->state);
+	if (json_write(L, -1, call->out, NULL, &fault) != 0) {
+		fault_prefix(&fault, "state of %s",
+			     call->machine->program->door.aggregates[call->aggregate].name.data);
+		moon_fail_fault(L, &fault);
+	}
+	return 0;
+}
+
+int
+moon_encode(struct script_machine *door, uint16_t aggregate, script_state state, struct buf *out, struct fault *fault)
+{
+	struct moon_machine *machine = container_of(door, struct moon_machine, door);
+	struct state_call call = { .machine = machine, .aggregate = aggregate, .state = state, .out = out };
+	return moon_protect(machine, encode_body, &call, fault);
+}
+
+static int
+decode_body(lua_State *L)
+{
+	struct state_call *call = vm_request(L);
+	struct fault fault;
+	const struct json_limits limits = { .total_bytes = (size_t)16 << 20 };
+	if (json_read(L, call->bytes, &limits, &fault) != 0)
+		moon_fail_fault(L, &fault);
+	if (lua_type(L, -1) != LUA_TTABLE)
+		moon_fail(L, 0, FAULT_CORRUPT, "bad_state", "a kept state is no object");
+	call->state = moon_state_keep(L, call->machine);
+	return 0;
+}
+
+int
+moon_decode(struct script_machine *door, uint16_t aggregate, struct slice bytes, script_state *state,
+	    struct fault *fault)
+{
+	struct moon_machine *machine = container_of(door, struct moon_machine, door);
+	struct state_call call = { .machine = machine, .aggregate = aggregate, .bytes = bytes };
+	if (moon_protect(machine, decode_body, &call, fault) != 0)
+		return -1;
+	*state = call.state;
+	return 0;
+}
