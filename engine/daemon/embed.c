@@ -6,7 +6,6 @@
  */
 #include "moonlog/moonlog.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -349,10 +348,10 @@ moonlog_query(struct moonlog *log, const char *query, const struct moonlog_param
 
 /* ---- following ---- */
 
+/* The watch rings once after each arming, so that one message is enough. */
 struct bell {
-	pthread_mutex_t lock;
-	pthread_cond_t rung;
-	bool ringing;
+	struct mailbox box;
+	struct mail ring;
 };
 
 struct follow {
@@ -371,10 +370,7 @@ ring(void *self)
 {
 	struct bell *bell = self;
 
-	pthread_mutex_lock(&bell->lock);
-	bell->ringing = true;
-	pthread_cond_signal(&bell->rung);
-	pthread_mutex_unlock(&bell->lock);
+	mailbox_give(&bell->box, &bell->ring);
 }
 
 static int
@@ -420,36 +416,7 @@ follow_page(struct follow *follow, bool *more, struct fault *fault)
 static bool
 wait_bell(struct bell *bell, int64_t wait_ms)
 {
-	struct timespec until;
-	int result = 0;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(wait_ms / 1000);
-	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_mutex_lock(&bell->lock);
-	while (!bell->ringing && result == 0)
-		result = wait_ms < 0 ? pthread_cond_wait(&bell->rung, &bell->lock)
-				     : pthread_cond_timedwait(&bell->rung, &bell->lock, &until);
-	bool rung = bell->ringing;
-	bell->ringing = false;
-	pthread_mutex_unlock(&bell->lock);
-	return rung;
-}
-
-static void
-bell_init(struct bell *bell)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_mutex_init(&bell->lock, NULL);
-	pthread_cond_init(&bell->rung, &attributes);
-	pthread_condattr_destroy(&attributes);
+	return mailbox_wait(&bell->box, wait_ms < 0 ? -1 : wait_ms * 1000000) != NULL;
 }
 
 int
@@ -464,7 +431,7 @@ moonlog_follow(struct moonlog *log, uint64_t *after, int64_t wait_ms,
 
 	arena_init(&follow.arena, ARENA_MAX);
 	buf_init(&follow.out, REPLY_MAX);
-	bell_init(&follow.bell);
+	mailbox_init(&follow.bell.box, 0, NULL);
 	engine_watch_add(log->wire.engine, &watch);
 	while (result == 0 && !follow.ended) {
 		bool more = true;
@@ -477,8 +444,7 @@ moonlog_follow(struct moonlog *log, uint64_t *after, int64_t wait_ms,
 	}
 	engine_watch_remove(log->wire.engine, &watch);
 	*after = follow.after;
-	pthread_cond_destroy(&follow.bell.rung);
-	pthread_mutex_destroy(&follow.bell.lock);
+	mailbox_fini(&follow.bell.box);
 	arena_fini(&follow.arena);
 	buf_fini(&follow.out);
 	return result == 0 ? 0 : give_error(&fault, error);

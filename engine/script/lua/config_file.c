@@ -61,7 +61,10 @@ static void
 too_long(lua_State *L, lua_Debug *debug)
 {
 	(void)debug;
-	luaL_error(L, "the configuration runs too long");
+	luaL_where(L, 0); /* a hook has no level of its own */
+	lua_pushstring(L, "the configuration runs too long");
+	lua_concat(L, 2);
+	lua_error(L);
 }
 
 static int
