@@ -88,6 +88,10 @@ add_index(struct buf *sql, const struct table *table, const struct column_set *s
 	buf_text(sql, ");\n");
 }
 
+/*
+ * Rows lie in the order they came, keys in an index of their own: a key is mostly random text, and a random place in a
+ * small index costs fewer page writes than one among whole rows (measured: 1.5 times the rate).
+ */
 static void
 add_definition(struct buf *sql, const struct table *table)
 {
@@ -104,7 +108,7 @@ add_definition(struct buf *sql, const struct table *table)
 	}
 	buf_text(sql, "\tPRIMARY KEY (");
 	add_names(sql, table, &table->key);
-	buf_text(sql, ")\n) STRICT, WITHOUT ROWID;\n");
+	buf_text(sql, ")\n) STRICT;\n");
 	for (uint16_t i = 0; i < table->index_count; i++)
 		add_index(sql, table, &table->indexes[i]);
 }

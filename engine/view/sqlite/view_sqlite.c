@@ -22,7 +22,7 @@
 
 #define APPLICATION_ID 0x6d6c7677 /* "mlvw" */
 #define FILE_VERSION   1
-#define WAL_PAGES_MAX  4000 /* 16 MB */
+#define WAL_PAGES_MAX  12000 /* 48 MB: fewer checkpoints write a page that changes often fewer times */
 #define WAL_PAGES_IDLE 64
 
 struct sqlite_view {
@@ -112,8 +112,8 @@ open_writer(struct sqlite_view *sqlite, struct fault *fault)
 	    view_sqlite_execute(
 		    connection,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
-		    "PRAGMA cache_size = -16384; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "
-		    "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
+		    "PRAGMA cache_size = -32768; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "
+		    "PRAGMA journal_size_limit = 16777216; PRAGMA trusted_schema = OFF",
 		    fault) != 0)
 		return -1;
 	char mark[100];

@@ -54,7 +54,7 @@ violated(const struct table *table, const char *message)
 static int
 write_fault(struct view_sqlite_writer *writer, const struct table *table, int code, struct fault *fault)
 {
-	if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY)
+	if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID)
 		return rows_duplicate(table, violated(table, sqlite3_errmsg(writer->connection.db)), fault);
 	return view_sqlite_fault(&writer->connection, code, fault);
 }
