@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: a state never holds more than its cap, nor one block above the block cap, nor the process more than the
+ * Promises: a state never holds more than its cap (but for Lua's stack at its very end), nor one block above the block cap, nor the process more than the
  * pool's; shrinking and freeing never fail.
  *
  * Blocks up to ALLOC_SMALL come from free lists by size, carved from slabs that live as long as the state: Lua hands
@@ -11,6 +11,7 @@
  */
 #include "script/lua/alloc.h"
 
+#include <lua.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,13 +96,26 @@ pool_return(struct alloc *alloc)
 	atomic_fetch_sub(&alloc->pool->used_bytes, surplus);
 }
 
+/*
+ * A runaway recursion ends when Lua's stack has its greatest size. Lua copies it on the way, which alone would pass the
+ * cap and report memory in the place of "stack overflow" with file and line: two blocks of that size may.
+ */
+#define LAST_STACK_BYTES ((size_t)LUAI_MAXSTACK * 16)
+
+static bool
+is_last_stack(size_t block)
+{
+	return block >= LAST_STACK_BYTES && block <= LAST_STACK_BYTES + 4096;
+}
+
 static bool
 may_grow(struct alloc *alloc, size_t more, size_t block)
 {
 	if (block > alloc->block_bytes)
 		return refuse(alloc, ALLOC_BLOCK_CAP);
 	size_t wanted = alloc->used_bytes + more;
-	if (wanted > alloc->cap_bytes)
+	bool last_stack = is_last_stack(block) && alloc->last_stacks < 2;
+	if (wanted > alloc->cap_bytes + alloc->last_stacks * LAST_STACK_BYTES && !last_stack)
 		return refuse(alloc, ALLOC_HEAP_CAP);
 	return alloc->pool == NULL || wanted <= alloc->granted_bytes || pool_grant(alloc, wanted);
 }
@@ -110,6 +124,10 @@ static void
 count_change(struct alloc *alloc, size_t before, size_t after)
 {
 	alloc->used_bytes = alloc->used_bytes - before + after;
+	if (is_last_stack(after) && alloc->last_stacks < 2)
+		alloc->last_stacks++;
+	if (is_last_stack(before) && alloc->last_stacks > 0)
+		alloc->last_stacks--;
 	if (alloc->used_bytes > alloc->peak_bytes)
 		alloc->peak_bytes = alloc->used_bytes;
 	if (after < before && alloc->pool != NULL)

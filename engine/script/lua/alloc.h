@@ -36,6 +36,7 @@ struct alloc {
 	char *slab_at;
 	size_t slab_left;
 	enum alloc_refusal refusal;
+	unsigned last_stacks; /* blocks of the stack's greatest size, which the cap lets pass: 2 at most */
 };
 
 void alloc_init(struct alloc *alloc, size_t cap_bytes, size_t block_bytes, struct alloc_pool *pool);
