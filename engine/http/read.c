@@ -10,6 +10,7 @@
 
 #define PAGE_ENTRIES 100
 #define PAGE_MOST    1000
+#define HISTORY_MOST 10000
 #define WAIT_MS      2000
 #define WAIT_MS_MOST 30000
 
@@ -94,13 +95,12 @@ answer_read(struct http_request *request)
 }
 
 static int
-take_page(struct http_request *request, struct engine_read *read, struct fault *fault)
+take_limit(struct http_request *request, struct engine_read *read, uint64_t limit, uint64_t most, struct fault *fault)
 {
-	uint64_t limit = PAGE_ENTRIES;
 	if (http_request_take_number(request, "limit", &limit, fault) != 0)
 		return -1;
-	if (limit < 1 || limit > PAGE_MOST)
-		return fault_set(fault, FAULT_INPUT, "bad_parameter", "limit must be 1 to %d", PAGE_MOST);
+	if (limit < 1 || limit > most)
+		return fault_set(fault, FAULT_INPUT, "bad_parameter", "limit must be 1 to %llu", (unsigned long long)most);
 	read->limit = (size_t)limit;
 	return 0;
 }
@@ -163,7 +163,7 @@ http_read_stream(struct http_request *request)
 	if (rest_of_path(request, "/streams/", &read->stream, &fault) != 0 ||
 	    stream_parse(read->stream, &name, &fault) != 0 || http_request_parse_query(request, &fault) != 0 ||
 	    http_request_take_number(request, "from", &read->from, &fault) != 0 ||
-	    take_page(request, read, &fault) != 0 || http_request_no_params(request, &fault) != 0) {
+	    take_limit(request, read, PAGE_ENTRIES, PAGE_MOST, &fault) != 0 || http_request_no_params(request, &fault) != 0) {
 		refuse(request, &fault);
 		return;
 	}
@@ -276,7 +276,7 @@ fill_route_read(struct http_request *request, struct engine_read *read, struct f
 		if (take_at(request, read, fault) != 0)
 			return -1;
 	} else if (http_request_take_number(request, "fromVersion", &read->from, fault) != 0 ||
-		   take_page(request, read, fault) != 0) {
+		   take_limit(request, read, HISTORY_MOST, HISTORY_MOST, fault) != 0) {
 		return -1;
 	}
 	return http_request_no_params(request, fault);
