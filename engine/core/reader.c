@@ -74,9 +74,9 @@ refused:
 void
 reader_progressed(struct reader *reader)
 {
-	/* The position was stored before, `waiting` is read after: one of the two threads sees the other's store. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&reader->waiting))
+	/* The position was stored before; a read-modify-write is not moved before that store, as a load might be. So either
+	 * this thread sees `waiting`, or the reader, which stores `waiting` first, sees the position. */
+	if (atomic_fetch_add(&reader->waiting, 0) != 0)
 		mailbox_nudge(&reader->box);
 }
 
@@ -113,8 +113,7 @@ look_at_parked(struct reader *reader)
 
 	if (reader->parked == NULL)
 		return;
-	atomic_store(&reader->waiting, true);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_exchange(&reader->waiting, 1);
 	now_ns = clock_mono_ns(reader->parts->clock);
 	while (*place != NULL) {
 		struct reading *reading = *place, *next = reading->next;
@@ -132,7 +131,7 @@ look_at_parked(struct reader *reader)
 		}
 	}
 	if (reader->parked == NULL)
-		atomic_store(&reader->waiting, false);
+		atomic_store(&reader->waiting, 0);
 }
 
 /* How long to sleep for the nearest deadline. */

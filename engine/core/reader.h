@@ -34,7 +34,7 @@ struct reader {
 	struct cache cache;
 	struct arena pages;
 	struct reading *parked;
-	_Atomic bool waiting; /* something is parked: progress of projections is news */
+	_Atomic unsigned waiting; /* 1: something is parked: progress of projections is news */
 	_Atomic size_t *inside;
 	_Atomic size_t queued;
 	_Atomic uint64_t answered, refused, entries;
