@@ -384,7 +384,7 @@ compile_preset(struct compiler *compiler, int index, struct schema *node, const 
 	buf_fini(bytes);
 	buf_init(bytes, 0);
 	if (written != 0)
-		return refuse_word(compiler, place, "default: %s", trouble.reason);
+		return refuse_word(compiler, place, "default: %.120s", trouble.reason);
 	return node->preset.data != NULL || no_memory(compiler);
 }
 
