@@ -16,7 +16,8 @@ floors_libraries(struct floors_library libraries[FLOORS_LIBRARIES])
 {
 	libraries[0] = (struct floors_library){ "sqlite", sqlite3_libversion(), (unsigned)sqlite3_libversion_number(),
 						3040000, "3.40.0" };
-	libraries[1] = (struct floors_library){ "lua", LUA_RELEASE, LUA_VERSION_RELEASE_NUM, 50404, "5.4.4" };
+	libraries[1] = (struct floors_library){ "lua", LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE,
+						LUA_VERSION_RELEASE_NUM, 50404, "5.4.4" };
 	libraries[2] = (struct floors_library){ "libevent", event_get_version(), event_get_version_number(), 0x02010c00,
 						"2.1.12" };
 	libraries[3] = (struct floors_library){ "openssl", OpenSSL_version(OPENSSL_VERSION_STRING),
