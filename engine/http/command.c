@@ -132,13 +132,15 @@ answer_command(struct http_request *request)
 	http_conn_send(request);
 }
 
+/* No type at all is taken as JSON, but not from another site's page: a browser asks its user nothing before sending such. */
 static bool
 type_is_json(struct http_request *request)
 {
-	size_t count;
+	size_t count, sites;
 	struct slice type = http_request_field(request, "content-type", &count);
+	struct slice site = http_request_field(request, "sec-fetch-site", &sites);
 	if (count == 0)
-		return true;
+		return sites == 0 || slice_equal(site, SLICE("same-origin")) || slice_equal(site, SLICE("none"));
 	static const struct slice json = SLICE("application/json");
 	if (count > 1 || type.size < json.size || strncasecmp(type.data, json.data, json.size) != 0)
 		return false;

@@ -116,16 +116,14 @@ watch_body(struct http_conn *conn)
 	conn->deadline_ns = conn->begun_ns + (int64_t)(limits->body_ms + pieces * limits->body_ms_each_64k) * MS;
 }
 
+/* Answers what is only half there, and closes. */
 static void
-answer_refused(struct http_conn *conn)
+refuse_now(struct http_conn *conn, uint16_t status, const char *code, const char *text)
 {
-	struct http_request *request = conn->request;
-	const struct http_reader *reader = &request->reader;
-	conn->http->counters.refused++;
-	request->close = true;
+	conn->request->close = true;
 	set_state(conn, CONN_BUSY, 0);
-	http_reply_error(request, reader->status, reader->code, reader->text);
-	http_conn_send(request);
+	http_reply_error(conn->request, status, code, text);
+	http_conn_send(conn->request);
 }
 
 static void
@@ -154,7 +152,8 @@ step_reading(struct http_conn *conn)
 		answer_request(conn);
 		return true;
 	case HTTP_REFUSED:
-		answer_refused(conn);
+		conn->http->counters.refused++;
+		refuse_now(conn, request->reader.status, request->reader.code, request->reader.text);
 		return true;
 	case HTTP_MORE:
 		break;
@@ -188,8 +187,8 @@ receive(struct http_conn *conn)
 	struct http_request *request = conn->request;
 	size_t want = http_reader_missing(&request->reader, request->in.size);
 	want = want < READ_LEAST ? READ_LEAST : want > READ_MOST ? READ_MOST : want;
-	if (!buf_reserve(&request->in, want)) {
-		http_conn_drop(conn);
+	if (!http_request_reserve(request, want)) {
+		refuse_now(conn, 503, "too_many_bodies", "too many large requests are being received");
 		return;
 	}
 	size_t room = request->in.room - request->in.size;
@@ -426,10 +425,7 @@ time_out(struct http_conn *conn)
 		http_conn_drop(conn);
 		return;
 	}
-	conn->request->close = true;
-	set_state(conn, CONN_BUSY, 0);
-	http_reply_error(conn->request, 408, "too_slow", "the request did not come in time");
-	http_conn_send(conn->request);
+	refuse_now(conn, 408, "too_slow", "the request did not come in time");
 }
 
 void

@@ -29,6 +29,7 @@ const struct http_limit http_limits_table[] = {
 	LIMIT(connections_per_address, 256, 1, 1000000, "open connections of one address"),
 	LIMIT(commands_in_flight, 256, 1, 100000, "commands given and not yet answered"),
 	LIMIT(reads_in_flight, 256, 1, 100000, "reads given and not yet answered"),
+	LIMIT(bodies_held, 256 * MIB, 1 * MIB, 65536 * MIB, "bytes of large requests being received, in all"),
 	LIMIT(subscriber_bytes, 1 * MIB, 4 * KIB, 64 * MIB, "kept for one follower of the log"),
 };
 const size_t http_limits_count = countof(http_limits_table);

@@ -28,6 +28,7 @@ struct http_limits {
 	uint64_t connections_per_address; /* 503; an IPv6 address counts by its /64 */
 	uint64_t commands_in_flight;      /* 503 and Retry-After */
 	uint64_t reads_in_flight;         /* 503 and Retry-After */
+	uint64_t bodies_held;             /* bytes of input buffers beyond 64 KiB each, in all: 503 and Retry-After */
 	uint64_t subscriber_bytes;        /* kept for one follower of the log; one that does not take them is dropped
 					   * after write_stall_ms */
 };

@@ -12,7 +12,7 @@
 #include "http/request.h"
 #include "http/server.h"
 
-#define HTTP_TICK_MS 50
+#define HTTP_TICK_MS 100
 
 struct http_address_count; /* address.c */
 
@@ -53,6 +53,7 @@ struct http {
 	struct http_address_count **addresses;
 	struct http_request *pool;
 	size_t pooled;
+	uint64_t bodies_held;
 	size_t commands_inside;
 	size_t reads_inside;
 	int64_t accept_again_ns; /* 0: accepting */

@@ -100,7 +100,8 @@ take_limit(struct http_request *request, struct engine_read *read, uint64_t limi
 	if (http_request_take_number(request, "limit", &limit, fault) != 0)
 		return -1;
 	if (limit < 1 || limit > most)
-		return fault_set(fault, FAULT_INPUT, "bad_parameter", "limit must be 1 to %llu", (unsigned long long)most);
+		return fault_set(fault, FAULT_INPUT, "bad_parameter", "limit must be 1 to %llu",
+				 (unsigned long long)most);
 	read->limit = (size_t)limit;
 	return 0;
 }
@@ -163,7 +164,8 @@ http_read_stream(struct http_request *request)
 	if (rest_of_path(request, "/streams/", &read->stream, &fault) != 0 ||
 	    stream_parse(read->stream, &name, &fault) != 0 || http_request_parse_query(request, &fault) != 0 ||
 	    http_request_take_number(request, "from", &read->from, &fault) != 0 ||
-	    take_limit(request, read, PAGE_ENTRIES, PAGE_MOST, &fault) != 0 || http_request_no_params(request, &fault) != 0) {
+	    take_limit(request, read, PAGE_ENTRIES, PAGE_MOST, &fault) != 0 ||
+	    http_request_no_params(request, &fault) != 0) {
 		refuse(request, &fault);
 		return;
 	}

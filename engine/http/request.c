@@ -53,6 +53,23 @@ shrink(struct buf *buf)
 }
 
 static void
+count_held(struct http_request *request)
+{
+	size_t now = request->in.room > KEEP_BYTES ? request->in.room : 0;
+	request->http->bodies_held += now - request->held; /* may wrap on the way, never in the sum */
+	request->held = now;
+}
+
+bool
+http_request_reserve(struct http_request *request, size_t more)
+{
+	if (!buf_reserve(&request->in, more))
+		return false;
+	count_held(request);
+	return request->held == 0 || request->http->bodies_held <= request->http->options.limits.bodies_held;
+}
+
+static void
 forget_answer(struct http_request *request)
 {
 	arena_clear(&request->arena);
@@ -78,6 +95,7 @@ http_request_give_back(struct http_request *request)
 	}
 	forget_answer(request);
 	shrink(&request->in);
+	count_held(request);
 	shrink(&request->lead);
 	shrink(&request->text);
 	shrink(&request->follow.page);
@@ -104,6 +122,7 @@ http_request_next(struct http_request *request)
 void
 http_request_free(struct http_request *request)
 {
+	request->http->bodies_held -= request->held;
 	buf_fini(&request->in);
 	buf_fini(&request->lead);
 	buf_fini(&request->text);

@@ -30,6 +30,7 @@ struct http_request {
 	size_t *inside_count; /* ... and is counted here */
 
 	struct buf in; /* begins with the request's first byte */
+	size_t held;   /* of `in`, as counted in http->bodies_held */
 	struct http_reader reader;
 	struct arena arena;
 	int64_t begun_ns;
@@ -94,6 +95,9 @@ void http_request_free(struct http_request *request);
 /* On and off the server's list of those that wait for the log to grow. */
 void http_request_list(struct http_request *request);
 void http_request_unlist(struct http_request *request);
+
+/* Room for more input. false without memory, or when all requests together hold more than is allowed. */
+bool http_request_reserve(struct http_request *request, size_t more);
 
 /* Splits target and body out of what the reader understood. */
 void http_request_open(struct http_request *request);

@@ -328,6 +328,43 @@ TEST(sizes_are_limited)
 	server_stop(&server);
 }
 
+TEST(large_bodies_are_limited_in_all)
+{
+	struct server server;
+	struct http_limits limits = quick_limits();
+	static struct heard heard;
+	static char part[700 * 1024];
+	int fds[8], served = 0, refused = 0;
+	limits.bodies_held = 2 * 1024 * 1024;
+	limits.body_ms = 60000;
+	limits.body_rate = 0;
+	server_start(&server, &limits);
+	memset(part, 'a', sizeof(part));
+	for (int i = 0; i < 8; i++) {
+		fds[i] = client(&server);
+		say(fds[i], SLICE(POST "Connection: close\r\nContent-Length: 1048576\r\n\r\n"));
+		say(fds[i], slice_from(part, sizeof(part)));
+		hear(fds[i], &heard, "too_many_bodies", 300);
+		refused += status_of(&heard) == 503;
+		if (heard.size > 0) {
+			close(fds[i]);
+			fds[i] = -1;
+		}
+	}
+	for (int i = 0; i < 8; i++) {
+		if (fds[i] < 0)
+			continue;
+		say(fds[i], slice_from(part, 1048576 - sizeof(part)));
+		hear(fds[i], &heard, NULL, 3000);
+		served += status_of(&heard) == 404;
+		refused += status_of(&heard) == 503;
+		close(fds[i]);
+	}
+	CHECK(served >= 1 && refused >= 1 && served + refused == 8);
+	CHECK_INT(ask_filled(&server, POST "Connection: close\r\nContent-Length: 1000000\r\n\r\n", 1000000, ""), 404);
+	server_stop(&server);
+}
+
 TEST(two_thousand_headers_are_refused)
 {
 	struct server server;
