@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the projector: what one round does to its projections. Projector's thread only, but for what is marked. */
+#ifndef MOONLOG_CORE_FOLLOW_H
+#define MOONLOG_CORE_FOLLOW_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/projector.h"
+
+/* What others may see of a projection; copied under the projector's lock. */
+struct projection_shown {
+	log_position at; /* its rows stand here */
+	bool stopped;
+	bool rebuilding;
+	log_position poison;
+	int64_t oldest_us; /* time of the oldest entry not yet projected; 0 = caught up or not known */
+	uint64_t rate;
+	char reason[sizeof(((struct fault *)NULL)->text)]; /* why it stopped or what it waits for; may be empty */
+};
+
+struct projection {
+	const struct script_projection *script;
+	uint16_t number;
+	log_position
+		stored; /* position of its checkpoint; `now.at` may be ahead over entries that are not the domain's */
+	bool visited;   /* in this round */
+	int64_t rate_since_ns;
+	log_position rate_from;
+	int64_t told_ns; /* of the last progress line */
+	struct projection_shown now;
+	struct projection_shown shown; /* guarded by the projector's lock */
+	_Atomic unsigned asked;        /* bit an enum projection_order; any thread */
+	_Atomic uint64_t asked_poison; /* which one to skip; any thread */
+};
+
+enum projector_mail { MAIL_WAKE, MAIL_HURRY, MAIL_ORDER, MAIL_KINDS };
+
+struct projector {
+	struct projector_options options;
+	struct store_reader *reader;
+	struct script_machine *machine;
+	struct arena page;
+	struct projection *projections;
+	size_t count;
+	size_t batch;      /* entries a transaction at present: less after a handler was killed */
+	unsigned failures; /* rounds in a row that met a fault that may pass */
+	int64_t pause_ns;  /* to wait before the next round */
+	char trouble[sizeof(((struct fault *)NULL)->code)];
+	_Atomic uint64_t position;
+	pthread_mutex_t lock; /* guards every `shown` */
+	pthread_t thread;
+	bool started;
+	_Atomic bool stopping;
+	struct mailbox box;
+	struct mail mails[MAIL_KINDS];
+	_Atomic bool posted[MAIL_KINDS]; /* in the box, or (WAKE) taken but the head not yet read */
+	bool woken;                      /* MAIL_WAKE was taken */
+	bool hurried;                    /* MAIL_HURRY was taken */
+};
+
+/* Takes the projection's checkpoint from the view, after defining its tables. */
+int follow_open(struct projector *projector, struct projection *projection, struct fault *fault);
+/* At most one batch a projection up to `head`. Gives true when there is more to do at once. */
+bool follow_round(struct projector *projector, log_position head);
+/* Orders that were given. A failing one stays ordered. */
+void follow_orders(struct projector *projector);
+/* Writes checkpoints that lag behind what was reached. */
+void follow_store(struct projector *projector);
+
+#endif
