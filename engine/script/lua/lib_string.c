@@ -34,20 +34,17 @@ check_state(lua_State *L, const struct pattern *state)
 	if (state->over_limit)
 		vm_fail(L, FAULT_SCRIPT, "pattern_limit", "the pattern needs more than %u steps here",
 			vm_of(L)->limits.pattern_steps);
-	if (state->error != NULL && state->error_index != 0)
-		luaL_error(L, state->error, state->error_index);
 	if (state->error != NULL)
 		luaL_error(L, "%s", state->error);
 }
 
 /* Pushes capture `index`; with no captures at all, 0 is the whole match. */
 static void
-push_capture(lua_State *L, const struct pattern *state, unsigned index, const char *start, const char *end,
-	     const char *where)
+push_capture(lua_State *L, const struct pattern *state, unsigned index, const char *start, const char *end)
 {
 	if (index >= state->captures) {
 		if (index != 0)
-			luaL_error(L, "invalid capture index %%%d%s", (int)index + 1, where);
+			luaL_error(L, "invalid capture index %%%d", (int)index + 1);
 		lua_pushlstring(L, start, (size_t)(end - start));
 		return;
 	}
@@ -67,7 +64,7 @@ push_captures(lua_State *L, const struct pattern *state, const char *start, cons
 	unsigned count = state->captures == 0 && start != NULL ? 1 : state->captures;
 	luaL_checkstack(L, (int)count, "too many captures");
 	for (unsigned i = 0; i < count; i++)
-		push_capture(L, state, i, start, end, "");
+		push_capture(L, state, i, start, end);
 	return (int)count;
 }
 
@@ -193,7 +190,7 @@ add_expanded(lua_State *L, const struct pattern *state, luaL_Buffer *out, const 
 		} else if (c == '0') {
 			luaL_addlstring(out, start, (size_t)(end - start));
 		} else if (c >= '1' && c <= '9') {
-			push_capture(L, state, (unsigned)(c - '1'), start, end, " in replacement string");
+			push_capture(L, state, (unsigned)(c - '1'), start, end);
 			luaL_addvalue(out);
 		} else {
 			luaL_error(L, "invalid use of '%%' in replacement string");
@@ -211,7 +208,7 @@ add_replacement(lua_State *L, const struct pattern *state, luaL_Buffer *out, con
 		lua_call(L, push_captures(L, state, start, end), 1);
 		break;
 	case LUA_TTABLE:
-		push_capture(L, state, 0, start, end, "");
+		push_capture(L, state, 0, start, end);
 		lua_gettable(L, 3);
 		break;
 	default:

@@ -155,7 +155,10 @@ write_schema(struct buf *out, const struct schema *schema)
 		buf_byte(out, '[');
 		for (size_t i = 0; i < schema->choice_count; i++) {
 			json_comma(out);
-			buf_add(out, schema->choices[i]);
+			if (schema->type == SCHEMA_INTEGER)
+				buf_add(out, schema->choices[i]);
+			else
+				json_quote(out, schema->choices[i]);
 		}
 		buf_byte(out, ']');
 	}

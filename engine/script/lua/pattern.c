@@ -11,6 +11,8 @@
  */
 #include "script/lua/pattern.h"
 
+#include <stdio.h>
+
 #define DEPTH_MAX 200
 #define ESCAPE    '%'
 
@@ -95,6 +97,9 @@ in_class(unsigned char c, unsigned char class)
 		break;
 	case 'x':
 		in = is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+		break;
+	case 'z': /* not in the manual any more, but in the library */
+		in = c == 0;
 		break;
 	default:
 		return c == class;
@@ -233,8 +238,8 @@ capture_again(struct pattern *state, const char *at, unsigned char digit)
 {
 	int index = digit - '1';
 	if (index < 0 || (unsigned)index >= state->captures || state->capture[index].size == PATTERN_OPEN) {
-		state->error_index = index + 1;
-		return fail(state, "invalid capture index %%%d in pattern");
+		snprintf(state->error_text, sizeof state->error_text, "invalid capture index %%%d", index + 1);
+		return fail(state, state->error_text);
 	}
 	const struct pattern_capture *capture = &state->capture[index];
 	if (capture->size < 0 || state->subject_end - at < capture->size ||
@@ -370,7 +375,6 @@ pattern_init(struct pattern *state, struct slice subject, struct slice pattern, 
 	state->depth = DEPTH_MAX;
 	state->captures = 0;
 	state->error = NULL;
-	state->error_index = 0;
 	state->over_limit = false;
 }
 

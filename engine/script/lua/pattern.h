@@ -25,7 +25,7 @@ struct pattern {
 	uint32_t depth;      /* left */
 	unsigned captures;   /* made so far */
 	const char *error;   /* why the pattern is bad; NULL: it is not */
-	int error_index;     /* for "%d" in error: a capture's number */
+	char error_text[32]; /* `error` may stand here */
 	bool over_limit;     /* the steps are used up */
 	struct pattern_capture capture[PATTERN_CAPTURES];
 };

@@ -1,0 +1,13 @@
+# Writes OUTPUT: the files NAMES ("a+b", in FOLDER, ending in .lua) as bytes, for kit_core.h.
+string(REPLACE "+" ";" names "${NAMES}")
+set(text "/* SPDX-License-Identifier: MIT */\n#include \"script/lua/kit_core.h\"\n\n")
+set(list "")
+foreach(name IN LISTS names)
+	file(READ ${FOLDER}/${name}.lua bytes HEX)
+	string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+	string(APPEND text "static const unsigned char ${name}_bytes[] = { ${bytes} };\n")
+	string(APPEND list "\t{ \"${name}\", ${name}_bytes, sizeof ${name}_bytes },\n")
+endforeach()
+string(APPEND text "\nconst struct kit_text kit_texts[] = {\n${list}};\n")
+string(APPEND text "const size_t kit_text_count = sizeof kit_texts / sizeof kit_texts[0];\n")
+file(WRITE ${OUTPUT} "${text}")

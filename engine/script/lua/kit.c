@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises: a spec sees what production does: `core`, the table that lua/moonlog/kit.lua stands on, only hands JSON texts to
+ * the door of scripts and its answers back. Time, ids and chance are fixed, so a spec gives the same each time.
+ *
+ * The specs' state is a stock Lua state of its own: nothing of it reaches the sandbox, and its errors are its own.
+ */
+#include "script/lua/kit.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "script/lua/json.h"
+#include "script/lua/kit_core.h"
+#include "script/lua/lua_room.h"
+
+static void
+say(void *self, int level, struct slice domain, struct slice text)
+{
+	(void)self;
+	if (level >= LOG_INFO)
+		fprintf(stderr, "%.*s: %.*s\n", SLICE_ARG(domain), SLICE_ARG(text));
+}
+
+static int
+load_domain(struct kit *kit, const struct kit_folder *folder)
+{
+	const struct script_options options = { .development = true, .say = say };
+	struct fault fault;
+	struct kit_domain *domain = &kit->domains[kit->domain_count];
+	if (script_load(moon_ops(), folder->sources, &options, &domain->program, &fault) != 0 ||
+	    script_open(domain->program, &options, &domain->machine, &fault) != 0) {
+		fprintf(stderr, "%s: %s\n", folder->path, fault.text);
+		script_unload(domain->program);
+		return -1;
+	}
+	container_of(domain->machine, struct moon_machine, door)->plain_replies = true;
+	kit->domain_count++;
+	return 0;
+}
+
+static void
+push_texts(lua_State *L)
+{
+	lua_newtable(L);
+	for (size_t i = 0; i < kit_text_count; i++) {
+		lua_pushlstring(L, (const char *)kit_texts[i].bytes, kit_texts[i].size);
+		lua_setfield(L, -2, kit_texts[i].name);
+	}
+}
+
+struct run {
+	struct kit *kit;
+	int argc;
+	char **argv;
+	int result;
+};
+
+/* Folders' spec/ that exist, unless files are named in argv. */
+static void
+push_folders(lua_State *L, const struct kit_options *options)
+{
+	char path[4096];
+	lua_newtable(L);
+	lua_Integer count = 0;
+	for (size_t i = 0; i < options->folder_count; i++) {
+		snprintf(path, sizeof path, "%s/spec", options->folders[i].path);
+		if (access(path, R_OK) != 0)
+			continue;
+		lua_pushstring(L, path);
+		lua_rawseti(L, -2, ++count);
+	}
+}
+
+static int
+run_body(lua_State *L)
+{
+	struct run *run = lua_touserdata(L, 1);
+	luaL_openlibs(L);
+	json_open(L);
+	push_texts(L);
+	int texts = lua_gettop(L);
+	lua_getfield(L, texts, "runner");
+	size_t size;
+	const char *runner = lua_tolstring(L, -1, &size);
+	if (luaL_loadbufferx(L, runner, size, "@moonlog/runner.lua", "t") != LUA_OK)
+		return lua_error(L);
+	kit_core_push(L, run->kit);
+	lua_pushvalue(L, texts);
+	lua_newtable(L);
+	for (int i = 0; i < run->argc; i++) {
+		lua_pushstring(L, run->argv[i]);
+		lua_rawseti(L, -2, i + 1);
+	}
+	push_folders(L, run->kit->options);
+	lua_call(L, 4, 1);
+	run->result = (int)lua_tointeger(L, -1);
+	return 0;
+}
+
+int
+moon_run_specs(int argc, char **argv, const struct kit_options *options)
+{
+	struct kit kit = { .options = options };
+	struct run run = { .kit = &kit, .argc = argc, .argv = argv, .result = 2 };
+	arena_init(&kit.arena, (size_t)256 << 20);
+	lua_State *L = luaL_newstate();
+	for (size_t i = 0; L != NULL && i < options->folder_count && i < KIT_DOMAINS_MAX; i++)
+		if (load_domain(&kit, &options->folders[i]) != 0)
+			goto out;
+	if (L == NULL || options->folder_count > KIT_DOMAINS_MAX) {
+		fprintf(stderr, "moonlog test: %s\n", L == NULL ? "no memory" : "too many domains at once");
+		goto out;
+	}
+	lua_pushcfunction(L, run_body);
+	lua_pushlightuserdata(L, &run);
+	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+		fprintf(stderr, "moonlog test: %s\n", lua_tostring(L, -1));
+out:
+	if (L != NULL)
+		lua_close(L);
+	for (size_t i = 0; i < kit.domain_count; i++) {
+		script_close(kit.domains[i].machine);
+		script_unload(kit.domains[i].program);
+	}
+	arena_fini(&kit.arena);
+	return run.result;
+}

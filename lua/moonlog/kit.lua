@@ -1,0 +1,437 @@
+-- SPDX-License-Identifier: MIT
+-- The words of specs: moonlog.aggregate, moonlog.projection, moonlog.query. Everything is run by the engine's own
+-- script room (`core`): rules are loaded through the sandbox, input and results pass their schemas, events are folded from
+-- their bytes. Nothing of a domain is reimplemented here.
+
+local core = ...
+local busted = require "busted"
+
+local DEFAULT_ID = "1"
+local DEFAULT_TIME = "2026-01-01T00:00:00Z"
+
+local function fail(text, ...)
+    -- level: the line of the spec that calls :expect...
+    busted.fail(select("#", ...) > 0 and text:format(...) or text, 3)
+end
+
+-- ---- values, compared as JSON: 1 and 1.0 are two things, order of keys is none ----
+
+local function pretty(value, indent)
+    indent = indent or ""
+    if type(value) ~= "table" then return core.encode(value) end
+    local inner, parts = indent .. "  ", {}
+    if core.is_array(value) or #value > 0 then
+        for i, item in ipairs(value) do parts[i] = inner .. pretty(item, inner) end
+        if #parts == 0 then return "[]" end
+        return "[\n" .. table.concat(parts, ",\n") .. "\n" .. indent .. "]"
+    end
+    local keys = {}
+    for key in pairs(value) do keys[#keys + 1] = key end
+    table.sort(keys)
+    for i, key in ipairs(keys) do parts[i] = inner .. key .. " = " .. pretty(value[key], inner) end
+    if #parts == 0 then return "{}" end
+    return "{\n" .. table.concat(parts, ",\n") .. "\n" .. indent .. "}"
+end
+
+-- An empty Lua table may be an empty list or an empty object.
+local function text_of(value, like)
+    if type(value) == "table" and next(value) == nil and like == "[]" then return "[]" end
+    return core.encode(value)
+end
+
+local function same(expected, got_text) return text_of(expected, got_text) == got_text end
+
+-- Numbers by value alone, for what left in decimals.
+local function loosely(expected, got)
+    if type(expected) ~= type(got) then return false end
+    if type(expected) ~= "table" then return expected == got end
+    for key, value in pairs(expected) do if not loosely(value, got[key]) then return false end end
+    for key in pairs(got) do if expected[key] == nil then return false end end
+    return true
+end
+
+local function difference(what, expected, got)
+    return ("%s differ\nexpected: %s\ngot:      %s"):format(what, pretty(expected), pretty(got))
+end
+
+-- ---- names and events ----
+
+local function split(name, what)
+    local domain, rest = name:match "^([%w_]+)%.([%w_]+)$"
+    if not domain then
+        domain, rest = core.domains()[1], name
+        if #core.domains() > 1 then error(what .. " wants \"domain." .. name .. "\": several domains are loaded", 3) end
+    end
+    return domain, rest
+end
+
+-- { type, data, version?, stream? } -> what core takes.
+local function prepare(events, stream)
+    local list = {}
+    for i, event in ipairs(events) do
+        if type(event) ~= "table" or type(event.type) ~= "string" then error("event " .. i .. " has no type", 4) end
+        for key in pairs(event) do
+            if key ~= "type" and key ~= "data" and key ~= "version" and key ~= "stream" and key ~= "json" then
+                error("event " .. i .. " has a field '" .. tostring(key) .. "'", 4)
+            end
+        end
+        list[i] = { type = event.type, data = event.json or core.encode(event.data or {}), schema = event.version or 0,
+                    stream = event.stream or stream }
+    end
+    return list
+end
+
+local function append(list, more)
+    for _, item in ipairs(more) do list[#list + 1] = item end
+    return list
+end
+
+-- ---- results of a command ----
+
+local Result = {}
+Result.__index = Result
+
+local function describe(result)
+    if result.kind == "error" then return ("failed: %s (%s)"):format(result.message, result.code) end
+    if result.kind == "refused" then return ("was refused: %s (%s)"):format(result.code, result.message) end
+    return "was accepted"
+end
+
+local function own_events(result)
+    local events = {}
+    for _, entry in ipairs(result.entries) do
+        if entry.kind == "event" then events[#events + 1] = entry end
+    end
+    return events
+end
+
+local function shown_events(result)
+    local shown = {}
+    for i, entry in ipairs(own_events(result)) do
+        shown[i] = { type = entry.type, data = core.decode(entry.data), stream = entry.id ~= result.id and entry.id or nil }
+    end
+    return shown
+end
+
+local function must_be(result, kind)
+    if result.kind ~= kind then busted.fail("the command " .. describe(result), 4) end
+end
+
+-- The whole list: types and data; `stream = id` may name another stream's.
+function Result:expect(events)
+    must_be(self, "accepted")
+    local got = shown_events(self)
+    local matches = #got == #events
+    for i, event in ipairs(events) do
+        matches = matches and got[i].type == event.type
+            and same(event.data or {}, core.encode(got[i].data))
+            and (event.stream == nil or event.stream == (got[i].stream or self.id))
+    end
+    if not matches then fail(difference("events", events, got)) end
+    return self
+end
+
+function Result:expect_events(types)
+    must_be(self, "accepted")
+    local got = {}
+    for i, event in ipairs(own_events(self)) do got[i] = event.type end
+    if table.concat(got, " ") ~= table.concat(types, " ") then fail(difference("types of events", types, got)) end
+    return self
+end
+
+function Result:expect_messages(messages)
+    local got = {}
+    for _, entry in ipairs(self.entries) do
+        if entry.kind == "message" then
+            got[#got + 1] = { type = entry.type, data = core.decode(entry.data), topic = entry.topic }
+        end
+    end
+    local matches = #got == #messages
+    for i, message in ipairs(messages) do
+        matches = matches and got[i].type == message.type
+            and (message.data == nil or same(message.data, core.encode(got[i].data)))
+            and (message.topic == nil or message.topic == got[i].topic)
+    end
+    if not matches then fail(difference("messages", messages, got)) end
+    return self
+end
+
+function Result:expect_reply(reply)
+    must_be(self, "accepted")
+    if not same(reply, self.reply or "{}") then
+        fail(difference("replies", reply, core.decode(self.reply or "{}")))
+    end
+    return self
+end
+
+function Result:expect_state(state)
+    if self.state == nil then fail("the command %s", describe(self)) end
+    if not same(state, self.state) then fail(difference("states", state, core.decode(self.state))) end
+    return self
+end
+
+function Result:expect_refusal(code)
+    must_be(self, "refused")
+    if code ~= nil and self.code ~= code then
+        fail("refused by '%s' (%s), expected '%s'", self.code, self.message, code)
+    end
+    return self
+end
+
+function Result:expect_error(code)
+    must_be(self, "error")
+    if code ~= nil and self.code ~= code and not (code == "bad_input" and self.class == "input") then
+        fail("failed with '%s' (%s), expected '%s'", self.code, self.message, code)
+    end
+    return self
+end
+
+function Result:expect_accepted()
+    must_be(self, "accepted")
+    return self
+end
+
+function Result:expect_reserved(name, key)
+    for _, reservation in ipairs(self.reservations) do
+        if reservation.name == name and reservation.key == key and not reservation.release then return self end
+    end
+    return fail("the command does not reserve %s '%s'", name, key)
+end
+
+-- ---- a stream's past, then a command ----
+
+local Scenario = {}
+Scenario.__index = Scenario
+
+function Scenario:at(time)
+    self.time = time
+    return self
+end
+
+function Scenario:as(caller)
+    self.caller = caller
+    return self
+end
+
+function Scenario:when(command)
+    if type(command) ~= "table" or type(command.type) ~= "string" then error("a command is { type = ..., data = ... }", 2) end
+    local result = core.decide {
+        domain = self.domain, aggregate = self.aggregate, command = command.type, id = command.id or self.id,
+        events = self.events, body = command.json or core.encode(command.data or {}), at = self.time,
+        caller = self.caller or "",
+    }
+    result.id, result.scenario = command.id or self.id, self
+    return setmetatable(result, Result)
+end
+
+-- What the events before give, without a command.
+function Scenario:expect_state(state)
+    local got = core.state { domain = self.domain, aggregate = self.aggregate, id = self.id, events = self.events,
+                             at = self.time }
+    if got.kind == "error" then fail("the fold failed: %s (%s)", got.message, got.code) end
+    if not same(state, got.state) then fail(difference("states", state, core.decode(got.state))) end
+    return self
+end
+
+function Scenario:expect_error(code)
+    local got = core.state { domain = self.domain, aggregate = self.aggregate, id = self.id, events = self.events,
+                             at = self.time }
+    if got.kind ~= "error" then fail "the fold did not fail" end
+    if code ~= nil and got.code ~= code then fail("failed with '%s' (%s), expected '%s'", got.code, got.message, code) end
+    return self
+end
+
+-- A next command on what the last one recorded.
+function Result:when(command)
+    must_be(self, "accepted")
+    local before = self.scenario
+    local events = append({}, before.events)
+    for _, entry in ipairs(own_events(self)) do
+        events[#events + 1] = { type = entry.type, data = entry.data, schema = 0,
+                                stream = before.domain .. "." .. before.aggregate .. "/" .. entry.id }
+    end
+    return setmetatable({ domain = before.domain, aggregate = before.aggregate, id = before.id, events = events,
+                          time = before.time, caller = before.caller }, Scenario):when(command)
+end
+
+local Aggregate = {}
+Aggregate.__index = Aggregate
+
+local function scenario(aggregate, id, events)
+    return setmetatable({ domain = aggregate.domain, aggregate = aggregate.name, id = id, events = events,
+                          time = aggregate.time }, Scenario)
+end
+
+function Aggregate:at(time)
+    return setmetatable({ domain = self.domain, name = self.name, time = time }, Aggregate)
+end
+
+function Aggregate:given(events)
+    return scenario(self, DEFAULT_ID, prepare(events, self.domain .. "." .. self.name .. "/" .. DEFAULT_ID))
+end
+
+function Aggregate:given_streams(id, streams)
+    local events, ids = {}, {}
+    for name in pairs(streams) do ids[#ids + 1] = name end
+    table.sort(ids)
+    for _, name in ipairs(ids) do
+        append(events, prepare(streams[name], self.domain .. "." .. self.name .. "/" .. name))
+    end
+    return scenario(self, id, events)
+end
+
+-- ---- projections ----
+
+local Rows = {}
+Rows.__index = Rows
+
+local function table_rows(self, name, level)
+    if self.result.kind == "error" then
+        busted.fail(("the projection failed: %s (%s)"):format(self.result.message, self.result.code), level + 1)
+    end
+    local rows = self.result.tables[name]
+    if rows == nil then error("the projection has no table '" .. name .. "'", level) end
+    return rows
+end
+
+local function sorted_texts(rows)
+    local texts = {}
+    for i, row in ipairs(rows) do texts[i] = core.encode(row) end
+    table.sort(texts)
+    return table.concat(texts, "\n")
+end
+
+function Rows:expect_rows(name, rows)
+    local got = table_rows(self, name, 3)
+    if sorted_texts(rows) ~= sorted_texts(got) then fail(difference("rows of " .. name, rows, got)) end
+    return self
+end
+
+function Rows:expect_count(name, count)
+    local got = #table_rows(self, name, 3)
+    if got ~= count then fail("%s has %d rows, expected %d", name, got, count) end
+    return self
+end
+
+function Rows:expect_row(name, key, fields)
+    local found
+    for _, row in ipairs(table_rows(self, name, 3)) do
+        local match = true
+        for column, value in pairs(key) do match = match and row[column] == value end
+        if match then found = row end
+    end
+    if found == nil then fail("%s has no row %s", name, pretty(key)) end
+    for column, value in pairs(fields) do
+        if core.encode(value) ~= (found[column] ~= nil and core.encode(found[column]) or "null") then
+            fail(difference("fields of the row in " .. name, fields, found))
+        end
+    end
+    return self
+end
+
+function Rows:expect_no_row(name, key)
+    for _, row in ipairs(table_rows(self, name, 3)) do
+        local match = true
+        for column, value in pairs(key) do match = match and row[column] == value end
+        if match then fail("%s has a row %s", name, pretty(key)) end
+    end
+    return self
+end
+
+function Rows:expect_error(code)
+    if self.result.kind ~= "error" then fail "the projection did not fail" end
+    if code ~= nil and self.result.code ~= code then
+        fail("failed with '%s' (%s), expected '%s'", self.result.code, self.result.message, code)
+    end
+    return self
+end
+
+local Projection = {}
+Projection.__index = Projection
+
+function Projection:given(events)
+    local result = core.project { domain = self.domain, projection = self.name, events = prepare(events), at = self.time }
+    return setmetatable({ result = result }, Rows)
+end
+
+function Projection:at(time)
+    return setmetatable({ domain = self.domain, name = self.name, time = time }, Projection)
+end
+
+-- ---- queries ----
+
+local Query = {}
+Query.__index = Query
+
+function Query:given(events)
+    return setmetatable({ domain = self.domain, name = self.name, events = prepare(events), time = self.time }, Query)
+end
+
+function Query:at(time)
+    self.time = time
+    return self
+end
+
+function Query:with(params)
+    self.params = {}
+    for name, value in pairs(params) do
+        self.params[#self.params + 1] = { name = name, value = type(value) == "string" and value or core.encode(value) }
+    end
+    table.sort(self.params, function(a, b) return a.name < b.name end)
+    return self
+end
+
+local function run(query)
+    return core.query { domain = query.domain, query = query.name, events = query.events or {},
+                        params = query.params or {}, at = query.time }
+end
+
+-- Numbers are compared by value: money left as decimals.
+function Query:expect(answer)
+    local got = run(self)
+    if got.kind ~= "accepted" then fail("the query %s", describe(got)) end
+    local value = core.decode(got.reply)
+    if not loosely(answer, value) then fail(difference("answers", answer, value)) end
+    return self
+end
+
+function Query:expect_refusal(code)
+    local got = run(self)
+    if got.kind ~= "refused" then fail("the query %s", describe(got)) end
+    if code ~= nil and got.code ~= code then fail("refused by '%s', expected '%s'", got.code, code) end
+    return self
+end
+
+function Query:expect_error(code)
+    local got = run(self)
+    if got.kind ~= "error" then fail("the query %s", describe(got)) end
+    if code ~= nil and got.code ~= code and not (code == "bad_input" and got.class == "input") then
+        fail("failed with '%s' (%s), expected '%s'", got.code, got.message, code)
+    end
+    return self
+end
+
+-- ---- the door ----
+
+local function known(kind, domain, name)
+    if not core.has(domain, kind, name) then error("no " .. kind .. " '" .. domain .. "." .. name .. "' is loaded", 3) end
+end
+
+return {
+    aggregate = function(text)
+        local domain, name = split(text, "moonlog.aggregate")
+        known("aggregate", domain, name)
+        return setmetatable({ domain = domain, name = name, time = DEFAULT_TIME }, Aggregate)
+    end,
+    projection = function(text)
+        local domain, name = split(text, "moonlog.projection")
+        known("projection", domain, name)
+        return setmetatable({ domain = domain, name = name, time = DEFAULT_TIME }, Projection)
+    end,
+    query = function(text)
+        local domain, name = split(text, "moonlog.query")
+        known("query", domain, name)
+        return setmetatable({ domain = domain, name = name, time = DEFAULT_TIME }, Query)
+    end,
+    json = { encode = core.encode, decode = core.decode, null = core.null },
+}

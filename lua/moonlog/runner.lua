@@ -1,0 +1,45 @@
+-- SPDX-License-Identifier: MIT
+-- Runs busted inside the engine's process: its options as on its own command line, its exit as a value.
+
+local core, texts, arguments, folders = ...
+
+local exit_mark = {}
+os.exit = function(code)
+    error(setmetatable({ mark = exit_mark, code = code == true and 0 or code == false and 1 or code or 0 },
+                       { __tostring = function() return "os.exit in a spec" end }))
+end
+
+local function chunk(name) return assert(load(texts[name], "@moonlog/" .. name .. ".lua", "t")) end
+
+if not pcall(require, "busted.core") then
+    io.stderr:write("moonlog test: busted for Lua 5.4 is not installed (Debian: apt-get install lua-busted)\n")
+    return 2
+end
+
+package.preload["busted.outputHandlers.moonlog"] = chunk "output"
+
+arg = { [0] = "moonlog test" }
+for _, text in ipairs { "--pattern=%.lua$", "--sort-files" } do arg[#arg + 1] = text end
+for _, text in ipairs(arguments) do arg[#arg + 1] = text end
+for _, text in ipairs(folders) do arg[#arg + 1] = text end
+
+-- The words need busted's core, which the runner makes: they are there when a spec file is run.
+local words
+_G.moonlog = setmetatable({}, {
+    __index = function(_, key)
+        words = words or chunk "kit" (core)
+        return words[key]
+    end,
+})
+
+local ok, result = xpcall(function()
+    require "busted.runner" { standalone = false, output = "moonlog" }
+    return 0
+end, function(raised)
+    if type(raised) == "table" and raised.mark == exit_mark then return raised end
+    return debug.traceback(tostring(raised), 2)
+end)
+if ok then return result end
+if type(result) == "table" then return result.code == 0 and 0 or 1 end
+io.stderr:write("moonlog test: ", result, "\n")
+return 2
