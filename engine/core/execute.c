@@ -501,7 +501,7 @@ decide_again(struct worker *worker, struct command *command)
 
 	discard(worker, command);
 	if (++command->attempt >= worker->limits->attempts) {
-		answer_conflict(command, "decided_too_often", actual);
+		answer_conflict(command, "version_conflict", actual);
 		finish(worker, command);
 		return;
 	}

@@ -75,7 +75,7 @@ next_bite(const struct engine_read *read, size_t limit, size_t written)
 	struct read_limit bite = { left < BITE_ENTRIES ? left : BITE_ENTRIES, BITE_BYTES };
 
 	if (written >= bytes)
-		return (struct read_limit){ 0, 0 };
+		return (struct read_limit){ read->entries == 0, 0 };
 	if (bytes - written < bite.bytes)
 		bite.bytes = bytes - written;
 	return bite;

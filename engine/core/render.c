@@ -4,7 +4,8 @@
  * kernel. Text that a client may have chosen (types, correlation ids) is checked for characters that JSON wants
  * escaped, and goes the slow way only then. Data is canonical JSON already and is copied.
  *
- * An event without a correlation id of its own shows that of its commit: the id of the commit's first entry.
+ * Members that stand at their default are left out: kind event, a commit of one entry, empty texts. An event without a
+ * correlation id of its own shows that of its commit: the id of the commit's first entry.
  */
 #include "core/render.h"
 
@@ -165,16 +166,19 @@ put_head(struct render *render, char *at, const struct recorded_entry *entry, st
 		at = PUT(at, ",\"version\":");
 		at = put_u64(at, entry->version);
 	}
-	at = PUT_MEMBER(at, "type", entry->type, out);
-	at = PUT(at, ",\"schema_version\":");
-	at = put_u64(at, entry->schema_version);
 	id_format(&entry->id, text);
 	at = PUT(at, ",\"id\":\"");
 	at = put(at, text, ID_TEXT_SIZE - 1);
-	at = PUT(at, "\",\"recorded_at\":\"");
+	*at++ = '"';
+	at = PUT_MEMBER(at, "type", entry->type, out);
+	at = PUT(at, ",\"schema_version\":");
+	at = put_u64(at, entry->schema_version);
+	at = PUT(at, ",\"generation\":");
+	at = put_u64(at, entry->generation);
+	at = PUT(at, ",\"time\":\"");
 	at = put_time(render, at, entry->recorded_at_us);
-	at = PUT(at, "\",\"generation\":");
-	return put_u64(at, entry->generation);
+	*at++ = '"';
+	return at;
 }
 
 static char *
@@ -196,6 +200,8 @@ put_provenance(struct render *render, char *at, const struct recorded_entry *ent
 		at = PUT_MEMBER(at, "traceparent", from->traceparent, out);
 	if (from->actor.size != 0)
 		at = PUT_MEMBER(at, "actor", from->actor, out);
+	if (entry->commit_size == 1)
+		return at;
 	at = PUT(at, ",\"commit_first\":");
 	at = put_u64(at, entry->commit_first);
 	at = PUT(at, ",\"commit_size\":");

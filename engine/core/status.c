@@ -33,9 +33,8 @@ write_projection(struct buf *out, const struct projection_status *status)
 	member_slice(out, "state", slice_text(projection_states[status->state]));
 	member_u64(out, "position", status->position);
 	member_u64(out, "head", status->head);
-	member_u64(out, "behind", status->head > status->position ? status->head - status->position : 0);
-	json_key(out, "behind_ms");
-	buf_i64(out, status->behind_us / 1000);
+	json_key(out, "behind_us");
+	buf_i64(out, status->behind_us);
 	if (status->state == PROJECTION_STOPPED) {
 		member_u64(out, "poison", status->poison);
 		member_slice(out, "reason", status->reason);
