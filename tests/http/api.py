@@ -214,7 +214,7 @@ def case_trace_and_correlation_are_kept():
 def case_a_state_at_a_version_and_at_a_time():
     which = account()
     deposit(which, 5)
-    between = ask("GET", f"/streams/banking.account/{which}").json["events"][-1]["recorded_at"]
+    between = ask("GET", f"/streams/banking.account/{which}").json["events"][-1]["time"]
     deposit(which, 7)
     now = ask("GET", f"/state/banking/account/{which}")
     same((now.status, now.headers["etag"], now.headers["cache-control"]), (200, '"3"', "no-store"))
