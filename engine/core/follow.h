@@ -13,6 +13,7 @@ struct projection_shown {
 	log_position at; /* its rows stand here */
 	bool stopped;
 	bool rebuilding;
+	bool ordered; /* an order was given that its rows do not show yet; only in `shown` */
 	log_position poison;
 	int64_t oldest_us; /* time of the oldest entry not yet projected; 0 = caught up or not known */
 	uint64_t rate;

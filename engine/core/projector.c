@@ -32,7 +32,9 @@ publish(struct projector *projector)
 	pthread_mutex_lock(&projector->lock);
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
-		projection->shown = projection->now;
+		/* What an order that came meanwhile has shown stays until it is followed. */
+		if (atomic_load(&projection->asked) == 0)
+			projection->shown = projection->now;
 		if (projection->now.at < any)
 			any = projection->now.at;
 		if (!projection->now.stopped && projection->now.at < live)
@@ -163,7 +165,7 @@ show(struct projector *projector, const struct projection *projection, log_posit
 		.behind_us = shown.at < head && behind > 0 ? behind : 0,
 		.state = shown.stopped      ? PROJECTION_STOPPED
 			 : shown.rebuilding ? PROJECTION_REBUILDING
-			 : far              ? PROJECTION_CATCHING_UP
+			 : far || shown.ordered ? PROJECTION_CATCHING_UP
 					    : PROJECTION_LIVE,
 		.poison = shown.stopped ? shown.poison : 0,
 		.reason = arena_copy(arena, slice_text(reason)),
@@ -196,15 +198,20 @@ projector_order(struct projector *projector, struct slice name, enum projection_
 				 SLICE_ARG(projector->options.program->domain), SLICE_ARG(name));
 	struct projection *projection = &projector->projections[number];
 	pthread_mutex_lock(&projector->lock);
-	bool stopped = projection->shown.stopped;
-	log_position poison = projection->shown.poison;
+	bool refused = order != PROJECTION_REBUILD && !projection->shown.stopped;
+	if (!refused) {
+		/* Shown at once, so that whoever ordered and then looks does not see the state before. */
+		if (order == PROJECTION_SKIP)
+			atomic_store(&projection->asked_poison, projection->shown.poison);
+		projection->shown.stopped = false;
+		projection->shown.ordered = true;
+		projection->shown.rebuilding = projection->shown.rebuilding || order == PROJECTION_REBUILD;
+		atomic_fetch_or(&projection->asked, 1U << order);
+	}
 	pthread_mutex_unlock(&projector->lock);
-	if (order != PROJECTION_REBUILD && !stopped)
+	if (refused)
 		return fault_set(fault, FAULT_INPUT, "projection_not_stopped",
 				 "projection %.*s is not stopped: nothing to retry or skip", SLICE_ARG(name));
-	if (order == PROJECTION_SKIP)
-		atomic_store(&projection->asked_poison, poison);
-	atomic_fetch_or(&projection->asked, 1U << order);
 	post(projector, MAIL_ORDER);
 	return 0;
 }
