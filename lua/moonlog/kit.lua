@@ -114,7 +114,7 @@ local function shown_events(result)
 end
 
 local function must_be(result, kind)
-    if result.kind ~= kind then busted.fail("the command " .. describe(result), 4) end
+    if result.kind ~= kind then busted.fail("the command " .. describe(result), 3) end
 end
 
 -- The whole list: types and data; `stream = id` may name another stream's.

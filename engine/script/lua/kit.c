@@ -87,7 +87,7 @@ run_body(lua_State *L)
 	lua_getfield(L, texts, "runner");
 	size_t size;
 	const char *runner = lua_tolstring(L, -1, &size);
-	if (luaL_loadbufferx(L, runner, size, "@moonlog/runner.lua", "t") != LUA_OK)
+	if (luaL_loadbufferx(L, runner, size, "@moonlog test", "t") != LUA_OK)
 		return lua_error(L);
 	kit_core_push(L, run->kit);
 	lua_pushvalue(L, texts);
