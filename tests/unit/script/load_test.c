@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* What loading refuses, with file, line and reason. */
+#include "support/check.h"
+#include "unit/script/domain.h"
+
+static struct domain d;
+
+#define GOOD_ACCOUNT                                                                                              \
+	"return { name = 'account', initial = function() return {} end,\n"                                        \
+	"  events = { Opened = { data = {}, apply = function(s) return s end } },\n"                              \
+	"  commands = { Open = { creates = true, handle = function() return {} end } } }\n"
+
+#define GOOD_REPORTS                                                                                              \
+	"return { name = 'reports', tables = { T = { key = { 'Id' }, columns = { Id = 'text' } } },\n"             \
+	"  on = { Opened = function() end } }\n"
+
+/* Loading one file beside a good account fails with a text that contains all of `wanted` (|-separated). */
+static void
+refuses(const char *path, const char *text, const char *wanted)
+{
+	const struct domain_file files[] = { { strcmp(path, "account.lua") == 0 ? "zero.lua" : "account.lua",
+					       strcmp(path, "account.lua") == 0 ? "return {}" : GOOD_ACCOUNT },
+					     { path, text },
+					     { NULL, NULL } };
+	if (domain_load(&d, files) == 0)
+		CHECK_FAIL("loaded, but \"%s\" was expected", wanted);
+	if (strcmp(d.fault.code, "bad_rules") != 0 || d.fault.class != FAULT_SCRIPT)
+		CHECK_FAIL("%s: %s", d.fault.code, d.fault.text);
+	char copy[300], *at = copy;
+	snprintf(copy, sizeof copy, "%s", wanted);
+	for (char *part; (part = strsep(&at, "|")) != NULL;)
+		if (strstr(d.fault.text, part) == NULL)
+			CHECK_FAIL("\"%s\" lacks \"%s\"", d.fault.text, part);
+	domain_close(&d);
+}
+
+static void
+loads(const char *path, const char *text)
+{
+	const struct domain_file files[] = { { "account.lua", GOOD_ACCOUNT }, { path, text }, { NULL, NULL } };
+	if (domain_load(&d, files) != 0)
+		CHECK_FAIL("%s", d.fault.text);
+	domain_close(&d);
+}
+
+TEST(files_run_in_the_sandbox)
+{
+	refuses("bad.lua", "return {\n  a = ,\n}", "bad.lua:2: unexpected symbol near|  a = ,\n|^");
+	refuses("bad.lua", "\nfoo = 1\nreturn {}", "bad.lua:2: assignment to undeclared global 'foo'");
+	refuses("bad.lua", "local t = nil\nreturn t.x", "bad.lua:2: attempt to index a nil value");
+	refuses("bad.lua", "local a = 1", "bad.lua:1: the file returns nothing");
+	refuses("bad.lua", "return io", "bad.lua:1: unknown global 'io'");
+	refuses("bad.lua", "return require 'nowhere'", "bad.lua:1: module 'nowhere' not found");
+	refuses("bad.lua", "return require 'bad'", "bad.lua:1: files require each other in a circle: bad.lua requires bad.lua");
+	loads("other.lua", "return { x = 1, events = 'not an aggregate' }");
+	loads("lib/deep.lua", "return function() end");
+}
+
+TEST(memory_is_bounded)
+{
+	const struct domain_file files[] = { { "big.lua", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end" },
+					     { NULL, NULL } };
+	CHECK(domain_load(&d, files) != 0);
+	CHECK_TEXT(d.fault.code, "memory_limit");
+	domain_close(&d);
+}
+
+#define AGGREGATE(body) "return { name = 'account', initial = function() return {} end,\n" body "\n}"
+
+TEST(aggregates)
+{
+	refuses("account.lua", AGGREGATE("events = {\n  Opened = { data = {}, aply = function() end } }"),
+		"account.lua:3: events.Opened: unknown field 'aply'|Opened = {|^");
+	refuses("account.lua", AGGREGATE("events = {\n  Opened = { data = {} } }"),
+		"account.lua:3: events.Opened: 'apply' is missing");
+	refuses("account.lua", AGGREGATE("events = {\n  Opened = { apply = 5 } }"), "account.lua:3: |'apply' is a number");
+	refuses("account.lua", AGGREGATE("events = { ['bad name'] = { apply = function() end } }"), "cannot be a name");
+	refuses("account.lua", AGGREGATE("events = {},\ncommands = {\n  Open = { data = { x = 'mony' }, handle = function() end } }"),
+		"account.lua:4: |commands.Open.data|mony");
+	refuses("account.lua", AGGREGATE("events = {}, commands = { Open = { data = {} } }"), "'handle' is missing");
+	refuses("account.lua", AGGREGATE("events = {}, commands = { Open = { creates = 1, handle = function() end } }"),
+		"'creates' is a number, not a boolean");
+	refuses("account.lua", AGGREGATE("events = {}, commands = { Open = { creates = true, anywhere = true, handle = function() end } }"),
+		"choose one");
+	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, publish = { topic = 'a b' } } }"), "topic");
+	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, version = 0 } }"), "'version'");
+	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, upcast = { [1] = function() end } } }"),
+		"upcast has functions");
+	refuses("account.lua", AGGREGATE("events = {}, state_version = 'x'"), "'state_version' is a string, not a number");
+	refuses("account.lua", AGGREGATE("events = {}, comands = {}"), "unknown field 'comands'");
+	refuses("account.lua", "return { name = 'account', events = {}, commands = {} }", "lacks 'initial'");
+	refuses("account.lua", "return { name = 'Account', events = {}, initial = function() return {} end }", "lower-case");
+	refuses("account.lua", "return { name = 'account', events = {}, initial = function() return 5 end }",
+		"initial() gives a number");
+	refuses("account.lua", "return { name = 'account', events = {},\n initial = function() return { f = print } end }",
+		"account.lua:2: |cannot be a state: f");
+	refuses("account.lua", "return { name = 'account', events = {},\n initial = function() error('not now') end }",
+		"account.lua:2: not now");
+	refuses("twice.lua", GOOD_ACCOUNT, "twice.lua:1: |aggregate 'account' is also in account.lua");
+}
+
+TEST(projections)
+{
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { Nope = function() end } }", "r.lua:1: on: the domain has no event 'Nope'");
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { ['account.Nope'] = function() end } }", "no event 'account.Nope'");
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { ['shop.account.Opened'] = function() end } }", "another domain");
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { Opened = function() end, ['account.Opened'] = function() end } }",
+		"account.Opened is handled twice");
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { Opened = 1 } }", "'Opened' is a number");
+	refuses("r.lua", "return { name = 'r', on = {} }", "lacks 'tables'");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { columns = { A = 'text' } } } }", "tables.T: 'key' is missing");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'B' }, columns = { A = 'text' } } } }", "no column 'B'");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'txt' } } } }",
+		"tables.T.columns.A: unknown column type 'txt'");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text?' } } } }", "'A' is optional");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'json' } } } }", "json column");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text' }, indexes = { 'A' } } } }",
+		"an index is a list");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text', B = { type = 'money', currency = 'C' } } } } }",
+		"no text column 'C'");
+	loads("r.lua", GOOD_REPORTS);
+}
+
+TEST(queries_and_settings)
+{
+	refuses("q.lua", "return { queries = { all = {} } }", "q.lua:1: queries.all: 'run' is missing");
+	refuses("q.lua", "return { queries = { all = { run = function() end, parms = {} } } }", "unknown field 'parms'");
+	refuses("q.lua", "return { queries = { all = { run = function() end, params = { n = { type = 'integer', minimum = 'x' } } } } }",
+		"queries.all.params");
+	refuses("q.lua", "return { settings = { f = print } }", "settings: f");
+	refuses("q.lua", "return { settings = { 1, 2 } }", "settings have names");
+	refuses("q.lua", "return { settings = { currency = 'euro' } }", "three letters");
+	refuses("q.lua", "return { settings = {}, root = {} }", "unknown field 'root'");
+}
+
+TEST(routes)
+{
+#define ROUTE(text) "return { routes = {\n" text "\n} }"
+	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'account.Close' }"), "d.lua:2: routes[1]: |no command 'Close'");
+	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'accont.Open' }"), "no aggregate 'accont'");
+	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'Open' }"), "\"aggregate.Command\"");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', query = 'none' }"), "no query 'none'");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', state = 'account' }"), "lacks {id}");
+	refuses("d.lua", ROUTE("{ 'GET', '/a' }"), "one target");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true, text = 'x' }"), "one target");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', command = 'account.Open' }"), "cannot be GET");
+	refuses("d.lua", ROUTE("{ 'POST', '/a', health = true }"), "method GET");
+	refuses("d.lua", ROUTE("{ 'FETCH', '/a', health = true }"), "GET POST PUT DELETE PATCH");
+	refuses("d.lua", ROUTE("{ 'GET', 'a', health = true }"), "\"/path\"");
+	refuses("d.lua", ROUTE("{ 'GET', '/a//b', health = true }"), "empty segment");
+	refuses("d.lua", ROUTE("{ 'GET', '/a b', health = true }"), "not allowed");
+	refuses("d.lua", ROUTE("{ 'GET', '/a/', health = true }"), "ends in a slash");
+	refuses("d.lua", ROUTE("{ 'GET', '/a/x{b}', health = true }"), "not allowed");
+	refuses("d.lua", ROUTE("{ 'GET', '/a/{b', health = true }"), "whole segment");
+	refuses("d.lua", ROUTE("{ 'GET', '/a/{b}', health = true }"), "nothing takes the parameter '{b}'");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true }, { 'GET', '/a', text = 'x' }"), "is there twice");
+	refuses("d.lua", ROUTE("{ 'GET', '/a/{id}', state = 'account' },\n{ 'GET', '/a/{id}', history = 'account' }"), "routes[2]|is there twice");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true, status = 404 }"), "'status'");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true, reply = function() end }"), "'reply' shapes");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', heath = true }"), "unknown field 'heath'");
+	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true },\n'text'"), "routes[2]: is a string");
+	loads("d.lua", ROUTE("{ 'POST', '/a', command = 'account.Open' }, { 'GET', '/a/{id}', state = 'account' },\n"
+			     "{ 'GET', '/a/{id}/history', history = 'account' }, { 'GET', '/', text = 'x' }"));
+}
+
+TEST(sources_must_be_texts_of_a_domain)
+{
+	struct script_program *program;
+	struct fault fault;
+	struct domain_file none = { NULL, NULL };
+	const struct source binary = { .path = SLICE("a.lua"), .bytes = SLICE("\033Lua\0") };
+	const struct source_set set = { .domain = SLICE("bank"), .items = &binary, .count = 1 };
+	const struct script_options options = { 0 };
+	CHECK_INT(domain_load(&d, &none), 0); /* an empty folder is a domain without rules */
+	CHECK_INT(script_load(d.program->ops, &set, &options, &program, &fault), -1);
+	CHECK_INT(fault.class, FAULT_INPUT);
+	const struct source_set named = { .domain = SLICE("Bank-1") };
+	CHECK_INT(script_load(d.program->ops, &named, &options, &program, &fault), -1);
+	CHECK_TEXT(fault.code, "bad_domain_name");
+	domain_close(&d);
+}
+
+TEST(hashes_follow_what_matters)
+{
+	struct domain_file files[] = { { "account.lua", "local l = require 'lib'\n" GOOD_ACCOUNT },
+				       { "lib.lua", "return { 1 }" },
+				       { "other.lua", "return { 1 }" },
+				       { "r.lua", GOOD_REPORTS },
+				       { NULL, NULL } };
+	CHECK_INT(domain_load(&d, files), 0);
+	const struct digest fold = d.program->aggregates[0].fold_hash, rows = d.program->projections[0].hash;
+	domain_close(&d);
+	files[2].text = "return { 2 }";
+	CHECK_INT(domain_load(&d, files), 0);
+	CHECK(memcmp(&fold, &d.program->aggregates[0].fold_hash, sizeof fold) == 0);
+	CHECK(memcmp(&rows, &d.program->projections[0].hash, sizeof rows) == 0);
+	domain_close(&d);
+	files[1].text = "return { 2 }";
+	CHECK_INT(domain_load(&d, files), 0);
+	CHECK(memcmp(&fold, &d.program->aggregates[0].fold_hash, sizeof fold) != 0);
+	CHECK(memcmp(&rows, &d.program->projections[0].hash, sizeof rows) == 0);
+	domain_close(&d);
+}
+
+TEST_MAIN()
