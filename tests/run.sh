@@ -63,7 +63,7 @@ suites() {
 	report=$PWD/$logs/$preset-$only.xml
 	rm -f "$report"
 	(cd "build/$preset" && $wrap ctest --output-on-failure -j $jobs --output-junit "$report" "$@") | tee "$logs/ctest-$preset.log" |
-		grep -v -E '^ +Start +[0-9]+:'
+		grep -v -E '^ +Start +[0-9]+:|/(MinSizeRel|RelWithDebInfo|Deployment|Development|Release|Debug)/|^work/'
 	count_junit "$report" "$preset"
 }
 wrap=""
@@ -79,7 +79,13 @@ count_junit() {
 	tests=$(number tests) failures=$(number failures) skips=$(($(number skipped) + $(number disabled)))
 	pass $((tests - failures - skips))
 	for name in $(sed -n 's/.*<testcase name="\([^"]*\)".*status="fail".*/\1/p' "$1"); do fail "$2: $name"; done
-	for name in $(sed -n 's/.*<testcase name="\([^"]*\)".*status="\(notrun\|disabled\)".*/\1/p' "$1"); do skip "$2: $name"; done
+	# What could not be built did not merely sit out.
+	local missing
+	missing=$(grep -B1 'message="Unable to find executable' "$1" | sed -n 's/.*<testcase name="\([^"]*\)".*/\1/p')
+	for name in $missing; do fail "$2: $name was not built"; done
+	for name in $(sed -n 's/.*<testcase name="\([^"]*\)".*status="\(notrun\|disabled\)".*/\1/p' "$1"); do
+		grep -qx "$name" <<<"$missing" || skip "$2: $name"
+	done
 	[ "$tests" -gt 0 ] || fail "$2: no test ran"
 }
 
