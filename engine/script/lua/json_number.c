@@ -6,6 +6,7 @@
  * Most numbers take short cuts that are exact by arithmetic: a mantissa below 2^53 times or divided by a power of ten up
  * to 22 is rounded once; up to 15 digits name a double uniquely. The rest goes through the C library.
  */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,7 +207,8 @@ json_float_text(double number, char text[JSON_NUMBER_SIZE])
 	size_t shorter = short_float_text(number, text + size);
 	if (shorter > 0)
 		return size + shorter;
-	for (int digits = 15; digits <= 17; digits++) {
+	/* 15 digits hold whatever a shorter text holds, but for numbers too small to have that many */
+	for (int digits = number < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		snprintf(text + size, JSON_NUMBER_SIZE - size, "%.*g", digits, number);
 		if (digits == 17 || strtod(text + size, NULL) == number)
 			break;

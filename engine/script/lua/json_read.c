@@ -374,51 +374,71 @@ json_reader_colon(struct json_reader *reader)
 	return true;
 }
 
-/* Sets the `count` pairs on top into the table at `table`, made now if there is none yet. */
+/* Pairs that wait on the stack above their table's place, and where their keys begin. */
+struct pairs {
+	int table;
+	int count;
+	bool ascending;
+	const char *key_at[PENDING];
+};
+
 static bool
-flush_pairs(struct json_reader *reader, int table, int count, bool ascending)
+flush_checked(struct json_reader *reader, const struct pairs *pairs)
 {
 	lua_State *L = reader->L;
-	if (lua_isnil(L, table)) {
-		lua_createtable(L, 0, count);
-		lua_replace(L, table);
+	for (int i = 0; i < pairs->count; i++) {
+		int key = pairs->table + 1 + 2 * i;
+		lua_pushvalue(L, key);
+		if (lua_rawget(L, pairs->table) != LUA_TNIL)
+			return json_reader_fail(reader, pairs->key_at[i], "the key is there twice");
+		lua_pushvalue(L, key);
+		lua_pushvalue(L, key + 1);
+		lua_rawset(L, pairs->table);
+		lua_settop(L, pairs->table + 2 * pairs->count);
 	}
-	while (count-- > 0) {
-		if (!ascending) {
-			lua_pushvalue(L, -2);
-			if (lua_rawget(L, table) != LUA_TNIL)
-				return json_reader_fail(reader, reader->at - 1, "the object before this has a key twice");
-			lua_pop(L, 1);
-		}
-		lua_rawset(L, table);
+	lua_settop(L, pairs->table);
+	return true;
+}
+
+/* Sets the pairs into their table, which is made now if there is none yet. */
+static bool
+flush_pairs(struct json_reader *reader, struct pairs *pairs)
+{
+	lua_State *L = reader->L;
+	if (lua_isnil(L, pairs->table)) {
+		lua_createtable(L, 0, pairs->count);
+		lua_replace(L, pairs->table);
 	}
+	if (!pairs->ascending && !flush_checked(reader, pairs))
+		return false;
+	if (pairs->ascending)
+		for (int i = 0; i < pairs->count; i++)
+			lua_rawset(L, pairs->table);
+	pairs->count = 0;
 	return true;
 }
 
 static bool
 read_object(struct json_reader *reader)
 {
-	lua_State *L = reader->L;
 	if (!json_reader_open(reader))
 		return false;
-	lua_pushnil(L);
-	int table = lua_gettop(L), pending = 0;
-	bool first = true, ascending = true;
+	lua_pushnil(reader->L);
+	struct pairs pairs = { .table = lua_gettop(reader->L), .ascending = true };
+	bool first = true;
 	struct slice last = SLICE_NONE, key;
 	while (json_reader_more(reader, '}', &first)) {
 		if (!json_reader_string(reader, &key) || !json_reader_colon(reader) || !json_reader_value(reader))
 			return false;
 		/* bytes order undecoded: an escape in a key voids the proof */
-		ascending = ascending && (last.data == NULL || slice_compare(last, key) < 0) &&
-			    memchr(key.data, '\\', key.size) == NULL;
+		pairs.ascending = pairs.ascending && (last.data == NULL || slice_compare(last, key) < 0) &&
+				  memchr(key.data, '\\', key.size) == NULL;
 		last = key;
-		if (++pending == PENDING) {
-			if (!flush_pairs(reader, table, pending, ascending))
-				return false;
-			pending = 0;
-		}
+		pairs.key_at[pairs.count++] = key.data - 1;
+		if (pairs.count == PENDING && !flush_pairs(reader, &pairs))
+			return false;
 	}
-	return reader->error == NULL && flush_pairs(reader, table, pending, ascending);
+	return reader->error == NULL && flush_pairs(reader, &pairs);
 }
 
 static void
