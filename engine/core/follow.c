@@ -320,13 +320,14 @@ feed(struct projector *projector, log_position after, log_position head)
 	log_position seen;
 	int64_t first_us, last_us;
 	bool well = true;
-	if (read_page(projector, after, head, &page, &seen, &first_us, &last_us) != 0)
-		return false;
+	bool read = read_page(projector, after, head, &page, &seen, &first_us, &last_us) == 0;
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
 		if (projection->now.stopped || projection->visited || projection->now.at != after)
 			continue;
 		projection->visited = true;
+		if (!read)
+			continue;
 		projection->now.oldest_us = first_us;
 		if (!project(projector, projection, &page, seen)) {
 			well = false;
@@ -336,7 +337,7 @@ feed(struct projector *projector, log_position after, log_position head)
 			projection->now.oldest_us = projection->now.at < head ? last_us : 0;
 		tell_progress(projector, projection, head);
 	}
-	return well;
+	return read && well;
 }
 
 /* The most advanced projection that is not up to date and was not visited in this round. */
@@ -362,11 +363,8 @@ follow_round(struct projector *projector, log_position head)
 	for (size_t i = 0; i < projector->count; i++)
 		projector->projections[i].visited = false;
 	projector->pause_ns = 0;
-	while ((projection = next_to_feed(projector, head)) != NULL) {
-		log_position after = projection->now.at;
-		well = feed(projector, after, head) && well;
-		projection->visited = true;
-	}
+	while ((projection = next_to_feed(projector, head)) != NULL)
+		well = feed(projector, projection->now.at, head) && well;
 	if (well && projector->failures != 0) {
 		projector->failures = 0;
 		projector->trouble[0] = '\0';

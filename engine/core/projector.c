@@ -163,10 +163,10 @@ show(struct projector *projector, const struct projection *projection, log_posit
 		.position = shown.at,
 		.head = head,
 		.behind_us = shown.at < head && behind > 0 ? behind : 0,
-		.state = shown.stopped      ? PROJECTION_STOPPED
-			 : shown.rebuilding ? PROJECTION_REBUILDING
+		.state = shown.stopped          ? PROJECTION_STOPPED
+			 : shown.rebuilding     ? PROJECTION_REBUILDING
 			 : far || shown.ordered ? PROJECTION_CATCHING_UP
-					    : PROJECTION_LIVE,
+						: PROJECTION_LIVE,
 		.poison = shown.stopped ? shown.poison : 0,
 		.reason = arena_copy(arena, slice_text(reason)),
 		.rate = shown.rate,
