@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's own socket: a table of verbs that the daemon brings. Quick ones run on the loop; slow ones on one helper
- * thread, in order, and come back through the same mailbox as the engine's answers. The socket's file mode is the access
- * control; nothing of this is reachable from the public listeners.
+ * The daemon's own socket: a table of verbs that the daemon brings. Quick ones run on the loop; slow ones on
+ * one helper thread, in order, and come back through the same mailbox as the engine's answers. The socket's
+ * file mode is the access control; nothing of this is reachable from the public listeners.
  */
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bridge to the engine: `done` runs on one of its threads and only mails the node back to the loop. Limits on what is
- * inside are counted here, so that a flood is answered 503 before it costs anything below.
+ * The bridge to the engine: `done` runs on one of its threads and only mails the node back to the loop.
+ * Limits on what is inside are counted here, so that a flood is answered 503 before it costs anything below.
  */
 #include "http/ask.h"
 

@@ -5,7 +5,8 @@
 
 #include "http/loop.h"
 
-/* ask.read is filled but for arena and done. On refusal the request is answered at once. `answered` runs on the loop. */
+/* ask.read is filled but for arena and done. On refusal the request is answered at once. `answered` runs on
+ * the loop. */
 void http_ask_read(struct http_request *request, void (*answered)(struct http_request *request));
 /* The same for ask.command; on refusal `answered` is called at once. */
 void http_ask_command(struct http_request *request, void (*answered)(struct http_request *request));

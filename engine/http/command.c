@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands over HTTP: the target names the stream and the command, the body is the data, headers carry what surrounds it.
- * Everything that can be refused without the engine is refused here; the rest is the engine's outcome, turned into an
- * answer by the tables of status.c.
+ * Commands over HTTP: the target names the stream and the command, the body is the data, headers carry what
+ * surrounds it. Everything that can be refused without the engine is refused here; the rest is the engine's
+ * outcome, turned into an answer by the tables of status.c.
  */
 #include "http/ask.h"
 #include "http/conn.h"
@@ -132,7 +132,8 @@ answer_command(struct http_request *request)
 	http_conn_send(request);
 }
 
-/* No type at all is taken as JSON, but not from another site's page: a browser asks its user nothing before sending such. */
+/* No type at all is taken as JSON, but not from another site's page: a browser asks its user nothing before
+ * sending such. */
 static bool
 type_is_json(struct http_request *request)
 {

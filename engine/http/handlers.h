@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a complete request can turn into. Each handler answers (http_conn_send) or leaves the request inside the engine. */
+/* What a complete request can turn into. Each handler answers (http_conn_send) or leaves the request inside
+ * the engine. */
 #ifndef MOONLOG_HTTP_HANDLERS_H
 #define MOONLOG_HTTP_HANDLERS_H
 

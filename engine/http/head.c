@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The grammar of a request's head, the narrow way: one form for everything that could be read in two ways, and a refusal
- * for the rest. What a proxy before us and we could understand differently is never served: two lengths, a length beside
- * an encoding, signs and leading zeros in lengths, blanks before the colon, folded lines, control bytes, absolute targets.
+ * The grammar of a request's head, the narrow way: one form for everything that could be read in two ways,
+ * and a refusal for the rest. What a proxy before us and we could understand differently is never served: two
+ * lengths, a length beside an encoding, signs and leading zeros in lengths, blanks before the colon, folded
+ * lines, control bytes, absolute targets.
  *
  * A refusal is final: the reader's stage becomes HTTP_BROKEN and the caller closes after answering.
  */

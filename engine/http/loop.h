@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The server's one loop: what all files of this room share. Everything here belongs to the loop's thread unless said. */
+/* The server's one loop: what all files of this room share. Everything here belongs to the loop's thread
+ * unless said. */
 #ifndef MOONLOG_HTTP_LOOP_H
 #define MOONLOG_HTTP_LOOP_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads over HTTP: a page of a stream, a state, a query, and the same as a domain's own routes. Read your writes: a query
- * with ?at_least= or Moonlog-At-Least waits for its projections, within ?wait_ms= (2 s).
+ * Reads over HTTP: a page of a stream, a state, a query, and the same as a domain's own routes. Read your
+ * writes: a query with ?at_least= or Moonlog-At-Least waits for its projections, within ?wait_ms= (2 s).
  */
 #include "http/ask.h"
 #include "http/conn.h"

@@ -69,8 +69,8 @@ struct http_reader {
 
 /* For the next request; `limits` must outlive the reader. */
 void http_reader_init(struct http_reader *reader, const struct http_limits *limits);
-/* `bytes`: all that was received of this request and perhaps more; may have moved since the last call. *size shrinks when
- * chunks are joined. */
+/* `bytes`: all that was received of this request and perhaps more; may have moved since the last call.
+ * *size shrinks when chunks are joined. */
 enum http_step http_reader_step(struct http_reader *reader, char *bytes, size_t *size);
 /* The head is complete and accepted. */
 static inline bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers: the one table from outcomes and faults to statuses, problem+json, and the head's bytes. Functions here fill a
- * request's lead and body_out; http_conn_send then writes them.
+ * Answers: the one table from outcomes and faults to statuses, problem+json, and the head's bytes. Functions
+ * here fill a request's lead and body_out; http_conn_send then writes them.
  */
 #ifndef MOONLOG_HTTP_REPLY_H
 #define MOONLOG_HTTP_REPLY_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests as pooled nodes: a connection takes one with its first byte and gives it back when nothing is pending, so ten
- * thousand idle connections hold no buffer. Large buffers are not kept in the pool. Fails only for memory (take gives
- * NULL) and for targets that do not decode.
+ * Requests as pooled nodes: a connection takes one with its first byte and gives it back when nothing is
+ * pending, so ten thousand idle connections hold no buffer. Large buffers are not kept in the pool. Fails
+ * only for memory (take gives NULL) and for targets that do not decode.
  */
 #include "http/request.h"
 

@@ -3,8 +3,9 @@
  * The HTTP server: one loop thread that reads requests, hands them to the engine and writes its answers. Also the
  * daemon's own socket, which the loop serves with a table of verbs that the daemon brings.
  *
- * Life: http_open, http_listen..., http_run on a thread of the caller's, http_stop from any thread, http_run returns,
- * then engine_drain and engine_close, then http_close: what the engine still holds of a cut request must come back first.
+ * Life: http_open, http_listen..., http_run on a thread of the caller's, http_stop from any thread, http_run
+ * returns, then engine_drain and engine_close, then http_close: what the engine still holds of a cut request
+ * must come back first.
  */
 #ifndef MOONLOG_HTTP_SERVER_H
 #define MOONLOG_HTTP_SERVER_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that must be refused, and good ones that must pass: used on the reader alone, by the fuzz target as seeds and
- * against the running server. Each attack stands for a way in which two parsers could see different requests, or by
- * which a client could hold or fill the server.
+ * Requests that must be refused, and good ones that must pass: used on the reader alone, by the fuzz target
+ * as seeds and against the running server. Each attack stands for a way in which two parsers could see
+ * different requests, or by which a client could hold or fill the server.
  */
 #ifndef MOONLOG_TESTS_HTTP_ATTACKS_H
 #define MOONLOG_TESTS_HTTP_ATTACKS_H
