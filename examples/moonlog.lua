@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A configuration file: it returns one table. Every key can be left out; `moonlog config` prints them all with their
 -- values and where each comes from. Paths are relative to this file's folder.
 return {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Status and orders over the engine's facade. What takes long (a backup, a trial decision) is marked slow and runs beside
- * the loop; everything else returns at once.
+ * Status and orders over the engine's facade. What takes long (a backup, a trial decision) is marked slow and runs
+ * beside the loop; everything else returns at once.
  */
 #include "daemon/admin.h"
 
@@ -133,10 +133,12 @@ order(void *self, struct http_admin_call *call, struct fault *fault)
 
 /* ---- bodies ---- */
 
-/* A member of the body that must be text, decoded into `arena` with a NUL behind; empty when it is absent and may be. */
+/*
+ * A member of the body that must be text, decoded into `arena` with a NUL behind; empty when it is absent
+ * and may be.
+ */
 static int
-body_text(struct slice body, const char *key, bool wanted, struct arena *arena, struct slice *text,
-	  struct fault *fault)
+body_text(struct slice body, const char *key, bool wanted, struct arena *arena, struct slice *text, struct fault *fault)
 {
 	struct json_value object, member;
 	struct buf decoded;
@@ -191,10 +193,11 @@ out:
 
 /* ---- try ---- */
 
-static const char *const outcomes[] = { [OUTCOME_ACCEPTED] = "accepted", [OUTCOME_REFUSED] = "refused",
-					[OUTCOME_CONFLICT] = "conflict", [OUTCOME_REPEATED] = "accepted",
-					[OUTCOME_MISMATCH] = "conflict", [OUTCOME_MISSING] = "missing",
-					[OUTCOME_FAILED] = "failed" };
+static const char *const outcomes[] = {
+	[OUTCOME_ACCEPTED] = "accepted", [OUTCOME_REFUSED] = "refused",   [OUTCOME_CONFLICT] = "conflict",
+	[OUTCOME_REPEATED] = "accepted", [OUTCOME_MISMATCH] = "conflict", [OUTCOME_MISSING] = "missing",
+	[OUTCOME_FAILED] = "failed"
+};
 
 static void
 write_outcome(const struct outcome *outcome, struct buf *out)

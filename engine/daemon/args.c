@@ -148,8 +148,7 @@ take_set(struct call *call, const char *text, struct fault *fault)
 }
 
 static int
-take_flag(struct call *call, struct line *line, size_t id, struct slice name, const char *equals,
-	  struct fault *fault)
+take_flag(struct call *call, struct line *line, size_t id, struct slice name, const char *equals, struct fault *fault)
 {
 	const char *value = "true";
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The node is wrapped for the time of the ask: a copy goes in together with a lock, and comes back when it is answered. */
+/*
+ * The node is wrapped for the time of the ask: a copy goes in together with a lock, and comes back when it
+ * is answered.
+ */
 #include "daemon/ask.h"
 
 #include <pthread.h>

@@ -5,7 +5,10 @@
 
 #include "core/engine.h"
 
-/* Waits until `done` was called. Both fill `done` themselves; the rest of the node is the caller's, as engine.h says. */
+/*
+ * Waits until `done` was called. Both fill `done` themselves; the rest of the node is the caller's, as
+ * engine.h says.
+ */
 void ask_execute(struct engine *engine, struct engine_command *command);
 void ask_read(struct engine *engine, struct engine_read *read);
 

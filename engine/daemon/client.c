@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Speaks just enough HTTP/1.1 for our own daemon: one request with Connection: close, an answer with Content-Length, read
- * to the end of the connection.
+ * Speaks just enough HTTP/1.1 for our own daemon: one request with Connection: close, an answer with Content-
+ * Length, read to the end of the connection.
  */
 #include "daemon/client.h"
 

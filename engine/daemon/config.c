@@ -67,8 +67,8 @@ wrong_text(const struct place *place, const char *wanted, struct slice got, stru
 {
 	char quoted[80];
 
-	snprintf(quoted, sizeof(quoted), "\"%.*s\"%s", got.size > 60 ? 60 : (int)got.size, got.data != NULL ? got.data : "",
-		 got.size > 60 ? "..." : "");
+	snprintf(quoted, sizeof(quoted), "\"%.*s\"%s", got.size > 60 ? 60 : (int)got.size,
+		 got.data != NULL ? got.data : "", got.size > 60 ? "..." : "");
 	return wrong(place, wanted, quoted, fault);
 }
 
@@ -102,7 +102,8 @@ put_number(struct config_value *value, const struct config_key *key, int64_t num
 	char wanted[96], got[32];
 
 	if (number < key->least || number > key->most) {
-		snprintf(wanted, sizeof(wanted), "an integer from %lld to %lld", (long long)key->least, (long long)key->most);
+		snprintf(wanted, sizeof(wanted), "an integer from %lld to %lld", (long long)key->least,
+			 (long long)key->most);
 		snprintf(got, sizeof(got), "%lld", (long long)number);
 		return wrong(place, wanted, got, fault);
 	}
@@ -137,7 +138,8 @@ keep_path(struct config *config, struct slice text, const struct place *place)
 
 	if (place->source != CONFIG_FILE || slash == NULL || (text.size != 0 && text.data[0] == '/'))
 		return arena_text(&config->arena, text);
-	return arena_format(&config->arena, "%.*s/%.*s", (int)(slash - config->file), config->file, SLICE_ARG(text)).data;
+	return arena_format(&config->arena, "%.*s/%.*s", (int)(slash - config->file), config->file, SLICE_ARG(text))
+		.data;
 }
 
 static int
@@ -224,8 +226,8 @@ unknown_in_file(struct slice key, const struct place *place, struct fault *fault
 
 	for (size_t i = 0; i < config_key_count(); i++) {
 		if (slice_starts_with(slice_text(config_key(i)->name), key) && config_key(i)->name[key.size] == '.')
-			return fault_set(fault, FAULT_CONFIG, "bad_configuration",
-					 "%s: is a section: %.*s = { ... }", place->name, SLICE_ARG(key));
+			return fault_set(fault, FAULT_CONFIG, "bad_configuration", "%s: is a section: %.*s = { ... }",
+					 place->name, SLICE_ARG(key));
 	}
 	return fault_set(fault, FAULT_CONFIG, "bad_configuration", "%s: unknown key%s", place->name,
 			 config_suggest(key, text, sizeof(text)));
@@ -235,8 +237,14 @@ static int
 put_typed(struct config *config, size_t id, const struct moon_config_value *value, const struct place *place,
 	  struct fault *fault)
 {
-	static const char *const wanted[] = { "text", "a path", "text or a list of texts", "a path or a list of paths",
-					      "an integer", "an integer or text such as 64MiB", "true or false", "text" };
+	static const char *const wanted[] = { "text",
+					      "a path",
+					      "text or a list of texts",
+					      "a path or a list of paths",
+					      "an integer",
+					      "an integer or text such as 64MiB",
+					      "true or false",
+					      "text" };
 	static const char *const kinds[] = { "text", "an integer", "a number with decimals", "true or false" };
 	const struct config_key *key = config_key(id);
 	char digits[32];
@@ -245,7 +253,8 @@ put_typed(struct config *config, size_t id, const struct moon_config_value *valu
 		return wrong(place, wanted[key->kind], "a list", fault);
 	if (value->kind == MOON_CONFIG_TEXT && key->kind != CONFIG_KIND_INTEGER && key->kind != CONFIG_KIND_BOOLEAN)
 		return put_text(config, id, value->text, place, fault);
-	if (value->kind == MOON_CONFIG_INTEGER && (key->kind == CONFIG_KIND_INTEGER || key->kind == CONFIG_KIND_BYTES)) {
+	if (value->kind == MOON_CONFIG_INTEGER &&
+	    (key->kind == CONFIG_KIND_INTEGER || key->kind == CONFIG_KIND_BYTES)) {
 		snprintf(digits, sizeof(digits), "%lld", (long long)value->integer);
 		return put_text(config, id, slice_text(digits), place, fault);
 	}

@@ -54,9 +54,9 @@ struct config_key {
 	const char *fallback; /* as text; NULL: none */
 	int64_t least;
 	int64_t most;
-	const char *choices;  /* "debug|info|warn|error" */
-	const char *flag;     /* "log-level"; NULL: only as --set name=value */
-	const char *label;    /* what the help calls its value */
+	const char *choices; /* "debug|info|warn|error" */
+	const char *flag;    /* "log-level"; NULL: only as --set name=value */
+	const char *label;   /* what the help calls its value */
 	const char *help;
 };
 
@@ -69,8 +69,8 @@ enum config_source { CONFIG_UNSET, CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONME
 
 struct config_value {
 	enum config_source source;
-	int line;        /* in the file */
-	int64_t integer; /* INTEGER, BYTES, BOOLEAN (0, 1), CHOICE (its number) */
+	int line;         /* in the file */
+	int64_t integer;  /* INTEGER, BYTES, BOOLEAN (0, 1), CHOICE (its number) */
 	const char *text; /* as it stands; lists use items */
 	const char **items;
 	size_t item_count;
@@ -88,8 +88,8 @@ struct config_setting {
 };
 
 struct config_sources {
-	const char *file;         /* NULL: the one MOONLOG_CONFIG names, else none */
-	char *const *environment; /* as environ */
+	const char *file;                      /* NULL: the one MOONLOG_CONFIG names, else none */
+	char *const *environment;              /* as environ */
 	const struct config_setting *settings; /* from flags, in order; a list's items one by one */
 	size_t setting_count;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C interface for other programs (include/moonlog/moonlog.h) over the same wiring as the daemon's. Every call becomes
- * one ask of the engine's and waits for it; what it answers is copied into memory of the answer's own. Callers' structs
- * carry their size, so that a program built against an older header goes on working.
+ * The C interface for other programs (include/moonlog/moonlog.h) over the same wiring as the daemon's. Every call
+ * becomes one ask of the engine's and waits for it; what it answers is copied into memory of the answer's own.
+ * Callers' structs carry their size, so that a program built against an older header goes on working.
  */
 #include "moonlog/moonlog.h"
 
@@ -43,8 +43,8 @@ static int
 give_error(const struct fault *fault, struct moonlog_error *error)
 {
 	static const enum moonlog_error_kind kinds[] = {
-		[FAULT_NONE] = MOONLOG_BUG,	   [FAULT_INPUT] = MOONLOG_INPUT,     [FAULT_LIMIT] = MOONLOG_LIMIT,
-		[FAULT_SCRIPT] = MOONLOG_SCRIPT,   [FAULT_BUSY] = MOONLOG_BUSY,	      [FAULT_AWAY] = MOONLOG_AWAY,
+		[FAULT_NONE] = MOONLOG_BUG,        [FAULT_INPUT] = MOONLOG_INPUT,     [FAULT_LIMIT] = MOONLOG_LIMIT,
+		[FAULT_SCRIPT] = MOONLOG_SCRIPT,   [FAULT_BUSY] = MOONLOG_BUSY,       [FAULT_AWAY] = MOONLOG_AWAY,
 		[FAULT_UNKNOWN] = MOONLOG_UNKNOWN, [FAULT_TIMEOUT] = MOONLOG_TIMEOUT, [FAULT_FULL] = MOONLOG_FULL,
 		[FAULT_CORRUPT] = MOONLOG_CORRUPT, [FAULT_CONFIG] = MOONLOG_CONFIG,   [FAULT_MEMORY] = MOONLOG_MEMORY,
 		[FAULT_BUG] = MOONLOG_BUG,
@@ -296,7 +296,9 @@ finish_read(struct moonlog *log, struct engine_read *ask, struct moonlog_answer 
 	if (ask->outcome == OUTCOME_ACCEPTED) {
 		reply = buf_slice(&memory->out);
 	} else {
-		answer->status = ask->fault.native != 0 ? ask->fault.native : ask->outcome == OUTCOME_MISSING ? 404 : 422;
+		answer->status = ask->fault.native != 0            ? ask->fault.native
+				 : ask->outcome == OUTCOME_MISSING ? 404
+								   : 422;
 		code = slice_text(ask->fault.code);
 		message = slice_text(ask->fault.text);
 	}
@@ -398,8 +400,13 @@ hand_out(struct follow *follow, struct fault *fault)
 static int
 follow_page(struct follow *follow, bool *more, struct fault *fault)
 {
-	struct engine_read ask = { .kind = READ_LOG, .from = follow->after, .limit = FOLLOW_PAGE, .bytes = FOLLOW_BYTES,
-				   .ndjson = true, .arena = &follow->arena, .out = &follow->out };
+	struct engine_read ask = { .kind = READ_LOG,
+				   .from = follow->after,
+				   .limit = FOLLOW_PAGE,
+				   .bytes = FOLLOW_BYTES,
+				   .ndjson = true,
+				   .arena = &follow->arena,
+				   .out = &follow->out };
 
 	arena_clear(&follow->arena);
 	buf_clear(&follow->out);

@@ -27,12 +27,10 @@ static const struct {
 };
 
 static const enum exit_code by_class[FAULT_CLASSES] = {
-	[FAULT_NONE] = EXIT_STORE_FAILED,    [FAULT_INPUT] = EXIT_BAD_DATA,
-	[FAULT_LIMIT] = EXIT_BAD_DATA,       [FAULT_SCRIPT] = EXIT_BAD_DATA,
-	[FAULT_BUSY] = EXIT_BUSY,            [FAULT_AWAY] = EXIT_STORE_FAILED,
-	[FAULT_UNKNOWN] = EXIT_STORE_FAILED, [FAULT_TIMEOUT] = EXIT_BUSY,
-	[FAULT_FULL] = EXIT_STORE_FAILED,    [FAULT_CORRUPT] = EXIT_BAD_DATA,
-	[FAULT_CONFIG] = EXIT_BAD_CONFIG,    [FAULT_MEMORY] = EXIT_STORE_FAILED,
+	[FAULT_NONE] = EXIT_STORE_FAILED,    [FAULT_INPUT] = EXIT_BAD_DATA,    [FAULT_LIMIT] = EXIT_BAD_DATA,
+	[FAULT_SCRIPT] = EXIT_BAD_DATA,      [FAULT_BUSY] = EXIT_BUSY,         [FAULT_AWAY] = EXIT_STORE_FAILED,
+	[FAULT_UNKNOWN] = EXIT_STORE_FAILED, [FAULT_TIMEOUT] = EXIT_BUSY,      [FAULT_FULL] = EXIT_STORE_FAILED,
+	[FAULT_CORRUPT] = EXIT_BAD_DATA,     [FAULT_CONFIG] = EXIT_BAD_CONFIG, [FAULT_MEMORY] = EXIT_STORE_FAILED,
 	[FAULT_BUG] = EXIT_STORE_FAILED,
 };
 
@@ -46,7 +44,8 @@ exit_of_fault(const struct fault *fault)
 	/* Rooms give errno with class CONFIG for paths that they cannot use. */
 	if (fault->native == ENOENT && fault->class != FAULT_CORRUPT)
 		return EXIT_NO_INPUT;
-	if (fault->class == FAULT_CONFIG && (fault->native == EEXIST || fault->native == EACCES || fault->native == EROFS))
+	if (fault->class == FAULT_CONFIG &&
+	    (fault->native == EEXIST || fault->native == EACCES || fault->native == EROFS))
 		return EXIT_CANNOT_CREATE;
 	return by_class[fault->class];
 }

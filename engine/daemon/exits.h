@@ -14,7 +14,7 @@ enum exit_code {
 	EXIT_UNREACHABLE = 69,  /* no daemon answers */
 	EXIT_STORE_FAILED = 70, /* the store or the engine failed */
 	EXIT_CANNOT_CREATE = 73,
-	EXIT_BUSY = 75,         /* another process holds the store; or: try again later */
+	EXIT_BUSY = 75, /* another process holds the store; or: try again later */
 	EXIT_BAD_CONFIG = 78
 };
 

@@ -36,10 +36,11 @@ check_one(const char *address, bool allowed, struct fault *fault)
 	}
 	if (is_loopback(host) || allowed)
 		return 0;
-	return fault_set(fault, FAULT_CONFIG, "off_loopback",
-			 "listen: %s can be reached from other machines, and nothing is encrypted or authenticated; put a "
-			 "proxy in front, or say --allow-plaintext-off-loopback",
-			 address);
+	return fault_set(
+		fault, FAULT_CONFIG, "off_loopback",
+		"listen: %s can be reached from other machines, and nothing is encrypted or authenticated; put a "
+		"proxy in front, or say --allow-plaintext-off-loopback",
+		address);
 }
 
 int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text for people and JSON for programs. Everything goes through a buf and one fwrite; a closed standard output is found
- * at the end by main.
+ * Text for people and JSON for programs. Everything goes through a buf and one fwrite; a closed standard output is
+ * found at the end by main.
  */
 #include "daemon/print.h"
 

@@ -45,7 +45,8 @@ rules_from_folder(struct rules *rules, const char *folder, struct fault *fault)
 static int
 bad_manifest(const char *number, struct fault *fault)
 {
-	return fault_set(fault, FAULT_CORRUPT, "bad_generation", "the manifest of generation %s cannot be read", number);
+	return fault_set(fault, FAULT_CORRUPT, "bad_generation", "the manifest of generation %s cannot be read",
+			 number);
 }
 
 static bool
@@ -223,7 +224,8 @@ rules_find(struct rules *rules, const struct config *config, struct store_reader
 	}
 	if (reader != NULL)
 		return rules_from_store(rules, reader, domain, fault);
-	return fault_set(fault, FAULT_INPUT, "no_such_domain", "no --domain folder is named \"%.*s\"", SLICE_ARG(domain));
+	return fault_set(fault, FAULT_INPUT, "no_such_domain", "no --domain folder is named \"%.*s\"",
+			 SLICE_ARG(domain));
 }
 
 void

@@ -92,27 +92,27 @@ static const char queries_lua[] =
 	"    },\n"
 	"}\n";
 
-static const char item_spec_lua[] =
-	"describe(\"item\", function()\n"
-	"    local item = moonlog.aggregate \"@DOMAIN@.item\"\n"
-	"\n"
-	"    it(\"is created with a title\", function()\n"
-	"        item:given {}\n"
-	"            :when { type = \"CreateItem\", data = { title = \"first\" } }\n"
-	"            :expect { { type = \"ItemCreated\", data = { title = \"first\" } } }\n"
-	"    end)\n"
-	"\n"
-	"    it(\"refuses the title it has\", function()\n"
-	"        item:given { { type = \"ItemCreated\", data = { title = \"first\" } } }\n"
-	"            :when { type = \"RenameItem\", data = { title = \"first\" } }\n"
-	"            :expect_refusal \"same_title\"\n"
-	"    end)\n"
-	"end)\n";
+static const char item_spec_lua[] = "describe(\"item\", function()\n"
+				    "    local item = moonlog.aggregate \"@DOMAIN@.item\"\n"
+				    "\n"
+				    "    it(\"is created with a title\", function()\n"
+				    "        item:given {}\n"
+				    "            :when { type = \"CreateItem\", data = { title = \"first\" } }\n"
+				    "            :expect { { type = \"ItemCreated\", data = { title = \"first\" } } }\n"
+				    "    end)\n"
+				    "\n"
+				    "    it(\"refuses the title it has\", function()\n"
+				    "        item:given { { type = \"ItemCreated\", data = { title = \"first\" } } }\n"
+				    "            :when { type = \"RenameItem\", data = { title = \"first\" } }\n"
+				    "            :expect_refusal \"same_title\"\n"
+				    "    end)\n"
+				    "end)\n";
 
-static const char luarc_json[] = "{\n"
-				 "    \"runtime.version\": \"Lua 5.4\",\n"
-				 "    \"diagnostics.globals\": [\"json\", \"time\", \"money\", \"moonlog\", \"describe\", \"it\"]\n"
-				 "}\n";
+static const char luarc_json[] =
+	"{\n"
+	"    \"runtime.version\": \"Lua 5.4\",\n"
+	"    \"diagnostics.globals\": [\"json\", \"time\", \"money\", \"moonlog\", \"describe\", \"it\"]\n"
+	"}\n";
 
 const struct template_file template_files[] = {
 	{ "domain.lua", domain_lua },

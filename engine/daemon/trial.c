@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An engine wants to note the generation of its rules before it decides anything. On this store such a commit of records
- * is answered as done and forgotten; a commit with entries never comes from a dry run and is refused. Readers are the
- * store's own.
+ * An engine wants to note the generation of its rules before it decides anything. On this store such a commit of
+ * records is answered as done and forgotten; a commit with entries never comes from a dry run and is refused.
+ * Readers are the store's own.
  */
 #include "daemon/trial.h"
 

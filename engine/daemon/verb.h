@@ -59,7 +59,7 @@ struct call {
 	const struct verb *verb;
 	const char **words;
 	size_t word_count;
-	size_t rest_at; /* number of words before the first unknown option */
+	size_t rest_at;                   /* number of words before the first unknown option */
 	const char *values[OPTION_COUNT]; /* "" for a switch; NULL: not given */
 	const char *config_file;
 	struct config_setting *settings;

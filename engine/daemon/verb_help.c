@@ -12,7 +12,8 @@ print_all(FILE *to)
 	fputs("usage: moonlog VERB [OPTIONS] ...\n\n", to);
 	for (size_t i = 0; i < verb_count; i++)
 		fprintf(to, "  %-20s %s\n", verbs[i].name, verbs[i].summary);
-	fputs("\n`moonlog help VERB` tells more. Exit codes: 0 done, 1 found something, 2 usage, 65 bad data or rules,\n"
+	fputs("\n`moonlog help VERB` tells more. Exit codes: 0 done, 1 found something, 2 usage, 65 bad data or "
+	      "rules,\n"
 	      "66 missing, 69 no daemon, 70 store failed, 73 cannot create, 75 busy, 78 configuration.\n",
 	      to);
 }
@@ -76,7 +77,8 @@ verb_help(struct call *call)
 	size_t size = strlen(name);
 	for (size_t i = 0; i < verb_count; i++) {
 		/* "stream" gives all of its verbs. */
-		if (strncmp(verbs[i].name, name, size) != 0 || (verbs[i].name[size] != '\0' && verbs[i].name[size] != ' '))
+		if (strncmp(verbs[i].name, name, size) != 0 ||
+		    (verbs[i].name[size] != '\0' && verbs[i].name[size] != ' '))
 			continue;
 		if (found)
 			putchar('\n');

@@ -84,9 +84,10 @@ verb_new(struct call *call)
 	struct fault fault;
 
 	if (strlen(folder) > PATH_SIZE - 64 || !stream_word_ok(domain)) {
-		fault_set(&fault, FAULT_INPUT, "usage",
-			  "\"%.*s\" is no name of a domain: a lower-case letter, then letters, digits and _, 63 at most",
-			  SLICE_ARG(domain));
+		fault_set(
+			&fault, FAULT_INPUT, "usage",
+			"\"%.*s\" is no name of a domain: a lower-case letter, then letters, digits and _, 63 at most",
+			SLICE_ARG(domain));
 		return exit_say(&fault);
 	}
 	umask(022);

@@ -84,8 +84,8 @@ print_shown(const struct shown *shown, struct buf *out)
 	char name[2 * STREAM_WORD_MAX + 2];
 
 	snprintf(name, sizeof(name), "%.*s.%.*s", SLICE_ARG(shown->domain), SLICE_ARG(shown->name));
-	buf_format(out, "%-32s %-12.*s %llu of %llu", name, SLICE_ARG(shown->state), (unsigned long long)shown->position,
-		   (unsigned long long)shown->head);
+	buf_format(out, "%-32s %-12.*s %llu of %llu", name, SLICE_ARG(shown->state),
+		   (unsigned long long)shown->position, (unsigned long long)shown->head);
 	if (shown->behind_us > 0)
 		buf_format(out, ", %.1f s behind", (double)shown->behind_us / 1e6);
 	if (state_is(shown, "stopped"))
@@ -126,8 +126,9 @@ add_checkpoint(const struct reading *reading, struct slice domain, struct slice 
 	json_quote(out, domain);
 	json_key(out, "name");
 	json_quote(out, name);
-	buf_format(out, ",\"state\":\"%s\",\"position\":%llu,\"head\":%llu", checkpoint->stopped ? "stopped" : "not running",
-		   (unsigned long long)checkpoint->position, (unsigned long long)store_head(reading->store));
+	buf_format(out, ",\"state\":\"%s\",\"position\":%llu,\"head\":%llu",
+		   checkpoint->stopped ? "stopped" : "not running", (unsigned long long)checkpoint->position,
+		   (unsigned long long)store_head(reading->store));
 	if (checkpoint->stopped) {
 		buf_format(out, ",\"poison\":%llu", (unsigned long long)checkpoint->poison);
 		json_key(out, "reason");
@@ -257,7 +258,8 @@ show_progress(const struct ordering *order, const struct shown *shown)
 	print_progress("%s %s: %llu of %llu entries (%llu %%), %llu a second, %llu s left", order->verb,
 		       order->call->words[0], (unsigned long long)shown->position, (unsigned long long)shown->head,
 		       (unsigned long long)(shown->head != 0 ? shown->position * 100 / shown->head : 100),
-		       (unsigned long long)shown->rate, (unsigned long long)(shown->rate != 0 ? left / shown->rate : 0));
+		       (unsigned long long)shown->rate,
+		       (unsigned long long)(shown->rate != 0 ? left / shown->rate : 0));
 }
 
 /* Until it is live again, or stopped. */

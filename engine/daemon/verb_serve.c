@@ -128,6 +128,9 @@ start(struct daemon *daemon, const struct call *call, struct fault *fault)
 {
 	struct wire_options options;
 
+	/* Before anything is made: a wrong command line leaves no directory behind. */
+	if (daemon->config.values[CONFIG_DOMAINS].item_count == 0)
+		return fault_set(fault, FAULT_CONFIG, "usage", "no domain is given: name at least one folder");
 	if (call_data(&daemon->config, &daemon->directory, fault) != 0 || floors_check(fault) != 0 ||
 	    listen_check(&daemon->config, fault) != 0 || read_environment(call, fault) != 0 ||
 	    signals_open(&daemon->signals, fault) != 0)

@@ -28,8 +28,8 @@ read_one(struct state_ask *ask, stream_version version, struct recorded_entry *e
 	stream_version end;
 
 	arena_clear(&ask->reading->arena);
-	if (store_read_stream(ask->reading->reader, ask->name.whole, version, limit, &ask->reading->arena, &entries, &end,
-			      fault) != 0)
+	if (store_read_stream(ask->reading->reader, ask->name.whole, version, limit, &ask->reading->arena, &entries,
+			      &end, fault) != 0)
 		return -1;
 	*found = entries.count == 1;
 	if (*found)
@@ -124,8 +124,8 @@ print_state(const struct state_ask *ask, struct slice state_json, struct buf *ou
 	if (call_has(ask->call, OPTION_JSON)) {
 		buf_text(out, "{\"stream\":");
 		json_quote(out, ask->name.whole);
-		buf_format(out, ",\"version\":%llu,\"time\":\"%s\",\"state\":%.*s}\n", (unsigned long long)ask->found, time,
-			   SLICE_ARG(state_json));
+		buf_format(out, ",\"version\":%llu,\"time\":\"%s\",\"state\":%.*s}\n", (unsigned long long)ask->found,
+			   time, SLICE_ARG(state_json));
 		print_out(out);
 		return 0;
 	}

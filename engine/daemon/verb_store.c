@@ -14,8 +14,8 @@
 #define OUT_MAX ((size_t)1 << 20)
 
 static const char *const kinds[] = {
-	[VERIFY_CONTENT] = "content",       [VERIFY_LINK] = "link",   [VERIFY_VERSION] = "version",
-	[VERIFY_POSITION] = "position",     [VERIFY_INDEX] = "index", [VERIFY_TAIL] = "tail",
+	[VERIFY_CONTENT] = "content",       [VERIFY_LINK] = "link",     [VERIFY_VERSION] = "version",
+	[VERIFY_POSITION] = "position",     [VERIFY_INDEX] = "index",   [VERIFY_TAIL] = "tail",
 	[VERIFY_UNREADABLE] = "unreadable", [VERIFY_RECORD] = "record",
 };
 

@@ -31,7 +31,8 @@ list_one(struct reading *reading, struct slice name, bool json, struct buf *out,
 	stream_version version;
 
 	/* No entry lies behind this version: only the stream's last version is wanted. */
-	if (store_read_stream(reading->reader, name, UINT64_MAX, limit, &reading->arena, &entries, &version, fault) != 0)
+	if (store_read_stream(reading->reader, name, UINT64_MAX, limit, &reading->arena, &entries, &version, fault) !=
+	    0)
 		return -1;
 	if (json) {
 		buf_text(out, "{\"stream\":");
@@ -57,7 +58,8 @@ list(const struct call *call, struct reading *reading, struct buf *out, struct f
 		struct slice *names;
 		size_t count, ask = left < PAGE_ENTRIES ? (size_t)left : PAGE_ENTRIES;
 		arena_clear(&reading->arena);
-		if (store_list_streams(reading->reader, prefix, after, ask, &reading->arena, &names, &count, fault) != 0)
+		if (store_list_streams(reading->reader, prefix, after, ask, &reading->arena, &names, &count, fault) !=
+		    0)
 			return -1;
 		for (size_t i = 0; i < count; i++) {
 			if (list_one(reading, names[i], call_has(call, OPTION_JSON), out, fault) != 0)

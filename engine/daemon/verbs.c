@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of verbs and their options: what the parser takes, what the help prints, what the man page is checked by. */
+/*
+ * The table of verbs and their options: what the parser takes, what the help prints, what the man page is
+ * checked by.
+ */
 #include "daemon/verb.h"
 
 const struct option verb_options[OPTION_COUNT] = {
@@ -14,7 +17,7 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_CALLER] = { "caller", "NAME", "what ctx.caller is" },
 };
 
-#define JSON OPTION_BIT(OPTION_JSON)
+#define JSON       OPTION_BIT(OPTION_JSON)
 #define ANY_NUMBER ((size_t)-1)
 
 const struct verb verbs[] = {
@@ -27,24 +30,24 @@ const struct verb verbs[] = {
 	  "a query, routes and a spec that passes.",
 	  0, VERB_CONFIG_NONE, 1, 1, false, verb_new },
 	{ "test", "[FOLDER...] [BUSTED OPTIONS]", "run the specs of domains",
-	  "Runs spec/*.lua of each folder (default: the current one) through the engine's own sandbox.",
-	  0, VERB_CONFIG_NONE, 0, ANY_NUMBER, true, verb_test },
+	  "Runs spec/*.lua of each folder (default: the current one) through the engine's own sandbox.", 0,
+	  VERB_CONFIG_NONE, 0, ANY_NUMBER, true, verb_test },
 	{ "check", "FOLDER...", "load rules and report what is wrong with them",
 	  "Prints each finding as file:line: reason.", JSON, VERB_CONFIG_NONE, 1, ANY_NUMBER, false, verb_check },
 	{ "try", "STREAM COMMAND [JSON]", "what a command would do, without doing it",
 	  "Decides against the stream as it stands and prints the events, the reply or the refusal. Asks the\n"
-	  "daemon of --data when one runs, else reads the store; without --data the stream is empty. Rules come\n"
-	  "from --domain FOLDER, else from the store.",
+	  "daemon of --data when one runs, else reads the store with the rules of --domain FOLDER; without\n"
+	  "--data the stream is empty.",
 	  JSON | OPTION_BIT(OPTION_CALLER), VERB_CONFIG_RULES, 2, 3, false, verb_try },
-	{ "stream list", "[PREFIX]", "names and versions of streams", NULL,
-	  JSON | OPTION_BIT(OPTION_LIMIT), VERB_CONFIG_STORE, 0, 1, false, verb_stream_list },
+	{ "stream list", "[PREFIX]", "names and versions of streams", NULL, JSON | OPTION_BIT(OPTION_LIMIT),
+	  VERB_CONFIG_STORE, 0, 1, false, verb_stream_list },
 	{ "stream show", "STREAM", "the events of a stream", NULL,
 	  JSON | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_LIMIT), VERB_CONFIG_STORE, 1, 1, false, verb_stream_show },
 	{ "stream tail", "[PREFIX]", "the end of the log, and what comes", NULL,
 	  JSON | OPTION_BIT(OPTION_AFTER) | OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_ONCE), VERB_CONFIG_STORE, 0, 1,
 	  false, verb_stream_tail },
-	{ "state", "STREAM", "the state of a stream, now or then", NULL,
-	  JSON | OPTION_BIT(OPTION_AT), VERB_CONFIG_RULES, 1, 1, false, verb_state },
+	{ "state", "STREAM", "the state of a stream, now or then", NULL, JSON | OPTION_BIT(OPTION_AT),
+	  VERB_CONFIG_RULES, 1, 1, false, verb_state },
 	{ "projection list", "", "projections and how far they are", NULL, JSON, VERB_CONFIG_RULES, 0, 0, false,
 	  verb_projection_list },
 	{ "projection rebuild", "DOMAIN.PROJECTION", "make a projection's rows anew from the log", NULL,
@@ -53,9 +56,8 @@ const struct verb verbs[] = {
 	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_retry },
 	{ "projection skip", "DOMAIN.PROJECTION", "step over the event that stopped a projection", NULL,
 	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_skip },
-	{ "status", "", "what the daemon is doing",
-	  "Without a daemon: what the store holds, and exit code 69.", JSON, VERB_CONFIG_STORE, 0, 0, false,
-	  verb_status },
+	{ "status", "", "what the daemon is doing", "Without a daemon: what the store holds, and exit code 69.", JSON,
+	  VERB_CONFIG_STORE, 0, 0, false, verb_status },
 	{ "backup", "FILE", "a verified copy of the store, also while the daemon runs", NULL, JSON, VERB_CONFIG_STORE,
 	  1, 1, false, verb_backup },
 	{ "restore", "BACKUP --data DIR", "put a backup in place of an absent or empty data directory", NULL, JSON,

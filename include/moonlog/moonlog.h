@@ -57,19 +57,22 @@ struct moonlog_error {
 };
 
 struct moonlog_options {
-	size_t size;          /* of this struct: set by MOONLOG_OPTIONS */
-	const char *data;     /* the data directory, made when absent; NULL: in memory, gone with moonlog_close */
-	unsigned workers;     /* threads that decide; 0 = 2 */
-	unsigned readers;     /* threads that read; 0 = 2 */
-	size_t heap_bytes;    /* of one script machine; 0 = 64 MiB */
-	int log_fd;           /* where log lines go; -1: nowhere */
+	size_t size;       /* of this struct: set by MOONLOG_OPTIONS */
+	const char *data;  /* the data directory, made when absent; NULL: in memory, gone with moonlog_close */
+	unsigned workers;  /* threads that decide; 0 = 2 */
+	unsigned readers;  /* threads that read; 0 = 2 */
+	size_t heap_bytes; /* of one script machine; 0 = 64 MiB */
+	int log_fd;        /* where log lines go; -1: nowhere */
 	/* Called once, on a thread of the library's, when the store can take no more commits (a sync failed): close and
 	 * open again. May be NULL. */
 	void (*fatal)(void *self, const struct moonlog_error *error);
 	void *self;
 };
 
-#define MOONLOG_OPTIONS { .size = sizeof(struct moonlog_options), .log_fd = -1 }
+#define MOONLOG_OPTIONS                                                                                                \
+	{                                                                                                              \
+		.size = sizeof(struct moonlog_options), .log_fd = -1                                                   \
+	}
 
 int moonlog_open(const struct moonlog_options *options, struct moonlog **log, struct moonlog_error *error);
 /* A folder of rules; before moonlog_start. */
@@ -92,26 +95,29 @@ enum moonlog_outcome {
 #define MOONLOG_ANY_VERSION UINT64_MAX
 
 struct moonlog_command {
-	size_t size;              /* of this struct: set by MOONLOG_COMMAND */
-	const char *stream;       /* "banking.account/4711" */
-	const char *command;      /* "DepositMoney" */
-	const char *body;         /* JSON object; NULL: none */
-	const char *key;          /* idempotency key; NULL: none */
-	uint64_t expected;        /* version that the stream must have, 0 = must not be there; or MOONLOG_ANY_VERSION */
-	const char *caller;       /* what ctx.caller is; NULL: none */
+	size_t size;         /* of this struct: set by MOONLOG_COMMAND */
+	const char *stream;  /* "banking.account/4711" */
+	const char *command; /* "DepositMoney" */
+	const char *body;    /* JSON object; NULL: none */
+	const char *key;     /* idempotency key; NULL: none */
+	uint64_t expected;   /* version that the stream must have, 0 = must not be there; or MOONLOG_ANY_VERSION */
+	const char *caller;  /* what ctx.caller is; NULL: none */
 };
 
-#define MOONLOG_COMMAND { .size = sizeof(struct moonlog_command), .expected = MOONLOG_ANY_VERSION }
+#define MOONLOG_COMMAND                                                                                                \
+	{                                                                                                              \
+		.size = sizeof(struct moonlog_command), .expected = MOONLOG_ANY_VERSION                                \
+	}
 
 /* An answer of the engine's. Texts live until moonlog_answer_free and are never NULL. */
 struct moonlog_answer {
 	enum moonlog_outcome outcome;
-	int status;          /* as HTTP would answer: 200, 201, 409, 422 ... */
-	const char *reply;   /* JSON; "" when there is none */
-	const char *code;    /* of a refusal; else "" */
+	int status;        /* as HTTP would answer: 200, 201, 409, 422 ... */
+	const char *reply; /* JSON; "" when there is none */
+	const char *code;  /* of a refusal; else "" */
 	const char *message;
-	uint64_t version;    /* of the stream afterwards */
-	uint64_t position;   /* of the last entry written; 0 when none was */
+	uint64_t version;  /* of the stream afterwards */
+	uint64_t position; /* of the last entry written; 0 when none was */
 	void *inside;
 };
 
@@ -143,9 +149,9 @@ void moonlog_answer_free(struct moonlog_answer *answer);
 uint64_t moonlog_head(struct moonlog *log);
 
 /*
- * Hands every entry after a position to `each`, in order, as one JSON object (not NUL-ended), and then waits for more, up
- * to wait_ms without any (0: ends at the end of the log; -1: for ever). Ends too when `each` gives anything but 0. *after
- * has then moved past the last entry that was handed out.
+ * Hands every entry after a position to `each`, in order, as one JSON object (not NUL-ended), and then waits for
+ * more, up to wait_ms without any (0: ends at the end of the log; -1: for ever). Ends too when `each` gives
+ * anything but 0. *after has then moved past the last entry that was handed out.
  */
 int moonlog_follow(struct moonlog *log, uint64_t *after, int64_t wait_ms,
 		   int (*each)(void *self, uint64_t position, const char *json, size_t size), void *self,

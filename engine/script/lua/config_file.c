@@ -134,9 +134,8 @@ walk_member(lua_State *L, struct reading *reading, struct slice prefix, int dept
 	if (lua_type(L, -2) != LUA_TSTRING)
 		return refuse(reading, prefix, "keys are names; a list holds nothing but its items");
 	const char *name = lua_tostring(L, -2);
-	struct slice key = prefix.size == 0
-				   ? arena_format(&reading->arena, "%s", name)
-				   : arena_format(&reading->arena, "%.*s.%s", SLICE_ARG(prefix), name);
+	struct slice key = prefix.size == 0 ? arena_format(&reading->arena, "%s", name)
+					    : arena_format(&reading->arena, "%.*s.%s", SLICE_ARG(prefix), name);
 	if (key.data == NULL)
 		return refuse(reading, prefix, "out of memory");
 	if (lua_type(L, -1) != LUA_TTABLE)

@@ -13,7 +13,7 @@ struct moon_config_value {
 	struct slice text;
 	int64_t integer;
 	bool boolean;
-	int line;  /* of the key; 0 when it cannot be told */
+	int line; /* of the key; 0 when it cannot be told */
 };
 
 /* `key` is the path, "log.level"; both slices are borrowed until it returns. Anything but 0 ends the reading. */

@@ -8,7 +8,7 @@
 
 #include <ctype.h>
 
-#define LEVEL_MAX 8
+#define LEVEL_MAX      8
 #define PATH_MAX_BYTES 256
 
 enum token { TOKEN_END, TOKEN_WORD, TOKEN_TEXT, TOKEN_MARK };
@@ -26,7 +26,7 @@ struct walk {
 	size_t depth;                   /* may pass LEVEL_MAX; deeper levels have no keys */
 	struct slice pending;           /* a word that `=` may turn into a key */
 	int pending_line;
-	struct slice key;               /* set by `=`: the next brace belongs to it */
+	struct slice key; /* set by `=`: the next brace belongs to it */
 };
 
 /* At "[": the level of a long bracket ("[[" is 0, "[=[" 1), or -1. */

@@ -95,7 +95,8 @@ TEST(wrong_values_are_named_with_their_line)
 	CHECK_TEXT(complaint("return {\n log = 'debug' }"), ":2: log: is a section: log = { ... }");
 	CHECK_TEXT(complaint("return {\n log = { level = 'loud' } }"),
 		   ":2: log.level: expected one of debug|info|warn|error|off, got \"loud\"");
-	CHECK_TEXT(complaint("return {\n development = 1 }"), ":2: development: expected true or false, got an integer");
+	CHECK_TEXT(complaint("return {\n development = 1 }"),
+		   ":2: development: expected true or false, got an integer");
 	CHECK_TEXT(complaint("return {\n data = function() end }"),
 		   ":2: data: a value is text, a number, true or false, or a list of these");
 	CHECK_TEXT(complaint("return {\n http = { body = '9MiB' } }"),

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Stores that are not well: restored, damaged, of another program, of a later version. What is stored stays as it was.
+. "$(dirname "$0")/lib.sh"
+
+start data
+for i in $(seq 30); do account "$i" >/dev/null; done
+same "deposit" "$(deposit 3 5)" 200
+stop 0 "TERM"
+
+expect 0 "backup" backup copy.db --data data
+expect 0 "restore" restore copy.db --data restored
+same "a restored log is the same" "$("$MOONLOG" stream tail --once --lines 1000 --json --data restored | sha256sum)" \
+	"$("$MOONLOG" stream tail --once --lines 1000 --json --data data | sha256sum)"
+expect 0 "verify of the restored" verify --data restored
+expect 73 "restore over a store" restore copy.db --data restored
+expect 66 "restore of nothing" restore nowhere.db --data other
+expect 65 "restore of something else" restore "$BANK/account.lua" --data other
+start restored
+same "a restored store is served" "$(deposit 3 5)" 200
+stop 0 "TERM of the restored"
+
+# A byte inside an event changes.
+cp -r data bent
+python3 - bent/moonlog.db <<'END' && pass || fail "no byte to bend was found"
+import sys
+name = sys.argv[1]
+data = bytearray(open(name, "rb").read())
+at = data.find(b'"accountNumber":"17"')
+if at < 0: sys.exit(1)
+data[at + 17] = ord("9")
+open(name, "wb").write(data)
+END
+SUM=$(sha256sum <bent/moonlog.db)
+expect 1 "verify of a bent byte" verify --data bent
+says "verify of a bent byte" 'content: banking\.account/17 position [0-9]+'
+says "verify of a bent byte" '^NOT verified: '
+expect 1 "verify --json of a bent byte" verify --data bent --json
+is_json "verify --json of a bent byte"
+expect 65 "reading a bent byte" stream show banking.account/17 --data bent
+says "reading a bent byte" "banking.account/17"
+same "reading changes nothing" "$(sha256sum <bent/moonlog.db)" "$SUM"
+expect 65 "a backup is verified" backup bent.db --data bent
+
+# Files of others and of later versions.
+mkdir foreign text newer
+sqlite3 foreign/moonlog.db 'create table t(a); insert into t values (1)'
+echo "hello, world; this is no database at all" >text/moonlog.db
+cp data/moonlog.db newer/moonlog.db
+[ -e data/witness ] && cp data/witness newer/
+sqlite3 newer/moonlog.db "pragma user_version = $(($(sqlite3 newer/moonlog.db 'pragma user_version') + 1))"
+for kind in foreign text newer; do
+	SUM=$(sha256sum <$kind/moonlog.db)
+	expect 65 "serve a $kind file" serve --data $kind --listen 127.0.0.1:0 "$BANK"
+	says "serve a $kind file" "$kind/moonlog.db|$kind"
+	expect 65 "read a $kind file" stream list --data $kind
+	same "a $kind file stays as it was" "$(sha256sum <$kind/moonlog.db)" "$SUM"
+done
+
+# Places where nothing can be made.
+touch file
+expect 73 "data below a file" serve --data file/data --listen 127.0.0.1:0 "$BANK"
+expect 78 "a port that is taken" serve --data taken --listen 127.0.0.1:1x "$BANK"
+finish
