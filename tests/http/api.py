@@ -416,23 +416,103 @@ def case_many_clients_at_once():
         same(ask("GET", f"/api/accounts/{which}").json["balance"], 300)
 
 
-def main():
+# ---- limits that need an engine behind them: on a daemon whose limits are small ----
+
+SMALL = {"MOONLOG_HTTP_WRITE_STALL_MS": "500", "MOONLOG_HTTP_COMMANDS_IN_FLIGHT": "2",
+         "MOONLOG_HTTP_READS_IN_FLIGHT": "2"}
+
+
+def burst(requests):
+    """All at once, each on a connection of its own; gives the answers."""
+    clients = [socket.create_connection(("127.0.0.1", PORT), timeout=20) for _ in requests]
+    for client, request in zip(clients, requests):
+        client.sendall(request)
+    answers = []
+    for client in clients:
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        answers.append(Answer(response))
+        client.close()
+    return answers
+
+
+def check_burst(answers):
+    good = [answer for answer in answers if answer.status == 200]
+    for answer in answers:
+        if answer.status != 200:
+            problem(answer, 503, "too_many_in_flight")
+            same(answer.headers["retry-after"], "1")
+    return len(good), len(answers) - len(good)
+
+
+def small_commands_in_flight_are_limited():
+    which = account()
+    body = b'{"amount": 1}'
+    request = (f"POST /api/accounts/{which}/deposit HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+    good = bad = 0
+    while bad == 0 or good == 0:
+        some = check_burst(burst([request + body] * 60))
+        good, bad = good + some[0], bad + some[1]
+    same(ask("GET", f"/api/accounts/{which}").json["balance"], 100 + good)
+
+
+def small_reads_in_flight_are_limited():
+    request = b"GET /api/reports/balances HTTP/1.1\r\nHost: a\r\n\r\n"
+    good = bad = 0
+    while bad == 0 or good == 0:
+        some = check_burst(burst([request] * 60))
+        good, bad = good + some[0], bad + some[1]
+
+
+def metric(name):
+    for line in ask("GET", "/metrics").bytes.decode().split("\n"):
+        if line.startswith(name + " "):
+            return float(line.split(" ")[1])
+    raise Wrong(f"no {name}")
+
+
+def small_followers_that_stop_reading_are_dropped():
+    which = account()
+    clients = []
+    for accept in ("text/event-stream", "application/x-ndjson"):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", PORT))
+        client.sendall(f"GET /log HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n".encode())
+        clients.append(client)
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
+    body = json.dumps({"amount": 1, "description": "x" * 250})
+    deadline = time.monotonic() + 60
+    while metric("moonlog_http_timed_out_total") < 1 and time.monotonic() < deadline:
+        for _ in range(500):
+            connection.request("POST", f"/api/accounts/{which}/deposit", body, {"Content-Type": "application/json"})
+            same(Answer(connection.getresponse()).status, 200)
+    for client in clients:
+        client.settimeout(10)
+        heard = b""
+        try:
+            while piece := client.recv(65536):
+                heard = (heard + piece)[-100:]
+        except OSError:
+            heard += b"reset"
+        client.close()
+    if metric("moonlog_http_timed_out_total") < 1:
+        raise Wrong("nobody was dropped")
+    same(ask("GET", f"/api/accounts/{which}").status, 200)
+
+
+def run_cases(options, prefix, environment):
     global PORT
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binary", required=True)
-    parser.add_argument("--domain", required=True)
-    parser.add_argument("word", nargs="?", default="")
-    options = parser.parse_args()
     scratch = tempfile.mkdtemp(prefix="moonlog-api-")
     data = os.path.join(scratch, "data")
     os.mkdir(data, 0o700)
-    daemon = Daemon(options.binary, data, options.domain)
+    daemon = Daemon(options.binary, data, options.domain, environment)
     passed = failed = 0
     try:
         daemon.start()
         PORT = daemon.port
         for name, case in list(globals().items()):
-            if not name.startswith("case_") or options.word not in name:
+            if not name.startswith(prefix) or options.word not in name:
                 continue
             try:
                 case()
@@ -447,6 +527,17 @@ def main():
         if failed:
             print(open(data + ".log").read()[-3000:], file=sys.stderr)
         shutil.rmtree(scratch)
+    return passed, failed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--domain", required=True)
+    parser.add_argument("word", nargs="?", default="")
+    options = parser.parse_args()
+    runs = [run_cases(options, "case_", {}), run_cases(options, "small_", SMALL)]
+    passed, failed = (sum(column) for column in zip(*runs))
     print(f"{passed} passed, {failed} failed")
     return failed != 0 or passed == 0
 
