@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The script's door: each call checks what its caller must have got right - indexes, pointers, counts - and goes through
- * the room's table of functions. A broken check is a bug of ours and ends the process; author's mistakes never get here,
- * they come back from the room as faults.
+ * The script's door: each call checks what its caller must have got right - indexes, pointers, counts - and
+ * goes through the room's table of functions. A broken check is a bug of ours and ends the process; author's
+ * mistakes never get here, they come back from the room as faults.
  */
 #include "script/script.h"
 
@@ -31,8 +31,8 @@ script_unload(struct script_program *program)
 }
 
 int
-script_open(const struct script_program *program, const struct script_options *options,
-	    struct script_machine **machine, struct fault *fault)
+script_open(const struct script_program *program, const struct script_options *options, struct script_machine **machine,
+	    struct fault *fault)
 {
 	must(program != NULL && options != NULL && machine != NULL);
 	*machine = NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The script's door: a domain's sources become a program, a program runs in one machine a thread, and every call into
- * author's code goes through one protected entry. Handlers decide and return; nothing they do has an effect by itself,
- * so any of them can be stopped at any instant. Lua values never leave the room behind this door.
+ * The script's door: a domain's sources become a program, a program runs in one machine a thread, and every
+ * call into author's code goes through one protected entry. Handlers decide and return; nothing they do has an
+ * effect by itself, so any of them can be stopped at any instant. Lua values never leave the room behind this
+ * door.
  *
  * Threads: script_load by one thread at a time; a program is immutable and shared; a machine belongs to one thread.
  */
@@ -25,7 +26,7 @@ struct source {
 };
 
 struct source_set {
-	struct slice domain; /* the folder's name, a stream word */
+	struct slice domain;        /* the folder's name, a stream word */
 	const struct source *items; /* in bytewise order of path */
 	size_t count;
 	struct digest hash; /* of paths and hashes */
@@ -51,7 +52,7 @@ struct script_event {
 
 struct script_command {
 	struct slice name;
-	bool creates;      /* wants the stream to be absent; every other command wants it to exist, unless `anywhere` */
+	bool creates; /* wants the stream to be absent; every other command wants it to exist, unless `anywhere` */
 	bool anywhere;
 	struct slice summary;
 };
@@ -87,10 +88,10 @@ struct script_route {
 	struct slice method; /* "GET", "POST", "PUT", "DELETE", "PATCH" */
 	struct slice path;   /* "/api/accounts/{id}/deposit" */
 	enum script_target target;
-	uint16_t aggregate;  /* COMMAND, STATE, HISTORY */
+	uint16_t aggregate; /* COMMAND, STATE, HISTORY */
 	uint16_t command;
 	uint16_t query;
-	uint16_t status;     /* of a success: 200, 201 ... */
+	uint16_t status;       /* of a success: 200, 201 ... */
 	struct slice id_param; /* path parameter that is the stream's id; empty: a new id is made */
 	struct slice location; /* pattern for the Location header of a 201, "{id}" replaced; may be empty */
 	struct slice text;     /* TARGET_TEXT: the body */
@@ -112,8 +113,8 @@ struct script_program {
 	size_t table_count;
 	const struct script_route *routes;
 	size_t route_count;
-	bool multi_stream; /* some handler uses ctx:load: the store must be able to */
-	struct slice openapi; /* JSON object: "paths" and "schemas" of this domain, for core to join */
+	bool multi_stream;     /* some handler uses ctx:load: the store must be able to */
+	struct slice openapi;  /* JSON object: "paths" and "schemas" of this domain, for core to join */
 	struct slice settings; /* canonical JSON of the domain's settings */
 };
 
@@ -128,7 +129,7 @@ struct script_param {
 /* What ctx knows. Everything that is not deterministic enters a decision here and nowhere else. */
 struct script_context {
 	int64_t now_us;
-	uint64_t seed[2];      /* ctx:uuid and ctx:random derive from it: the same command decides the same again */
+	uint64_t seed[2]; /* ctx:uuid and ctx:random derive from it: the same command decides the same again */
 	struct slice caller;
 	struct slice correlation_id;
 };
@@ -147,25 +148,25 @@ struct script_loader {
 struct decide_request {
 	uint16_t aggregate;
 	uint16_t command;
-	struct slice id;        /* of the stream, without domain.aggregate/ */
-	stream_version version; /* that `state` stands at */
-	script_state state;     /* 0: the stream is not there */
-	struct slice body;      /* JSON object, or empty for none */
+	struct slice id;                   /* of the stream, without domain.aggregate/ */
+	stream_version version;            /* that `state` stands at */
+	script_state state;                /* 0: the stream is not there */
+	struct slice body;                 /* JSON object, or empty for none */
 	const struct script_param *params; /* become fields of data that the body lacks */
 	size_t param_count;
 	const struct script_route *route; /* may be NULL: /commands/... */
 	struct script_context context;
 	struct script_loader loader;
-	bool lift_expected;     /* a member "expectedVersion" of the body that the schema does not declare is an expectation */
+	bool lift_expected; /* an undeclared member "expectedVersion" of the body is an expectation */
 };
 
 struct decided_stream {
-	struct slice name;          /* whole */
-	stream_version version;     /* that was read */
-	bool written;               /* some entry goes to it */
+	struct slice name;      /* whole */
+	stream_version version; /* that was read */
+	bool written;           /* some entry goes to it */
 	uint32_t event_count;
-	script_state state;         /* after the new events, provisional until the commit; owned by the caller */
-	bool meta_touched;          /* a fold read what only the commit gives (id, position, time): read it again from the store */
+	script_state state; /* after the new events, provisional until the commit; owned by the caller */
+	bool meta_touched; /* a fold read what only the commit gives (id, position, time): read it again from the store */
 };
 
 enum decision { DECISION_ACCEPTED, DECISION_REFUSED };
@@ -175,7 +176,7 @@ struct decided {
 	/* also filled when refused: a decision may record events and still refuse */
 	struct decided_stream *streams; /* [0] is the command's own */
 	size_t stream_count;
-	struct new_entry *entries;      /* digest not yet filled */
+	struct new_entry *entries; /* digest not yet filled */
 	size_t entry_count;
 	struct reservation {
 		bool release;
@@ -183,11 +184,11 @@ struct decided {
 		struct slice key;
 		struct slice code;    /* of the refusal when it is taken; empty: "already_taken" */
 		struct slice message; /* may be empty */
-	} *reservations;
+	} * reservations;
 	size_t reservation_count;
-	uint16_t status;     /* HTTP status of the answer */
-	struct slice reply;  /* JSON body of the answer; empty when the rule gave none */
-	struct slice code;   /* refused: the rule's code */
+	uint16_t status;    /* HTTP status of the answer */
+	struct slice reply; /* JSON body of the answer; empty when the rule gave none */
+	struct slice code;  /* refused: the rule's code */
 	struct slice message;
 	struct slice details; /* refused: canonical JSON object or empty */
 	bool has_expected;
@@ -196,8 +197,8 @@ struct decided {
 
 /* Input that a person sent and that a schema refuses: 400. */
 struct input_trouble {
-	struct slice field;   /* path: "amount", "lines[2].price" */
-	size_t offset;        /* byte in the body */
+	struct slice field; /* path: "amount", "lines[2].price" */
+	size_t offset;      /* byte in the body */
 	bool has_offset;
 };
 
@@ -205,7 +206,7 @@ struct query_request {
 	uint16_t query;
 	const struct script_param *params;
 	size_t param_count;
-	struct slice body;   /* may be empty */
+	struct slice body; /* may be empty */
 	struct script_context context;
 	const struct row_port *rows;
 	const struct script_route *route; /* may be NULL */
@@ -216,14 +217,14 @@ struct show_request {
 	uint16_t aggregate;
 	struct slice id;
 	stream_version version;
-	script_state state; /* stays the caller's */
+	script_state state;               /* stays the caller's */
 	const struct script_route *route; /* TARGET_STATE; may be NULL */
 	struct script_context context;
 };
 
 struct script_options {
-	size_t heap_bytes;      /* of one machine; 0 = 64 MiB */
-	bool development;       /* tracebacks in answers */
+	size_t heap_bytes; /* of one machine; 0 = 64 MiB */
+	bool development;  /* tracebacks in answers */
 	/* print and ctx:log end here; level as in log.h */
 	void (*say)(void *self, int level, struct slice domain, struct slice text);
 	void *say_self;
@@ -244,7 +245,8 @@ struct script_ops {
 	int (*initial)(struct script_machine *machine, uint16_t aggregate, script_state *state, struct fault *fault);
 	int (*fold)(struct script_machine *machine, uint16_t aggregate, script_state state,
 		    const struct recorded_entry *entries, size_t count, size_t *folded, struct fault *fault);
-	int (*encode)(struct script_machine *machine, uint16_t aggregate, script_state state, struct buf *out, struct fault *fault);
+	int (*encode)(struct script_machine *machine, uint16_t aggregate, script_state state, struct buf *out,
+		      struct fault *fault);
 	int (*decode)(struct script_machine *machine, uint16_t aggregate, struct slice bytes, script_state *state,
 		      struct fault *fault);
 	void (*release)(struct script_machine *machine, script_state state);
@@ -252,8 +254,10 @@ struct script_ops {
 		      struct decided *decided, struct fault *fault);
 	int (*project)(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
-	int (*query)(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
-	int (*show)(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
+	int (*query)(struct script_machine *machine, const struct query_request *request, struct buf *out,
+		     struct fault *fault);
+	int (*show)(struct script_machine *machine, const struct show_request *request, struct buf *out,
+		    struct fault *fault);
 	int (*event_wire)(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
 			  struct buf *out, struct fault *fault);
 	void (*trouble)(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
@@ -261,9 +265,10 @@ struct script_ops {
 };
 
 /*
- * Compiles, runs and checks every file: shapes, handlers that are functions, schemas, every event with apply, every route
- * naming a command or query that exists, names that are stream words, `initial()` that encodes.
- * Fails: SCRIPT "bad_rules": text "file:line: reason" with the excerpt after it; INPUT for sources that are no text.
+ * Compiles, runs and checks every file: shapes, handlers that are functions, schemas, every event with apply,
+ * every route naming a command or query that exists, names that are stream words, `initial()` that encodes.
+ * Fails: SCRIPT "bad_rules": text "file:line: reason" with the excerpt after it; INPUT for sources that are no
+ * text.
  */
 int script_load(const struct script_ops *ops, const struct source_set *sources, const struct script_options *options,
 		struct script_program **program, struct fault *fault);
@@ -274,31 +279,41 @@ int script_open(const struct script_program *program, const struct script_option
 void script_close(struct script_machine *machine);
 
 int script_initial(struct script_machine *machine, uint16_t aggregate, script_state *state, struct fault *fault);
-/* Folds recorded events into `state` in place. On failure *folded events were applied and the state must be released. */
+/*
+ * Folds recorded events into `state` in place. On failure *folded events were applied and the state must be
+ * released.
+ */
 int script_fold(struct script_machine *machine, uint16_t aggregate, script_state state,
 		const struct recorded_entry *entries, size_t count, size_t *folded, struct fault *fault);
 /* Canonical JSON of a state: equal states give equal bytes. */
-int script_encode(struct script_machine *machine, uint16_t aggregate, script_state state, struct buf *out, struct fault *fault);
+int script_encode(struct script_machine *machine, uint16_t aggregate, script_state state, struct buf *out,
+		  struct fault *fault);
 int script_decode(struct script_machine *machine, uint16_t aggregate, struct slice bytes, script_state *state,
 		  struct fault *fault);
 void script_state_release(struct script_machine *machine, script_state state);
 /*
- * handle(state, data, ctx), then the new events folded into a copy of each state that they touch [step 5 of design 4].
- * The request's own state is consumed: it is released, or given back as streams[0].state, also on failure.
- * Fails: INPUT (schema; see script_trouble's input), SCRIPT (raised, bad result, memory), LIMIT; what the loader gave.
+ * handle(state, data, ctx), then the new events folded into a copy of each state that they touch [step 5 of
+ * design 4]. The request's own state is consumed: it is released, or given back as streams[0].state, also on
+ * failure. Fails: INPUT (schema; see script_trouble's input), SCRIPT (raised, bad result, memory), LIMIT; what
+ * the loader gave.
  */
 int script_decide(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
 		  struct decided *decided, struct fault *fault);
-/* Calls the projection's handlers for the entries it handles, in order. On failure entries[*done] is the one at fault. */
+/*
+ * Calls the projection's handlers for the entries it handles, in order. On failure entries[*done] is the one
+ * at fault.
+ */
 int script_project(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		   const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
 /*
- * Appends the JSON answer to `out`. A query may refuse: *fault INPUT with the refusal's code and message, and its HTTP
- * status in fault->native (0: bad parameters, see script_trouble's input).
+ * Appends the JSON answer to `out`. A query may refuse: *fault INPUT with the refusal's code and message, and
+ * its HTTP status in fault->native (0: bad parameters, see script_trouble's input).
  */
-int script_query(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault);
+int script_query(struct script_machine *machine, const struct query_request *request, struct buf *out,
+		 struct fault *fault);
 /* Appends the JSON of a state to `out`; a route's `reply` may refuse as a query does. */
-int script_show(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
+int script_show(struct script_machine *machine, const struct show_request *request, struct buf *out,
+		struct fault *fault);
 /* Appends an event's data as the wire shows it: money as decimals, times as ISO 8601 text. Data that the current schema
  * does not describe (an older version) is appended as recorded. */
 int script_event_wire(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,

@@ -27,7 +27,7 @@ for _, text in ipairs(folders) do arg[#arg + 1] = text end
 local words
 _G.moonlog = setmetatable({}, {
     __index = function(_, key)
-        words = words or chunk "kit" (core)
+        words = words or chunk "kit" (core, function(name, ...) return chunk(name)(...) end)
         return words[key]
     end,
 })

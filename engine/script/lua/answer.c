@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: what rules answer leaves as canonical JSON; rows that came from a view carry their table with them, so that
- * money becomes decimals of its currency and times become ISO 8601 text without the author's help. A schema, where
- * given, decides instead.
+ * Promises: what rules answer leaves as canonical JSON; rows that came from a view carry their table with
+ * them, so that money becomes decimals of its currency and times become ISO 8601 text without the author's
+ * help. A schema, where given, decides instead.
  *
- * A row that was changed or extended is still a row; its columns keep their meaning, further fields are written as they
- * are. Column order is worked out once a program, so a row is written without sorting unless it has further fields.
+ * A row that was changed or extended is still a row; its columns keep their meaning, further fields are
+ * written as they are. Column order is worked out once a program, so a row is written without sorting unless
+ * it has further fields.
  */
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -277,7 +278,8 @@ refusal_field(lua_State *L, uint32_t handler, struct moon_refusal *refusal, stru
 			moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "a refusal's details: %s", fault.text);
 	} else {
 		moon_fail(L, handler, FAULT_SCRIPT, "bad_result",
-			  "a refusal's field '%s' is wrong: { code = \"snake_case\", message?, status?, details? }", key);
+			  "a refusal's field '%s' is wrong: { code = \"snake_case\", message?, status?, details? }",
+			  key);
 	}
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: `ctx` and `meta` are one object each a machine, and mean the call that runs now: outside of one they raise,
- * so keeping them is of no use. What is not deterministic comes from the call's context alone; ctx:uuid and ctx:random
- * continue one sequence from its seed, so the same command decides the same again.
+ * Promises: `ctx` and `meta` are one object each a machine, and mean the call that runs now: outside of one
+ * they raise, so keeping them is of no use. What is not deterministic comes from the call's context alone;
+ * ctx:uuid and ctx:random continue one sequence from its seed, so the same command decides the same again.
  */
 #include <lauxlib.h>
 #include <stdio.h>
@@ -286,7 +286,7 @@ void
 moon_ctx_open(lua_State *L, struct moon_machine *machine)
 {
 	static const luaL_Reg methods[] = {
-		{ "now", ctx_time },	 { "uuid", ctx_uuid },	     { "random", ctx_random },	 { "log", ctx_log },
+		{ "now", ctx_time },  { "uuid", ctx_uuid },       { "random", ctx_random },   { "log", ctx_log },
 		{ "load", ctx_load }, { "reserve", ctx_reserve }, { "release", ctx_release }, { NULL, NULL },
 	};
 	luaL_newlib(L, methods);
@@ -343,7 +343,8 @@ meta_index(lua_State *L)
 	else if (strcmp(name, "stream") == 0)
 		push_slice(L, meta->stream);
 	else
-		return luaL_error(L, "meta has no '%s': it has id, type, stream, stream_id, version, position, time", name);
+		return luaL_error(L, "meta has no '%s': it has id, type, stream, stream_id, version, position, time",
+				  name);
 	return 1;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: recorded events become a state through the authors' `apply`, in order, each from the bytes that the log holds,
- * brought up to its newest version first. An event that the rules do not know stops the fold by name; none is skipped [I7].
+ * Promises: recorded events become a state through the authors' `apply`, in order, each from the bytes that
+ * the log holds, brought up to its newest version first. An event that the rules do not know stops the fold by
+ * name; none is skipped [I7].
  *
- * Recorded data is not checked against its schema again: it was when it was decided, and its digest says that it did not
- * change since.
+ * Recorded data is not checked against its schema again: it was when it was decided, and its digest says that
+ * it did not change since.
  */
 #include <lauxlib.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The small tools of the checks. Lua keeps no lines for table fields, so a finding's line is searched in the text: the
- * names of the path one after the other, then the word that is wrong. That is where a person would look, too.
+ * The small tools of the checks. Lua keeps no lines for table fields, so a finding's line is searched in the
+ * text: the names of the path one after the other, then the word that is wrong. That is where a person would
+ * look, too.
  */
 #include "script/lua/inspect.h"
 
@@ -77,9 +78,10 @@ path_text(const struct inspection *in, char *text, size_t size)
 	text[0] = '\0';
 	for (unsigned i = 0; i < in->depth && used < size; i++) {
 		const struct moon_step *step = &in->path[i];
-		int wrote = step->name.data != NULL
-				    ? snprintf(text + used, size - used, "%s%.*s", i > 0 ? "." : "", SLICE_ARG(step->name))
-				    : snprintf(text + used, size - used, "[%lld]", (long long)step->index);
+		int wrote =
+			step->name.data != NULL
+				? snprintf(text + used, size - used, "%s%.*s", i > 0 ? "." : "", SLICE_ARG(step->name))
+				: snprintf(text + used, size - used, "[%lld]", (long long)step->index);
 		used += wrote > 0 ? (size_t)wrote : 0;
 	}
 }
@@ -93,8 +95,8 @@ inspect_fail(struct inspection *in, const char *word, const char *format, ...)
 	vsnprintf(reason, sizeof reason, format, args);
 	va_end(args);
 	path_text(in, path, sizeof path);
-	lua_pushfstring(in->L, "%s:%d: %s%s%s", in->program->sources.items[in->source].path.data,
-			place(in, word), path, path[0] != '\0' ? ": " : "", reason);
+	lua_pushfstring(in->L, "%s:%d: %s%s%s", in->program->sources.items[in->source].path.data, place(in, word), path,
+			path[0] != '\0' ? ": " : "", reason);
 	lua_error(in->L);
 	abort(); /* lua_error does not return */
 }
@@ -143,8 +145,8 @@ inspect_fields(struct inspection *in, const char *const *names)
 		if (*name == NULL) {
 			char known[200] = "";
 			for (size_t used = 0; *names != NULL && used < sizeof known; names++)
-				used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
-							 used > 0 ? " " : "", *names);
+				used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? " " : "",
+							 *names);
 			inspect_fail(in, key, "unknown field '%s' (there is: %s)", key, known);
 		}
 	}
@@ -221,7 +223,7 @@ inspect_integer(struct inspection *in, const char *field, int64_t least, int64_t
 		number = lua_tointeger(in->L, -1);
 		if (!lua_isinteger(in->L, -1) || number < least || number > most)
 			inspect_fail(in, field, "'%s' is a whole number from %lld to %lld", field, (long long)least,
-				   (long long)most);
+				     (long long)most);
 	}
 	lua_pop(in->L, 1);
 	return number;
@@ -324,7 +326,8 @@ inspect_any_schema(struct inspection *in, const char *field)
 bool
 inspect_name_ok(struct slice name, size_t most)
 {
-	if (name.size == 0 || name.size > most || !name_byte(name.data[0]) || (name.data[0] >= '0' && name.data[0] <= '9'))
+	if (name.size == 0 || name.size > most || !name_byte(name.data[0]) ||
+	    (name.data[0] >= '0' && name.data[0] <= '9'))
 		return false;
 	for (size_t i = 0; i < name.size; i++)
 		if (!name_byte(name.data[i]))

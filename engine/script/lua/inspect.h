@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Load-time checks: from the authors' tables to the program's C values. A struct inspection knows the file and the way into
- * its table, so that every finding names "file:line: path: reason". All functions run inside moon_protect and raise.
+ * Load-time checks: from the authors' tables to the program's C values. A struct inspection knows the file and
+ * the way into its table, so that every finding names "file:line: path: reason". All functions run inside
+ * moon_protect and raise.
  */
 #ifndef MOONLOG_SCRIPT_LUA_INSPECT_H
 #define MOONLOG_SCRIPT_LUA_INSPECT_H
@@ -47,7 +48,10 @@ void inspect_leave(struct inspection *in);
 void inspect_fields(struct inspection *in, const char *const *names);
 /* The table on top: its keys, all of them texts, copied and in bytewise order. */
 struct slice *inspect_keys(struct inspection *in, size_t *count);
-/* Pushes the field of the table on top. With `type` other than LUA_TNONE, nil and that type alone pass. Gives the type. */
+/*
+ * Pushes the field of the table on top. With `type` other than LUA_TNONE, nil and that type alone pass. Gives
+ * the type.
+ */
 int inspect_push(struct inspection *in, const char *field, int type);
 /* A text field of the table on top, copied; SLICE_NONE when absent. */
 struct slice inspect_text(struct inspection *in, const char *field);

@@ -16,7 +16,8 @@ topic_ok(struct slice topic)
 		if (!word && c != '.' && c != '_' && c != '-')
 			return false;
 	}
-	return topic.size > 0 && topic.size <= 249 && !slice_equal(topic, SLICE(".")) && !slice_equal(topic, SLICE(".."));
+	return topic.size > 0 && topic.size <= 249 && !slice_equal(topic, SLICE(".")) &&
+	       !slice_equal(topic, SLICE(".."));
 }
 
 static void
@@ -47,11 +48,12 @@ inspect_upcast(struct inspection *in, uint32_t version, struct moon_event *rule)
 		for (; lua_next(L, -2); lua_pop(L, 1)) {
 			lua_Integer from = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
 			if (from < 1 || from >= (lua_Integer)version)
-				inspect_fail(in, "upcast", "upcast has functions from version 1 to %u, as [1] = function",
-					   version - 1);
+				inspect_fail(in, "upcast",
+					     "upcast has functions from version 1 to %u, as [1] = function",
+					     version - 1);
 			if (lua_type(L, -1) != LUA_TFUNCTION)
 				inspect_fail(in, "upcast", "upcast[%d] is a %s, not a function", (int)from,
-					   luaL_typename(L, -1));
+					     luaL_typename(L, -1));
 		}
 		inspect_enter(in, SLICE("upcast"));
 		for (uint32_t from = 1; from < version; from++) {
@@ -147,7 +149,8 @@ inspect_command(struct inspection *in, struct script_command *door, struct moon_
 	door->creates = inspect_flag(in, "creates");
 	door->anywhere = inspect_flag(in, "anywhere");
 	if (door->creates && door->anywhere)
-		inspect_fail(in, "anywhere", "'creates' wants the stream to be absent, 'anywhere' does not care: choose one");
+		inspect_fail(in, "anywhere",
+			     "'creates' wants the stream to be absent, 'anywhere' does not care: choose one");
 	door->summary = inspect_text(in, "summary");
 	rule->data = inspect_fields_schema(in, "data");
 	rule->reply = inspect_any_schema(in, "reply");
@@ -197,7 +200,10 @@ inspect_initial(struct inspection *in)
 	lua_pop(L, 1);
 }
 
-/* Does the text read meta.id, meta.position or meta.time anywhere? Only a hint: decisions notice it when it happens. */
+/*
+ * Does the text read meta.id, meta.position or meta.time anywhere? Only a hint: decisions notice it when it
+ * happens.
+ */
 static bool
 reads_meta(struct slice text)
 {
@@ -218,18 +224,20 @@ reads_meta(struct slice text)
 void
 inspect_aggregate(struct inspection *in)
 {
-	static const char *const fields[] = { "name", "state_version", "initial", "events", "commands", "summary", NULL };
+	static const char *const fields[] = {
+		"name", "state_version", "initial", "events", "commands", "summary", NULL
+	};
 	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
 	struct moon_aggregate *rules = &in->aggregate_rules[in->aggregate_count];
 	inspect_fields(in, fields);
 	door->name = inspect_text(in, "name");
 	if (!stream_word_ok(door->name))
 		inspect_fail(in, "name",
-			   "an aggregate's name is 1 to 63 lower-case letters, digits and _, a letter first");
+			     "an aggregate's name is 1 to 63 lower-case letters, digits and _, a letter first");
 	for (size_t i = 0; i < in->aggregate_count; i++)
 		if (slice_equal(in->aggregates[i].name, door->name))
 			inspect_fail(in, "name", "aggregate '%s' is also in %s", door->name.data,
-				   in->program->sources.items[in->aggregate_rules[i].source].path.data);
+				     in->program->sources.items[in->aggregate_rules[i].source].path.data);
 	rules->source = in->source;
 	door->state_version = (uint32_t)inspect_integer(in, "state_version", 1, 1000000, 1);
 	rules->initial = inspect_handler(in, "initial", true);

@@ -18,14 +18,16 @@ column_type(struct inspection *in, struct slice text)
 		struct slice name;
 		enum column_type type;
 	} types[] = {
-		{ SLICE("text"), COLUMN_TEXT },	      { SLICE("integer"), COLUMN_INTEGER }, { SLICE("real"), COLUMN_REAL },
-		{ SLICE("boolean"), COLUMN_BOOLEAN }, { SLICE("money"), COLUMN_MONEY },	    { SLICE("time"), COLUMN_TIME },
+		{ SLICE("text"), COLUMN_TEXT },   { SLICE("integer"), COLUMN_INTEGER },
+		{ SLICE("real"), COLUMN_REAL },   { SLICE("boolean"), COLUMN_BOOLEAN },
+		{ SLICE("money"), COLUMN_MONEY }, { SLICE("time"), COLUMN_TIME },
 		{ SLICE("json"), COLUMN_JSON },
 	};
 	for (size_t i = 0; i < countof(types); i++)
 		if (slice_equal(types[i].name, text))
 			return types[i].type;
-	inspect_fail(in, NULL, "unknown column type '%.*s' (text integer real boolean money time json)", SLICE_ARG(text));
+	inspect_fail(in, NULL, "unknown column type '%.*s' (text integer real boolean money time json)",
+		     SLICE_ARG(text));
 }
 
 /* The definition on top: "text?" or { type = "text", optional, max_length, currency }. */
@@ -80,8 +82,8 @@ inspect_columns(struct inspection *in, struct table *table)
 	struct column *columns = inspect_alloc(in, count, sizeof *columns);
 	for (size_t i = 0; i < count; i++) {
 		if (!inspect_name_ok(names[i], TABLE_NAME_MAX))
-			inspect_fail(in, names[i].data, "'%s' cannot be a column: letters, digits and _, a letter first",
-				   names[i].data);
+			inspect_fail(in, names[i].data,
+				     "'%s' cannot be a column: letters, digits and _, a letter first", names[i].data);
 		lua_getfield(L, -1, names[i].data);
 		inspect_enter(in, names[i]);
 		columns[i].name = names[i];
@@ -107,7 +109,7 @@ currency_columns(struct inspection *in, const struct table *table)
 		int at = find_column(table, columns[i].currency);
 		if (columns[i].currency.size > 0 && (at < 0 || columns[at].type != COLUMN_TEXT))
 			inspect_fail(in, columns[i].currency.data, "currency of %s: there is no text column '%s'",
-				   columns[i].name.data, columns[i].currency.data);
+				     columns[i].name.data, columns[i].currency.data);
 		if (at < 0)
 			at = find_column(table, SLICE("currency"));
 		if (at < 0)
@@ -181,7 +183,8 @@ inspect_key(struct inspection *in, struct table *table)
 	table->key.unique = true;
 	for (uint16_t i = 0; i < table->key.count; i++)
 		if (table->columns[table->key.columns[i]].optional)
-			inspect_fail(in, "key", "key: '%s' is optional", table->columns[table->key.columns[i]].name.data);
+			inspect_fail(in, "key", "key: '%s' is optional",
+				     table->columns[table->key.columns[i]].name.data);
 	lua_pop(in->L, 1);
 }
 
@@ -296,11 +299,11 @@ inspect_projection(struct inspection *in)
 	door->name = inspect_text(in, "name");
 	if (!stream_word_ok(door->name))
 		inspect_fail(in, "name",
-			   "a projection's name is 1 to 63 lower-case letters, digits and _, a letter first");
+			     "a projection's name is 1 to 63 lower-case letters, digits and _, a letter first");
 	for (size_t i = 0; i < in->projection_count; i++)
 		if (slice_equal(in->projections[i].name, door->name))
 			inspect_fail(in, "name", "projection '%s' is also in %s", door->name.data,
-				   in->program->sources.items[in->projection_rules[i].source].path.data);
+				     in->program->sources.items[in->projection_rules[i].source].path.data);
 	rules->source = in->source;
 	inspect_push(in, "on", LUA_TTABLE);
 	const struct slice *keys = inspect_keys(in, &count);

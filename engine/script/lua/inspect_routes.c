@@ -125,7 +125,7 @@ inspect_segment(struct inspection *in, struct slice path, struct slice segment, 
 	for (size_t i = 0; i < segment.size; i++)
 		if (!segment_byte(segment.data[i]))
 			inspect_fail(in, path.data, "path \"%s\": the character '%c' is not allowed", path.data,
-				   segment.data[i]);
+				     segment.data[i]);
 }
 
 /* Checks the path's grammar; gives its parameters. */
@@ -146,7 +146,7 @@ inspect_path(struct inspection *in, struct slice path, struct slice params[ROUTE
 		for (size_t i = 0; i < count && param.size > 0; i++)
 			if (slice_equal(params[i], param))
 				inspect_fail(in, path.data, "path \"%s\": '{%.*s}' is there twice", path.data,
-					   SLICE_ARG(param));
+					     SLICE_ARG(param));
 		if (param.size > 0)
 			params[count++] = inspect_keep(in, param);
 		rest = slash != NULL ? slice_from(slash + 1, rest.size - size - 1) : SLICE_NONE;
@@ -196,7 +196,7 @@ target_command(struct inspection *in, struct script_route *route, struct slice t
 	int number = script_find_command(&in->aggregates[route->aggregate], command);
 	if (number < 0)
 		inspect_fail(in, text.data, "aggregate '%s' has no command '%s'",
-			   in->aggregates[route->aggregate].name.data, command.data);
+			     in->aggregates[route->aggregate].name.data, command.data);
 	route->command = (uint16_t)number;
 }
 
@@ -248,7 +248,8 @@ inspect_target(struct inspection *in, struct script_route *route)
 static void
 inspect_id(struct inspection *in, struct script_route *route, const struct slice *params, size_t count)
 {
-	bool of_stream = route->target == TARGET_COMMAND || route->target == TARGET_STATE || route->target == TARGET_HISTORY;
+	bool of_stream =
+		route->target == TARGET_COMMAND || route->target == TARGET_STATE || route->target == TARGET_HISTORY;
 	for (size_t i = 0; i < count && of_stream; i++)
 		if (slice_equal(params[i], SLICE("id")))
 			route->id_param = params[i];
@@ -260,9 +261,10 @@ inspect_id(struct inspection *in, struct script_route *route, const struct slice
 	else if (route->target == TARGET_QUERY)
 		known = in->query_rules[route->query].params;
 	for (size_t i = 0; i < count; i++)
-		if (!slice_equal(params[i], route->id_param) && (known == NULL || schema_member(known, params[i]) == NULL))
+		if (!slice_equal(params[i], route->id_param) &&
+		    (known == NULL || schema_member(known, params[i]) == NULL))
 			inspect_fail(in, route->path.data, "path \"%s\": nothing takes the parameter '{%s}'",
-				   route->path.data, params[i].data);
+				     route->path.data, params[i].data);
 }
 
 static void
@@ -273,17 +275,21 @@ inspect_method(struct inspection *in, struct script_route *route)
 	for (size_t i = 0; i < countof(methods); i++)
 		known |= slice_equal(route->method, slice_text(methods[i]));
 	if (!known)
-		inspect_fail(in, route->method.data, "a route is { \"METHOD\", \"/path\", ... }: GET POST PUT DELETE PATCH");
-	if ((route->target == TARGET_COMMAND) == slice_equal(route->method, SLICE("GET")) && route->target != TARGET_QUERY)
-		inspect_fail(in, route->method.data, route->target == TARGET_COMMAND ?
-			   "a command changes things: its method cannot be GET" : "what only reads has the method GET");
+		inspect_fail(in, route->method.data,
+			     "a route is { \"METHOD\", \"/path\", ... }: GET POST PUT DELETE PATCH");
+	if ((route->target == TARGET_COMMAND) == slice_equal(route->method, SLICE("GET")) &&
+	    route->target != TARGET_QUERY)
+		inspect_fail(in, route->method.data,
+			     route->target == TARGET_COMMAND ? "a command changes things: its method cannot be GET"
+							     : "what only reads has the method GET");
 }
 
 static void
 inspect_route(struct inspection *in)
 {
-	static const char *const fields[] = { "command", "query",  "state",	   "history",	   "health",  "text", "status",
-					      "reply",	 "returns", "content_type", "location", "summary", NULL };
+	static const char *const fields[] = { "command",  "query",   "state", "history", "health",
+					      "text",     "status",  "reply", "returns", "content_type",
+					      "location", "summary", NULL };
 	struct script_route *route = &in->routes[in->route_count];
 	struct moon_route *rule = &in->route_rules[in->route_count];
 	struct slice params[ROUTE_SLOTS_MAX];
@@ -321,7 +327,7 @@ inspect_route(struct inspection *in)
 	for (size_t i = 0; i < in->route_count; i++)
 		if (slice_equal(in->routes[i].method, route->method) && same_path(in->routes[i].path, route->path))
 			inspect_fail(in, route->path.data, "%s \"%s\" is there twice", route->method.data,
-				   route->path.data);
+				     route->path.data);
 	in->route_count++;
 }
 

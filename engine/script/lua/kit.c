@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: a spec sees what production does: `core`, the table that lua/moonlog/kit.lua stands on, only hands JSON texts to
- * the door of scripts and its answers back. Time, ids and chance are fixed, so a spec gives the same each time.
+ * Promises: a spec sees what production does: `core`, the table that lua/moonlog/kit.lua stands on, only hands
+ * JSON texts to the door of scripts and its answers back. Time, ids and chance are fixed, so a spec gives the
+ * same each time.
  *
  * The specs' state is a stock Lua state of its own: nothing of it reaches the sandbox, and its errors are its own.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `moonlog test`: busted inside our process, specs in a Lua state with all libraries, the rules under test through the
- * very room that serves them.
+ * `moonlog test`: busted inside our process, specs in a Lua state with all libraries, the rules under test
+ * through the very room that serves them.
  */
 #ifndef MOONLOG_SCRIPT_LUA_KIT_H
 #define MOONLOG_SCRIPT_LUA_KIT_H
@@ -23,15 +23,17 @@ struct kit_options {
 	const struct kit_folder *folders;
 	size_t folder_count;
 	/* Empty rows for a domain's tables; each is closed again by rows_close. */
-	int (*rows_open)(void *self, const struct table *tables, size_t count, struct kit_rows *rows, struct fault *fault);
+	int (*rows_open)(void *self, const struct table *tables, size_t count, struct kit_rows *rows,
+			 struct fault *fault);
 	void (*rows_close)(void *self, struct kit_rows *rows);
 	void *self;
 };
 
 /*
- * Runs the specs of all folders; argv holds busted's options and, instead of the folders' spec/, files to run. Output goes
- * to stdout (one line a failure, then "N passed, N failed"; -o junit for machines), trouble to stderr. Gives 0 when all
- * passed, 1 when some failed, 2 when they could not be run (rules that do not load, busted missing).
+ * Runs the specs of all folders; argv holds busted's options and, instead of the folders' spec/, files to run.
+ * Output goes to stdout (one line a failure, then "N passed, N failed"; -o junit for machines), trouble to
+ * stderr. Gives 0 when all passed, 1 when some failed, 2 when they could not be run (rules that do not load,
+ * busted missing).
  */
 int moon_run_specs(int argc, char **argv, const struct kit_options *options);
 

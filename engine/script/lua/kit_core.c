@@ -3,21 +3,22 @@
  * `core` for specs: decide, state, project and query over the door, with events given as JSON. Events of the newest
  * version are checked against their schema first, so that a spec cannot start from a past that never was.
  *
- * Errors of a spec (unknown names, bad events) are raised in the specs' state; what the rules do comes back as a table.
+ * Errors of a spec (unknown names, bad events) are raised in the specs' state; what the rules do comes back as
+ * a table.
  */
 #include "script/lua/kit_core.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
 
-static struct kit *
+struct kit *
 kit_of(lua_State *L)
 {
 	return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-static struct slice
-field_text(lua_State *L, int table, const char *field)
+struct slice
+kit_field_text(lua_State *L, int table, const char *field)
 {
 	struct slice text = SLICE_NONE;
 	if (lua_getfield(L, table, field) == LUA_TSTRING)
@@ -26,8 +27,8 @@ field_text(lua_State *L, int table, const char *field)
 	return text;
 }
 
-static struct kit_domain *
-domain_named(lua_State *L, struct slice name)
+struct kit_domain *
+kit_domain_named(lua_State *L, struct slice name)
 {
 	struct kit *kit = kit_of(L);
 	for (size_t i = 0; i < kit->domain_count; i++)
@@ -37,31 +38,31 @@ domain_named(lua_State *L, struct slice name)
 	return NULL;
 }
 
-static void
-set_text(lua_State *L, const char *field, struct slice text)
+void
+kit_set_text(lua_State *L, const char *field, struct slice text)
 {
 	lua_pushlstring(L, text.data != NULL ? text.data : "", text.size);
 	lua_setfield(L, -2, field);
 }
 
 /* A result that says what failed. */
-static int
-give_fault(lua_State *L, const struct fault *fault)
+int
+kit_give_fault(lua_State *L, const struct fault *fault)
 {
 	lua_newtable(L);
 	bool refused = fault->class == FAULT_INPUT && fault->native >= 400;
-	set_text(L, "kind", refused ? SLICE("refused") : SLICE("error"));
-	set_text(L, "code", slice_text(fault->code));
-	set_text(L, "message", slice_text(fault->text));
-	set_text(L, "class", slice_text(fault_class_name(fault->class)));
+	kit_set_text(L, "kind", refused ? SLICE("refused") : SLICE("error"));
+	kit_set_text(L, "code", slice_text(fault->code));
+	kit_set_text(L, "message", slice_text(fault->text));
+	kit_set_text(L, "class", slice_text(fault_class_name(fault->class)));
 	return 1;
 }
 
-static int64_t
-read_time(lua_State *L, int table)
+int64_t
+kit_read_time(lua_State *L, int table)
 {
 	int64_t time_us = 0;
-	struct slice text = field_text(L, table, "at");
+	struct slice text = kit_field_text(L, table, "at");
 	if (text.data != NULL && clock_parse(text.data, &time_us) != 0)
 		luaL_error(L, "'%s' is no time: write \"2026-01-01T00:00:00Z\"", text.data);
 	return time_us;
@@ -69,12 +70,7 @@ read_time(lua_State *L, int table)
 
 /* ---- events ---- */
 
-struct past {
-	struct recorded_entry *entries;
-	size_t count;
-};
-
-struct event_check {
+struct schema_check {
 	struct moon_machine *machine;
 	uint16_t aggregate;
 	uint16_t event;
@@ -82,9 +78,9 @@ struct event_check {
 };
 
 static int
-event_check_body(lua_State *L)
+schema_check_body(lua_State *L)
 {
-	const struct event_check *check = vm_request(L);
+	const struct schema_check *check = vm_request(L);
 	const struct moon_program *program = check->machine->program;
 	const struct schema_context context = { .mode = SCHEMA_STORED, .currency = program->currency };
 	struct schema_trouble trouble;
@@ -115,13 +111,13 @@ aggregate_of(const struct kit_domain *domain, struct slice stream, struct slice 
 }
 
 static void
-read_event(lua_State *L, const struct kit_domain *domain, struct past *past, int64_t time_us)
+read_event(lua_State *L, const struct kit_domain *domain, struct kit_past *past, int64_t time_us)
 {
 	struct kit *kit = kit_of(L);
 	struct recorded_entry *entry = &past->entries[past->count];
 	const struct moon_program *program = container_of(domain->program, struct moon_program, door);
 	int at = lua_gettop(L);
-	struct slice type = field_text(L, at, "type"), stream = field_text(L, at, "stream");
+	struct slice type = kit_field_text(L, at, "type"), stream = kit_field_text(L, at, "stream");
 	lua_getfield(L, at, "schema");
 	uint32_t version = (uint32_t)lua_tointeger(L, -1);
 	lua_pop(L, 1);
@@ -132,9 +128,15 @@ read_event(lua_State *L, const struct kit_domain *domain, struct past *past, int
 		stream = arena_format(&kit->arena, "%s.%s/1", domain->program->domain.data,
 				      domain->program->aggregates[aggregate].name.data);
 	int event = moon_event_find(program, (uint16_t)aggregate, type);
-	*entry = (struct recorded_entry){ .kind = ENTRY_EVENT, .position = past->count + 1, .commit_size = 1,
-					  .stream = stream, .version = 1, .type = type, .schema_version = version,
-					  .recorded_at_us = time_us, .data = field_text(L, at, "data") };
+	*entry = (struct recorded_entry){ .kind = ENTRY_EVENT,
+					  .position = past->count + 1,
+					  .commit_size = 1,
+					  .stream = stream,
+					  .version = 1,
+					  .type = type,
+					  .schema_version = version,
+					  .recorded_at_us = time_us,
+					  .data = kit_field_text(L, at, "data") };
 	entry->commit_first = entry->position;
 	const uint8_t bytes[16] = { [15] = (uint8_t)entry->position, [14] = (uint8_t)(entry->position >> 8) };
 	entry->id = id_v4(bytes);
@@ -145,19 +147,19 @@ read_event(lua_State *L, const struct kit_domain *domain, struct past *past, int
 		entry->schema_version = event >= 0 ? domain->program->aggregates[aggregate].events[event].version : 1;
 	if (event < 0 || entry->schema_version != domain->program->aggregates[aggregate].events[event].version)
 		return; /* the fold says what it thinks of it */
-	struct event_check check = { container_of(domain->machine, struct moon_machine, door), (uint16_t)aggregate,
-				     (uint16_t)event, entry->data };
+	struct schema_check check = { container_of(domain->machine, struct moon_machine, door), (uint16_t)aggregate,
+				      (uint16_t)event, entry->data };
 	struct fault fault;
-	if (moon_protect(check.machine, event_check_body, &check, &fault) != 0)
+	if (moon_protect(check.machine, schema_check_body, &check, &fault) != 0)
 		luaL_error(L, "given event %d, %s: %s", (int)past->count, type.data, fault.text);
 }
 
 /* The list in field `events` of the table at 1; it stays on the stack. */
-static struct past
-read_past(lua_State *L, const struct kit_domain *domain)
+struct kit_past
+kit_read_past(lua_State *L, const struct kit_domain *domain)
 {
-	struct past past = { NULL, 0 };
-	int64_t time_us = read_time(L, 1);
+	struct kit_past past = { NULL, 0 };
+	int64_t time_us = kit_read_time(L, 1);
 	lua_getfield(L, 1, "events");
 	size_t count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
 	past.entries = arena_zero(&kit_of(L)->arena, count + 1, sizeof *past.entries);
@@ -173,7 +175,7 @@ read_past(lua_State *L, const struct kit_domain *domain)
 
 struct streams {
 	const struct kit_domain *domain;
-	const struct past *past;
+	const struct kit_past *past;
 };
 
 /* State and version of a stream; state 0 when it has no event. */
@@ -216,19 +218,19 @@ push_entries(lua_State *L, const struct decided *decided)
 		struct slice stream = decided->streams[entry->stream].name;
 		const char *slash = memchr(stream.data, '/', stream.size);
 		lua_newtable(L);
-		set_text(L, "kind", entry->kind == ENTRY_EVENT ? SLICE("event") : SLICE("message"));
-		set_text(L, "type", entry->type);
-		set_text(L, "data", entry->data);
-		set_text(L, "topic", entry->topic);
-		set_text(L, "id", slice_from(slash + 1, (size_t)(stream.data + stream.size - slash) - 1));
+		kit_set_text(L, "kind", entry->kind == ENTRY_EVENT ? SLICE("event") : SLICE("message"));
+		kit_set_text(L, "type", entry->type);
+		kit_set_text(L, "data", entry->data);
+		kit_set_text(L, "topic", entry->topic);
+		kit_set_text(L, "id", slice_from(slash + 1, (size_t)(stream.data + stream.size - slash) - 1));
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "entries");
 	lua_newtable(L);
 	for (size_t i = 0; i < decided->reservation_count; i++) {
 		lua_newtable(L);
-		set_text(L, "name", decided->reservations[i].name);
-		set_text(L, "key", decided->reservations[i].key);
+		kit_set_text(L, "name", decided->reservations[i].name);
+		kit_set_text(L, "key", decided->reservations[i].key);
 		lua_pushboolean(L, decided->reservations[i].release);
 		lua_setfield(L, -2, "release");
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -240,9 +242,9 @@ static int
 give_refusal(lua_State *L, struct slice code, struct slice message)
 {
 	lua_newtable(L);
-	set_text(L, "kind", SLICE("refused"));
-	set_text(L, "code", code);
-	set_text(L, "message", message);
+	kit_set_text(L, "kind", SLICE("refused"));
+	kit_set_text(L, "code", code);
+	kit_set_text(L, "message", message);
 	const struct decided none = { 0 };
 	push_entries(L, &none);
 	return 1;
@@ -259,7 +261,7 @@ push_state(lua_State *L, const struct kit_domain *domain, uint16_t aggregate, sc
 		text = arena_copy(&kit_of(L)->arena, buf_slice(&out));
 	buf_fini(&out);
 	if (text.size > 0)
-		set_text(L, "state", text);
+		kit_set_text(L, "state", text);
 }
 
 static int
@@ -267,13 +269,13 @@ give_decided(lua_State *L, const struct kit_domain *domain, uint16_t aggregate, 
 {
 	bool accepted = decided->decision == DECISION_ACCEPTED;
 	lua_newtable(L);
-	set_text(L, "kind", accepted ? SLICE("accepted") : SLICE("refused"));
-	set_text(L, "code", decided->code);
-	set_text(L, "message", decided->message);
+	kit_set_text(L, "kind", accepted ? SLICE("accepted") : SLICE("refused"));
+	kit_set_text(L, "code", decided->code);
+	kit_set_text(L, "message", decided->message);
 	lua_pushinteger(L, decided->status);
 	lua_setfield(L, -2, "status");
 	if (decided->reply.size > 0)
-		set_text(L, "reply", decided->reply);
+		kit_set_text(L, "reply", decided->reply);
 	push_entries(L, decided);
 	push_state(L, domain, aggregate, decided->streams[0].state);
 	return 1;
@@ -294,22 +296,25 @@ core_decide(lua_State *L)
 	struct decided decided;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	arena_clear(&kit->arena);
-	const struct kit_domain *domain = domain_named(L, field_text(L, 1, "domain"));
-	int aggregate = script_find_aggregate(domain->program, field_text(L, 1, "aggregate"));
+	const struct kit_domain *domain = kit_domain_named(L, kit_field_text(L, 1, "domain"));
+	int aggregate = script_find_aggregate(domain->program, kit_field_text(L, 1, "aggregate"));
 	if (aggregate < 0)
 		return luaL_error(L, "no such aggregate");
 	const struct script_aggregate *rules = &domain->program->aggregates[aggregate];
-	int command = script_find_command(rules, field_text(L, 1, "command"));
+	int command = script_find_command(rules, kit_field_text(L, 1, "command"));
 	if (command < 0)
-		return luaL_error(L, "aggregate %s has no command '%s'", rules->name.data, field_text(L, 1, "command").data);
-	const struct past past = read_past(L, domain);
+		return luaL_error(L, "aggregate %s has no command '%s'", rules->name.data,
+				  kit_field_text(L, 1, "command").data);
+	const struct kit_past past = kit_read_past(L, domain);
 	struct streams streams = { domain, &past };
 	struct decide_request request = {
 		.aggregate = (uint16_t)aggregate,
 		.command = (uint16_t)command,
-		.id = field_text(L, 1, "id"),
-		.body = field_text(L, 1, "body"),
-		.context = { .now_us = read_time(L, 1), .seed = { 1, 2 }, .caller = field_text(L, 1, "caller") },
+		.id = kit_field_text(L, 1, "id"),
+		.body = kit_field_text(L, 1, "body"),
+		.context = { .now_us = kit_read_time(L, 1),
+			     .seed = { 1, 2 },
+			     .caller = kit_field_text(L, 1, "caller") },
 		.loader = { fold_stream, &streams },
 	};
 	if (fold_stream(&streams, request.aggregate, request.id, &request.state, &request.version, &fault) != 0)
@@ -318,14 +323,14 @@ core_decide(lua_State *L)
 	bool refused = rule->creates ? request.state != 0 : request.state == 0 && !rule->anywhere;
 	if (refused) {
 		script_state_release(domain->machine, request.state);
-		return rule->creates ? give_refusal(L, SLICE("stream_exists"), SLICE("the stream is there already")) :
-				       give_refusal(L, SLICE("no_such_stream"), SLICE("the stream is not there"));
+		return rule->creates ? give_refusal(L, SLICE("stream_exists"), SLICE("the stream is there already"))
+				     : give_refusal(L, SLICE("no_such_stream"), SLICE("the stream is not there"));
 	}
 	int result = script_decide(domain->machine, &request, &kit->arena, &decided, &fault);
 	if (result == 0)
 		give_decided(L, domain, request.aggregate, &decided);
 	else
-		give_fault(L, &fault);
+		kit_give_fault(L, &fault);
 	release_states(domain, &decided);
 	return 1;
 }
@@ -338,163 +343,20 @@ core_state(lua_State *L)
 	stream_version version;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	arena_clear(&kit_of(L)->arena);
-	const struct kit_domain *domain = domain_named(L, field_text(L, 1, "domain"));
-	int aggregate = script_find_aggregate(domain->program, field_text(L, 1, "aggregate"));
+	const struct kit_domain *domain = kit_domain_named(L, kit_field_text(L, 1, "domain"));
+	int aggregate = script_find_aggregate(domain->program, kit_field_text(L, 1, "aggregate"));
 	if (aggregate < 0)
 		return luaL_error(L, "no such aggregate");
-	const struct past past = read_past(L, domain);
+	const struct kit_past past = kit_read_past(L, domain);
 	struct streams streams = { domain, &past };
-	if (fold_stream(&streams, (uint16_t)aggregate, field_text(L, 1, "id"), &state, &version, &fault) != 0)
-		return give_fault(L, &fault);
+	if (fold_stream(&streams, (uint16_t)aggregate, kit_field_text(L, 1, "id"), &state, &version, &fault) != 0)
+		return kit_give_fault(L, &fault);
 	if (state == 0 && script_initial(domain->machine, (uint16_t)aggregate, &state, &fault) != 0)
-		return give_fault(L, &fault);
+		return kit_give_fault(L, &fault);
 	lua_newtable(L);
-	set_text(L, "kind", SLICE("accepted"));
+	kit_set_text(L, "kind", SLICE("accepted"));
 	push_state(L, domain, (uint16_t)aggregate, state);
 	script_state_release(domain->machine, state);
-	return 1;
-}
-
-/* ---- rows ---- */
-
-static void
-push_cell(lua_State *L, const struct column *column, const struct cell *cell)
-{
-	struct fault fault;
-	if (cell->kind == CELL_INTEGER && column->type == COLUMN_BOOLEAN)
-		lua_pushboolean(L, cell->integer != 0);
-	else if (cell->kind == CELL_INTEGER && column->type == COLUMN_REAL)
-		lua_pushnumber(L, (lua_Number)cell->integer);
-	else if (cell->kind == CELL_INTEGER)
-		lua_pushinteger(L, cell->integer);
-	else if (cell->kind == CELL_REAL)
-		lua_pushnumber(L, cell->real);
-	else if (cell->kind != CELL_TEXT ||
-		 (column->type == COLUMN_JSON && json_read(L, cell->text, NULL, &fault) != 0))
-		lua_pushnil(L);
-	else if (column->type != COLUMN_JSON)
-		lua_pushlstring(L, cell->text.data != NULL ? cell->text.data : "", cell->text.size);
-}
-
-/* All rows of a table as a list of tables. */
-static int
-push_rows(lua_State *L, const struct kit_rows *rows, const struct table *table, uint16_t number, struct fault *fault)
-{
-	struct row_query query = { .table = number, .limit = ROW_LIMIT_MAX };
-	struct row *found;
-	size_t count;
-	lua_Integer total = 0;
-	lua_newtable(L);
-	do {
-		if (rows->port->find(rows->port->self, &query, &kit_of(L)->arena, &found, &count, fault) != 0)
-			return -1;
-		for (size_t i = 0; i < count; i++) {
-			lua_createtable(L, 0, table->column_count);
-			for (uint16_t c = 0; c < table->column_count; c++) {
-				push_cell(L, &table->columns[c], &found[i].cells[c]);
-				lua_setfield(L, -2, table->columns[c].name.data);
-			}
-			lua_rawseti(L, -2, ++total);
-		}
-		query.offset += ROW_LIMIT_MAX;
-	} while (count == ROW_LIMIT_MAX);
-	return 0;
-}
-
-static int
-project_all(const struct kit_domain *domain, int only, const struct kit_rows *rows, const struct past *past,
-	    struct fault *fault)
-{
-	for (size_t i = 0; i < domain->program->projection_count; i++) {
-		size_t done;
-		if (only >= 0 && i != (size_t)only)
-			continue;
-		if (script_project(domain->machine, (uint16_t)i, rows->port, past->entries, past->count, &done, fault) != 0)
-			return fault_prefix(fault, "event %zu", done + 1);
-	}
-	return 0;
-}
-
-static int
-core_project(lua_State *L)
-{
-	struct kit *kit = kit_of(L);
-	struct fault fault;
-	struct kit_rows rows;
-	luaL_checktype(L, 1, LUA_TTABLE);
-	arena_clear(&kit->arena);
-	const struct kit_domain *domain = domain_named(L, field_text(L, 1, "domain"));
-	const struct script_program *program = domain->program;
-	int projection = script_find_projection(program, field_text(L, 1, "projection"));
-	if (projection < 0)
-		return luaL_error(L, "no such projection");
-	const struct past past = read_past(L, domain);
-	if (kit->options->rows_open(kit->options->self, program->tables, program->table_count, &rows, &fault) != 0)
-		return luaL_error(L, "%s", fault.text);
-	int result = project_all(domain, projection, &rows, &past, &fault);
-	lua_newtable(L);
-	set_text(L, "kind", SLICE("accepted"));
-	lua_newtable(L);
-	for (size_t i = 0; result == 0 && i < program->projections[projection].table_count; i++) {
-		uint16_t number = program->projections[projection].tables[i];
-		result = push_rows(L, &rows, &program->tables[number], number, &fault);
-		lua_setfield(L, -2, program->tables[number].name.data);
-	}
-	lua_setfield(L, -2, "tables");
-	kit->options->rows_close(kit->options->self, &rows);
-	return result == 0 ? 1 : give_fault(L, &fault);
-}
-
-/* ---- queries ---- */
-
-static struct script_param *
-read_params(lua_State *L, size_t *count)
-{
-	lua_getfield(L, 1, "params");
-	*count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
-	struct script_param *params = arena_zero(&kit_of(L)->arena, *count + 1, sizeof *params);
-	for (size_t i = 0; params != NULL && i < *count; i++) {
-		lua_rawgeti(L, -1, (lua_Integer)i + 1);
-		params[i] = (struct script_param){ field_text(L, lua_gettop(L), "name"),
-						   field_text(L, lua_gettop(L), "value") };
-		lua_pop(L, 1);
-	}
-	return params;
-}
-
-static int
-core_query(lua_State *L)
-{
-	struct kit *kit = kit_of(L);
-	struct fault fault;
-	struct kit_rows rows;
-	struct buf out;
-	luaL_checktype(L, 1, LUA_TTABLE);
-	arena_clear(&kit->arena);
-	const struct kit_domain *domain = domain_named(L, field_text(L, 1, "domain"));
-	const struct script_program *program = domain->program;
-	struct query_request request = { .context = { .now_us = read_time(L, 1), .seed = { 1, 2 } } };
-	int query = script_find_query(program, field_text(L, 1, "query"));
-	if (query < 0)
-		return luaL_error(L, "no such query");
-	const struct past past = read_past(L, domain);
-	request.query = (uint16_t)query;
-	request.params = read_params(L, &request.param_count);
-	if (kit->options->rows_open(kit->options->self, program->tables, program->table_count, &rows, &fault) != 0)
-		return luaL_error(L, "%s", fault.text);
-	buf_init(&out, (size_t)64 << 20);
-	request.rows = rows.port;
-	int result = project_all(domain, -1, &rows, &past, &fault);
-	if (result == 0)
-		result = script_query(domain->machine, &request, &out, &fault);
-	struct slice reply = arena_copy(&kit->arena, buf_slice(&out));
-	buf_fini(&out);
-	kit->options->rows_close(kit->options->self, &rows);
-	if (result != 0)
-		return give_fault(L, &fault);
-	lua_newtable(L);
-	set_text(L, "kind", SLICE("accepted"));
-	set_text(L, "reply", reply);
 	return 1;
 }
 
@@ -557,10 +419,10 @@ core_has(lua_State *L)
 	domain.data = luaL_checklstring(L, 1, &domain.size);
 	const char *kind = luaL_checkstring(L, 2);
 	name.data = luaL_checklstring(L, 3, &name.size);
-	const struct script_program *program = domain_named(L, domain)->program;
-	int found = strcmp(kind, "aggregate") == 0  ? script_find_aggregate(program, name) :
-		    strcmp(kind, "projection") == 0 ? script_find_projection(program, name) :
-						      script_find_query(program, name);
+	const struct script_program *program = kit_domain_named(L, domain)->program;
+	int found = strcmp(kind, "aggregate") == 0    ? script_find_aggregate(program, name)
+		    : strcmp(kind, "projection") == 0 ? script_find_projection(program, name)
+						      : script_find_query(program, name);
 	lua_pushboolean(L, found >= 0);
 	return 1;
 }
@@ -569,10 +431,11 @@ void
 kit_core_push(lua_State *L, struct kit *kit)
 {
 	static const luaL_Reg functions[] = {
-		{ "decide", core_decide },   { "state", core_state },	{ "project", core_project },
-		{ "query", core_query },     { "encode", core_encode }, { "decode", core_decode },
-		{ "is_array", core_is_array }, { "domains", core_domains }, { "has", core_has },
-		{ NULL, NULL },
+		{ "decide", core_decide },     { "state", core_state },
+		{ "project", kit_project },    { "query", kit_query },
+		{ "encode", core_encode },     { "decode", core_decode },
+		{ "is_array", core_is_array }, { "domains", core_domains },
+		{ "has", core_has },           { NULL, NULL },
 	};
 	luaL_newlibtable(L, functions);
 	lua_pushlightuserdata(L, kit);

@@ -22,7 +22,7 @@ struct kit {
 
 /* The files of lua/moonlog, built in. */
 struct kit_text {
-	const char *name; /* "kit", "output", "runner" */
+	const char *name; /* "kit", "output", "runner", "views" */
 	const unsigned char *bytes;
 	size_t size;
 };
@@ -30,5 +30,28 @@ extern const struct kit_text kit_texts[];
 extern const size_t kit_text_count;
 
 void kit_core_push(lua_State *L, struct kit *kit);
+
+/* ---- shared by the functions of `core`; each has the kit as upvalue 1 and a table of arguments at index 1 ---- */
+
+struct kit_past {
+	struct recorded_entry *entries;
+	size_t count;
+};
+
+struct kit *kit_of(lua_State *L);
+/* A text field of the table at `table`, kept alive by it; SLICE_NONE when absent. */
+struct slice kit_field_text(lua_State *L, int table, const char *field);
+struct kit_domain *kit_domain_named(lua_State *L, struct slice name);
+/* Sets a text field of the table on top. */
+void kit_set_text(lua_State *L, const char *field, struct slice text);
+/* Pushes a result that says what failed. Gives 1. */
+int kit_give_fault(lua_State *L, const struct fault *fault);
+/* The field `at`. */
+int64_t kit_read_time(lua_State *L, int table);
+/* The list in field `events`; it stays on the stack. */
+struct kit_past kit_read_past(lua_State *L, const struct kit_domain *domain);
+
+int kit_project(lua_State *L);
+int kit_query(lua_State *L);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: every file of a domain runs once, from the bytes that were given, in the sandbox; `require` finds files of
- * the same set only and only while files are loaded, so that what a fold depends on is known from the files alone.
+ * Promises: every file of a domain runs once, from the bytes that were given, in the sandbox; `require` finds
+ * files of the same set only and only while files are loaded, so that what a fold depends on is known from the
+ * files alone.
  *
  * A file that requires itself through others is refused with the chain. Which file required which is kept while a
  * program is built: the fold's hash is made of it.

@@ -3,9 +3,9 @@
  * Promises: a machine is a Lua state where a program's files have run once and every handler is reachable by number;
  * every entry from outside is protected and leaves a fault with the class, code and place that its cause deserves.
  *
- * Handlers are looked up once, by the path that the checks of load time wrote down: evaluating the same files gives the
- * same tables, and where it does not (a module that counts its evaluations, say) opening fails instead of calling
- * something else.
+ * Handlers are looked up once, by the path that the checks of load time wrote down: evaluating the same files
+ * gives the same tables, and where it does not (a module that counts its evaluations, say) opening fails
+ * instead of calling something else.
  */
 #include "script/lua/machine.h"
 
@@ -113,7 +113,10 @@ moon_fail_input(lua_State *L, const struct schema_trouble *trouble)
 	raise_text(L, machine, 0);
 }
 
-/* Is the error that left the state the one that moon_fail raised? A script may have caught that one and raised another. */
+/*
+ * Is the error that left the state the one that moon_fail raised? A script may have caught that one and raised
+ * another.
+ */
 static bool
 was_raised(const struct moon_machine *machine)
 {
@@ -232,7 +235,9 @@ moon_machine_new(struct moon_program *program, const struct script_options *opti
 	arena_init(&new->arena, (size_t)16 << 20);
 	buf_init(&new->scratch, (size_t)16 << 20);
 	const struct vm_limits limits = { .heap_bytes = options->heap_bytes };
-	const struct vm_host host = { .print = host_print, .source = host_source, .require = moon_require, .self = new };
+	const struct vm_host host = {
+		.print = host_print, .source = host_source, .require = moon_require, .self = new
+	};
 	if (vm_new(&limits, &host, NULL, &new->vm, fault) != 0)
 		goto out;
 	new->vm->owner = new;

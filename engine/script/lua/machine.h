@@ -34,7 +34,7 @@ struct moon_meta {
 struct moon_ctx {
 	bool active;
 	const struct script_context *context;
-	struct slice id;     /* of the stream; data NULL in queries */
+	struct slice id; /* of the stream; data NULL in queries */
 	struct slice stream;
 	stream_version version;
 	struct deciding *decision; /* NULL outside of handle */
@@ -52,26 +52,26 @@ struct moon_machine {
 	uint16_t require_stack[MACHINE_REQUIRE_DEPTH];
 	unsigned require_depth;
 	/* references into the registry */
-	int modules;       /* table: file index + 1 -> what the file returned */
-	int states;        /* table: script_state -> state */
+	int modules; /* table: file index + 1 -> what the file returned */
+	int states;  /* table: script_state -> state */
 	int settings;
 	int ctx_object;
 	int meta_object;
-	int *handlers;     /* [handler number] */
-	int *views;        /* [projection], then one for queries */
-	int *row_tables;   /* [table]: metatable of rows that were read */
+	int *handlers;   /* [handler number] */
+	int *views;      /* [projection], then one for queries */
+	int *row_tables; /* [table]: metatable of rows that were read */
 	/* the call that runs now */
 	struct moon_meta meta;
 	struct moon_ctx ctx;
 	const struct row_port *rows;
 	bool rows_writable;
-	struct arena arena;     /* of one row operation */
+	struct arena arena; /* of one row operation */
 	struct buf scratch;
-	struct fault hard;      /* of the row port: no pcall of a script may hide it */
-	struct fault raised;    /* what moon_fail last carried */
+	struct fault hard;   /* of the row port: no pcall of a script may hide it */
+	struct fault raised; /* what moon_fail last carried */
 	struct schema_trouble input;
 	bool has_input;
-	bool plain_replies;     /* the test kit: replies as the handler gave them */
+	bool plain_replies; /* the test kit: replies as the handler gave them */
 };
 
 static inline struct moon_machine *
@@ -82,7 +82,10 @@ moon_machine_of(lua_State *L)
 
 /* ---- machine.c ---- */
 
-/* A machine whose files have run; for a program still being built when `needs` is given. On failure *trouble tells more. */
+/*
+ * A machine whose files have run; for a program still being built when `needs` is given. On failure *trouble
+ * tells more.
+ */
 int moon_machine_new(struct moon_program *program, const struct script_options *options, bool *needs,
 		     struct moon_machine **machine, struct vm_trouble *trouble, struct fault *fault);
 void moon_machine_free(struct moon_machine *machine);
@@ -91,11 +94,11 @@ void moon_machine_bind(lua_State *L, struct moon_machine *machine);
 /* vm_protect, and the class and code that moon_fail carried. */
 int moon_protect(struct moon_machine *machine, lua_CFunction body, void *request, struct fault *fault);
 /*
- * Raises an error with class and code. `handler` names the rule at fault: its place goes before the text; with 0 it is the
- * place of the Lua line that called us, or none.
+ * Raises an error with class and code. `handler` names the rule at fault: its place goes before the text; with
+ * 0 it is the place of the Lua line that called us, or none.
  */
-_Noreturn void moon_fail(lua_State *L, uint32_t handler, enum fault_class class, const char *code, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+_Noreturn void moon_fail(lua_State *L, uint32_t handler, enum fault_class class, const char *code, const char *format,
+			 ...) __attribute__((format(printf, 5, 6)));
 /* The same with a fault as it is, e.g. what a loader or a row port gave. */
 _Noreturn void moon_fail_fault(lua_State *L, const struct fault *fault);
 /* Raises what a schema found in a person's input: INPUT, remembered for script_trouble. */
@@ -160,7 +163,10 @@ struct arena *moon_decision_arena(const struct deciding *decision);
 /* ---- view.c, rows.c, answer.c ---- */
 
 void moon_views_open(lua_State *L, struct moon_machine *machine);
-/* Cells of the Lua table at `index` for the table's columns; missing ones are UNSET, or with `whole` null or refused. */
+/*
+ * Cells of the Lua table at `index` for the table's columns; missing ones are UNSET, or with `whole` null or
+ * refused.
+ */
 struct cell *moon_row_read(lua_State *L, int index, uint16_t table, bool whole);
 /* A key: a table of exactly the key's columns, or the value itself where there is one column. */
 struct cell *moon_key_read(lua_State *L, int index, uint16_t table);

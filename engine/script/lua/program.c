@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: a program is made from a set of sources by running them once in a scratch state and checking what they
- * return; it keeps its own copy of the sources and nothing of the state, so it can be shared by threads. What is wrong
- * is named with file and line, and nothing is left behind.
+ * Promises: a program is made from a set of sources by running them once in a scratch state and checking what
+ * they return; it keeps its own copy of the sources and nothing of the state, so it can be shared by threads.
+ * What is wrong is named with file and line, and nothing is left behind.
  *
- * Order of the checks: settings (money needs the currency), aggregates, tables, queries, handlers of projections, routes:
- * each names only what was checked before it.
+ * Order of the checks: settings (money needs the currency), aggregates, tables, queries, handlers of
+ * projections, routes: each names only what was checked before it.
  */
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -262,8 +262,9 @@ copy_sources(struct moon_program *program, const struct source_set *sources, str
 	if (!whole)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for the sources of %.*s",
 				 SLICE_ARG(sources->domain));
-	program->sources = (struct source_set){ .domain = program->door.domain, .items = items, .count = sources->count,
-						.hash = sources->hash };
+	program->sources = (struct source_set){
+		.domain = program->door.domain, .items = items, .count = sources->count, .hash = sources->hash
+	};
 	return 0;
 }
 
@@ -280,7 +281,8 @@ inspect_sources(const struct source_set *sources, struct fault *fault)
 	for (size_t i = 0; i < sources->count; i++)
 		if (sources->items[i].bytes.size > 0 &&
 		    memchr(sources->items[i].bytes.data, '\0', sources->items[i].bytes.size) != NULL)
-			return fault_set(fault, FAULT_INPUT, "no_text", "%.*s: not a text", SLICE_ARG(sources->items[i].path));
+			return fault_set(fault, FAULT_INPUT, "no_text", "%.*s: not a text",
+					 SLICE_ARG(sources->items[i].path));
 	return 0;
 }
 
@@ -314,7 +316,7 @@ moon_load(const struct source_set *sources, const struct script_options *options
 	if (copy_sources(new, sources, fault) != 0)
 		goto out;
 	struct vm_trouble trouble = { 0 };
-	if (moon_machine_new(new, options, (bool *)(uintptr_t)new->needs, &scratch, &trouble, fault) != 0) {
+	if (moon_machine_new(new, options, (bool *)(uintptr_t) new->needs, &scratch, &trouble, fault) != 0) {
 		rules_fault(&trouble, fault);
 		goto out;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain as C values: what the checks of load time made of the authors' tables. Immutable after moon_load, shared by
- * all machines; everything lives in the program's arena. Handlers are numbers (from 1; 0 = none): each machine holds
- * the function of a number in its own state, found there by the handler's path in its file's table.
+ * A domain as C values: what the checks of load time made of the authors' tables. Immutable after moon_load,
+ * shared by all machines; everything lives in the program's arena. Handlers are numbers (from 1; 0 = none):
+ * each machine holds the function of a number in its own state, found there by the handler's path in its
+ * file's table.
  */
 #ifndef MOONLOG_SCRIPT_LUA_PROGRAM_H
 #define MOONLOG_SCRIPT_LUA_PROGRAM_H
@@ -66,15 +67,16 @@ struct moon_route {
 
 /* Beside the door's struct table: how rows leave. */
 struct moon_table {
-	const uint16_t *sorted;          /* column numbers in bytewise order of their names */
-	const uint16_t *currency_column; /* by column, for money: column number + 1 that names the currency; 0 = the setting */
+	const uint16_t *sorted; /* column numbers in bytewise order of their names */
+	const uint16_t
+		*currency_column; /* by column, for money: column number + 1 that names the currency; 0 = the setting */
 };
 
 struct moon_program {
 	struct script_program door;
 	struct arena arena;
-	struct source_set sources; /* a copy */
-	const bool *needs;         /* [a * sources.count + b]: file a requires file b, directly */
+	struct source_set sources;     /* a copy */
+	const bool *needs;             /* [a * sources.count + b]: file a requires file b, directly */
 	struct moon_handler *handlers; /* [1..handler_count] */
 	size_t handler_count;
 	const struct moon_aggregate *aggregates;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: a projection's handlers get the entries that they handle, in order, one protected call a batch; the count of
- * entries done is exact, so that the one at fault can be named, retried or skipped alone [I6].
+ * Promises: a projection's handlers get the entries that they handle, in order, one protected call a batch;
+ * the count of entries done is exact, so that the one at fault can be named, retried or skipped alone [I6].
  */
 #include <lauxlib.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: what readers ask of rules - queries over the views, states through a route's `reply`, events on the wire -
- * is answered in one protected call each, checked and encoded inside it. Nothing here changes a row or a state: what a
- * `reply` gets is a copy.
+ * Promises: what readers ask of rules - queries over the views, states through a route's `reply`, events on
+ * the wire - is answered in one protected call each, checked and encoded inside it. Nothing here changes a row
+ * or a state: what a `reply` gets is a copy.
  */
 #include <lauxlib.h>
 

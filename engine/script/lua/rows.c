@@ -16,8 +16,8 @@ static const char *
 type_name(enum column_type type)
 {
 	static const char *const names[] = {
-		[COLUMN_TEXT] = "text",	     [COLUMN_INTEGER] = "integer", [COLUMN_REAL] = "real",
-		[COLUMN_BOOLEAN] = "boolean", [COLUMN_MONEY] = "money",	   [COLUMN_TIME] = "time",
+		[COLUMN_TEXT] = "text",       [COLUMN_INTEGER] = "integer", [COLUMN_REAL] = "real",
+		[COLUMN_BOOLEAN] = "boolean", [COLUMN_MONEY] = "money",     [COLUMN_TIME] = "time",
 		[COLUMN_JSON] = "json",
 	};
 	return names[type];

@@ -132,8 +132,7 @@ encode_body(lua_State *L)
 	struct fault fault;
 	moon_state_push(L, call->machine, call->state);
 	if (json_write(L, -1, call->out, NULL, &fault) != 0) {
-		fault_prefix(&fault, "state of %s",
-			     call->machine->program->door.aggregates[call->aggregate].name.data);
+		fault_prefix(&fault, "state of %s", call->machine->program->door.aggregates[call->aggregate].name.data);
 		moon_fail_fault(L, &fault);
 	}
 	return 0;

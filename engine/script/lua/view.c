@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: `view` gives a script the tables it may touch and nothing else: a projection its own, for writing; a query
- * all of the domain, for reading. The rows of the call that runs now stand behind it; outside of a call it raises.
+ * Promises: `view` gives a script the tables it may touch and nothing else: a projection its own, for writing;
+ * a query all of the domain, for reading. The rows of the call that runs now stand behind it; outside of a
+ * call it raises.
  *
- * A fault of the view is raised in Lua with its own class. Only what a script may mend (INPUT: a duplicate, a bad value)
- * can be caught by its pcall; all others end the call, whatever the script does.
+ * A fault of the view is raised in Lua with its own class. Only what a script may mend (INPUT: a duplicate, a
+ * bad value) can be caught by its pcall; all others end the call, whatever the script does.
  */
 #include <lauxlib.h>
 
@@ -132,7 +133,8 @@ table_add(lua_State *L)
 	for (uint16_t i = 0; i < table->column_count; i++) {
 		enum column_type type = table->columns[i].type;
 		if (amounts.cells[i].kind != CELL_UNSET &&
-		    (amounts.cells[i].kind == CELL_TEXT || amounts.cells[i].kind == CELL_NULL || type == COLUMN_BOOLEAN))
+		    (amounts.cells[i].kind == CELL_TEXT || amounts.cells[i].kind == CELL_NULL ||
+		     type == COLUMN_BOOLEAN))
 			return luaL_error(L, "%s.%s is no number and cannot be added to", table->name.data,
 					  table->columns[i].name.data);
 	}
@@ -161,7 +163,7 @@ filter_operator(lua_State *L, int index, const char *column)
 	static const struct {
 		const char *text;
 		enum filter_op op;
-	} operators[] = { { "=", FILTER_EQ },  { "~=", FILTER_NE }, { "<", FILTER_LT },	    { "<=", FILTER_LE },
+	} operators[] = { { "=", FILTER_EQ }, { "~=", FILTER_NE }, { "<", FILTER_LT },         { "<=", FILTER_LE },
 			  { ">", FILTER_GT }, { ">=", FILTER_GE }, { "prefix", FILTER_PREFIX } };
 	const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "?";
 	for (size_t i = 0; i < countof(operators); i++)
@@ -283,7 +285,8 @@ bounded(lua_State *L, const char *name, lua_Integer least, lua_Integer most)
 	int exact = 0;
 	lua_Integer number = lua_tointegerx(L, -1, &exact);
 	if (!exact || number < least || number > most)
-		luaL_error(L, "%s: a whole number from %I to %I is wanted", name, (LUAI_UACINT)least, (LUAI_UACINT)most);
+		luaL_error(L, "%s: a whole number from %I to %I is wanted", name, (LUAI_UACINT)least,
+			   (LUAI_UACINT)most);
 	return (uint32_t)number;
 }
 
@@ -369,7 +372,8 @@ no_table(lua_State *L)
 static int
 no_method(lua_State *L)
 {
-	return luaL_error(L, "a view's table has no method '%s'", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
+	return luaL_error(L, "a view's table has no method '%s'",
+			  lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
 }
 
 static int
@@ -402,9 +406,15 @@ static void
 push_table(lua_State *L, uint16_t number)
 {
 	static const luaL_Reg methods[] = {
-		{ "get", table_get },	    { "put", table_put },	{ "insert", table_insert },
-		{ "update", table_update }, { "add", table_add },	{ "delete", table_delete },
-		{ "find", table_find },	    { "count", table_count },	{ "delete_where", table_delete_where },
+		{ "get", table_get },
+		{ "put", table_put },
+		{ "insert", table_insert },
+		{ "update", table_update },
+		{ "add", table_add },
+		{ "delete", table_delete },
+		{ "find", table_find },
+		{ "count", table_count },
+		{ "delete_where", table_delete_where },
 		{ NULL, NULL },
 	};
 	luaL_newlibtable(L, methods);

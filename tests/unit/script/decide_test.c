@@ -18,23 +18,28 @@ static const struct domain_file bank[] = {
 	  "            upcast = { [1] = function(data) data.currency = 'EUR'; return data end },\n"
 	  "            apply = function(state, data) state.balance = state.balance + data.amount; return state end,\n"
 	  "            publish = { topic = 'money' } },\n"
-	  "        Noted = { data = { at = 'time?' }, apply = function(state, data, meta) state.at = meta.time return state end,\n"
+	  "        Noted = { data = { at = 'time?' }, apply = function(state, data, meta) state.at = meta.time return "
+	  "state end,\n"
 	  "            publish = { topic = 'notes', map = function(data, meta, state)\n"
-	  "                return { { type = 'Note', data = { id = meta.stream_id, version = meta.version, at = state.at } },\n"
+	  "                return { { type = 'Note', data = { id = meta.stream_id, version = meta.version, at = "
+	  "state.at } },\n"
 	  "                         { type = 'More', key = 'k', headers = { a = 'b' } } } end } },\n"
 	  "    },\n"
 	  "    commands = {\n"
 	  "        Open = { creates = true, data = { owner = { type = 'string', max_length = 10 } },\n"
 	  "            handle = function(state, data, ctx)\n"
 	  "                ctx:reserve('owner', data.owner, { code = 'owner_taken', message = 'one each' })\n"
-	  "                return { { type = 'Opened', data = { owner = text.trim(data.owner), currency = ctx.settings.currency } } }\n"
+	  "                return { { type = 'Opened', data = { owner = text.trim(data.owner), currency = "
+	  "ctx.settings.currency } } }\n"
 	  "            end },\n"
 	  "        Deposit = { data = { amount = { type = 'money', minimum = 1 }, note = 'string?' },\n"
 	  "            reply = { balance = 'money' },\n"
 	  "            handle = function(state, data, ctx)\n"
-	  "                if state.status ~= 'active' then return nil, { code = 'inactive', message = 'not open', details = { id = ctx.id } } end\n"
+	  "                if state.status ~= 'active' then return nil, { code = 'inactive', message = 'not open', "
+	  "details = { id = ctx.id } } end\n"
 	  "                state.status = 'spoilt'\n"
-	  "                return { { type = 'Deposited', data = { amount = data.amount, currency = 'EUR', note = data.note } } },\n"
+	  "                return { { type = 'Deposited', data = { amount = data.amount, currency = 'EUR', note = "
+	  "data.note } } },\n"
 	  "                       { balance = state.balance + data.amount }\n"
 	  "            end },\n"
 	  "        Move = { data = { to = 'string', amount = 'money' },\n"
@@ -44,7 +49,8 @@ static const struct domain_file bank[] = {
 	  "                assert(ctx:load('account', data.to) == other)\n"
 	  "                other.state.balance = -1\n"
 	  "                return { { type = 'Deposited', data = { amount = -data.amount, currency = 'EUR' } },\n"
-	  "                         { type = 'Deposited', data = { amount = data.amount, currency = 'EUR' }, stream = other } }\n"
+	  "                         { type = 'Deposited', data = { amount = data.amount, currency = 'EUR' }, stream = "
+	  "other } }\n"
 	  "            end },\n"
 	  "        Note = { data = {}, handle = function(_, _, ctx) ctx:log('warn', 'noted by ' .. ctx.caller)\n"
 	  "            return { { type = 'Noted', data = { at = ctx:now() } } } end },\n"
@@ -54,14 +60,17 @@ static const struct domain_file bank[] = {
 	  "            if data.how == 'nothing' then return end\n"
 	  "            if data.how == 'map' then return { type = 'Opened' } end\n"
 	  "            if data.how == 'type' then return { { type = 'Unknown' } } end\n"
-	  "            if data.how == 'data' then return { { type = 'Deposited', data = { amount = 1.5, currency = 'EUR' } } } end\n"
+	  "            if data.how == 'data' then return { { type = 'Deposited', data = { amount = 1.5, currency = "
+	  "'EUR' } } } end\n"
 	  "            if data.how == 'field' then return { { type = 'Opened', dta = {} } } end\n"
-	  "            if data.how == 'many' then local t = {} for i = 1, 1001 do t[i] = { type = 'Noted' } end return t end\n"
+	  "            if data.how == 'many' then local t = {} for i = 1, 1001 do t[i] = { type = 'Noted' } end return "
+	  "t end\n"
 	  "            if data.how == 'status' then return nil, { code = 'x', status = 200 } end\n"
 	  "            if data.how == 'code' then return nil, { code = 'Not Snake' } end\n"
 	  "            if data.how == 'both' then return { { type = 'Noted' } }, nil, { code = 'failed_anyway' } end\n"
 	  "            if data.how == 'reply' then return {}, { f = print } end\n"
-	  "            if data.how == 'ids' then return {}, { a = ctx:uuid(), b = ctx:uuid(), c = ctx:random(1, 6), d = ctx:random() } end\n"
+	  "            if data.how == 'ids' then return {}, { a = ctx:uuid(), b = ctx:uuid(), c = ctx:random(1, 6), d "
+	  "= ctx:random() } end\n"
 	  "            if data.how == 'require' then require 'lib.text' end\n"
 	  "            return {} end },\n"
 	  "    },\n"
@@ -87,20 +96,27 @@ static const struct domain_file bank[] = {
 	{ "lib/text.lua", "return { trim = function(s) return (s:gsub('^%s+', '')) end }\n" },
 	{ "queries.lua",
 	  "return { queries = {\n"
-	  "  all = { run = function(view) return { rows = view.Balances:find {}, count = view.Balances:count() } end },\n"
+	  "  all = { run = function(view) return { rows = view.Balances:find {}, count = view.Balances:count() } end "
+	  "},\n"
 	  "  rich = { params = { least = 'money', owner = 'string?' }, run = function(view, params, ctx)\n"
-	  "      if params.least > 100000 then return nil, { code = 'nobody', message = 'none so rich', status = 404 } end\n"
-	  "      return view.Balances:find { where = { Balance = { '>=', params.least }, Owner = params.owner } } end },\n"
+	  "      if params.least > 100000 then return nil, { code = 'nobody', message = 'none so rich', status = 404 } "
+	  "end\n"
+	  "      return view.Balances:find { where = { Balance = { '>=', params.least }, Owner = params.owner } } end "
+	  "},\n"
 	  "  writes = { run = function(view) view.Balances:put { Id = 'x' } return {} end },\n"
-	  "  keeps = { run = function(view) return { a = view.Balances:get('a') or json.null, ok = pcall(function() return view.Nope end) } end },\n"
+	  "  keeps = { run = function(view) return { a = view.Balances:get('a') or json.null, ok = pcall(function() "
+	  "return view.Nope end) } end },\n"
 	  "} }\n" },
 	{ "reports.lua",
 	  "return { name = 'reports',\n"
-	  "  tables = { Balances = { key = { 'Id' }, columns = { Id = 'text', Owner = { type = 'text', max_length = 5 },\n"
-	  "      Balance = 'money', Currency = 'text', At = 'time?', More = 'json?' }, indexes = { { 'Owner', unique = true } } } },\n"
+	  "  tables = { Balances = { key = { 'Id' }, columns = { Id = 'text', Owner = { type = 'text', max_length = 5 "
+	  "},\n"
+	  "      Balance = 'money', Currency = 'text', At = 'time?', More = 'json?' }, indexes = { { 'Owner', unique = "
+	  "true } } } },\n"
 	  "  on = {\n"
 	  "    Opened = function(view, data, meta)\n"
-	  "        view.Balances:insert { Id = meta.stream_id, Owner = data.owner, Balance = 0, Currency = data.currency, More = { 1, 'x' } } end,\n"
+	  "        view.Balances:insert { Id = meta.stream_id, Owner = data.owner, Balance = 0, Currency = "
+	  "data.currency, More = { 1, 'x' } } end,\n"
 	  "    ['account.Deposited'] = function(view, data, meta)\n"
 	  "        view.Balances:add(meta.stream_id, { Balance = data.amount })\n"
 	  "        view.Balances:update({ Id = meta.stream_id }, { At = meta.time, Currency = data.currency }) end,\n"
@@ -167,8 +183,12 @@ TEST(money_is_exact_at_the_edge_and_integer_inside)
 {
 	struct decided out;
 	open_bank();
-	struct attempt deposit = { .command = "account.Deposit", .state = ACTIVE, .version = 3, .route = 2,
-				   .body = "{\"amount\": 5.25, \"expectedVersion\": 3}", .lift = true };
+	struct attempt deposit = { .command = "account.Deposit",
+				   .state = ACTIVE,
+				   .version = 3,
+				   .route = 2,
+				   .body = "{\"amount\": 5.25, \"expectedVersion\": 3}",
+				   .lift = true };
 	CHECK_INT(domain_decide(&d, &deposit, &out), 0);
 	CHECK_SLICE(out.entries[0].data, "{\"amount\":525,\"currency\":\"EUR\"}");
 	CHECK_SLICE(out.entries[0].topic, "money");
@@ -208,7 +228,9 @@ TEST(refuses)
 	CHECK_SLICE(out.details, "{\"id\":\"a\"}");
 	CHECK_INT(out.status, 422);
 	CHECK_INT(out.entry_count, 0);
-	const struct attempt both = { .command = "account.Fail", .body = "{\"how\":\"both\"}", .state = ACTIVE, .version = 1 };
+	const struct attempt both = {
+		.command = "account.Fail", .body = "{\"how\":\"both\"}", .state = ACTIVE, .version = 1
+	};
 	CHECK_INT(domain_decide(&d, &both, &out), 0);
 	CHECK_INT(out.decision, DECISION_REFUSED);
 	CHECK_SLICE(out.code, "failed_anyway");
@@ -223,8 +245,13 @@ TEST(several_streams)
 	d.others[0].id = "b", d.others[0].state = ACTIVE, d.others[0].version = 7;
 	d.others[1].id = "away", d.others[1].version = 1;
 	const struct script_param to = { SLICE("to"), SLICE("b") };
-	struct attempt move = { .command = "account.Move", .state = ACTIVE, .version = 2, .body = "{\"amount\":1}",
-				.params = &to, .param_count = 1, .route = 3 };
+	struct attempt move = { .command = "account.Move",
+				.state = ACTIVE,
+				.version = 2,
+				.body = "{\"amount\":1}",
+				.params = &to,
+				.param_count = 1,
+				.route = 3 };
 	CHECK(domain_decide(&d, &move, &out) == 0 || (fprintf(stderr, "%s\n", d.fault.text), 0));
 	CHECK_INT(out.stream_count, 2);
 	CHECK_SLICE(out.streams[1].name, "bank.account/b");
@@ -339,8 +366,9 @@ TEST(folds_recorded_events)
 	CHECK_INT(script_initial(d.machine, 0, &state, &d.fault), 0);
 	CHECK_INT(script_fold(d.machine, 0, state, entries, 4, &folded, &d.fault), 0);
 	CHECK_INT(folded, 4);
-	CHECK_SLICE(domain_state(&d, 0, state), "{\"at\":5000000,\"balance\":700,\"currency\":\"EUR\",\"owner\":\"ada\","
-						"\"status\":\"active\",\"tags\":[]}");
+	CHECK_SLICE(domain_state(&d, 0, state),
+		    "{\"at\":5000000,\"balance\":700,\"currency\":\"EUR\",\"owner\":\"ada\","
+		    "\"status\":\"active\",\"tags\":[]}");
 	entries[1].type = SLICE("Vanished");
 	CHECK_INT(script_fold(d.machine, 0, state, entries, 4, &folded, &d.fault), -1);
 	CHECK_INT(folded, 1);
@@ -363,7 +391,9 @@ query(const struct rows *rows, const char *name, const struct script_param *para
 	struct buf out;
 	buf_init(&out, 1 << 20);
 	const struct query_request request = { .query = (uint16_t)script_find_query(d.program, slice_text(name)),
-					       .params = params, .param_count = count, .rows = &rows->port };
+					       .params = params,
+					       .param_count = count,
+					       .rows = &rows->port };
 	int result = script_query(d.machine, &request, &out, &d.fault);
 	struct slice got = arena_copy(&d.arena, buf_slice(&out));
 	buf_fini(&out);
@@ -391,8 +421,10 @@ TEST(projects_and_queries)
 	/* columns in the order of their names: At Balance Currency Id More Owner */
 	CHECK_SLICE(rows_text(&rows, 0), "5000000|700|EUR|a|[1,\"x\"]|ada;-|0|JPY|b|[1,\"x\"]|bob;");
 	query(&rows, "all", NULL, 0,
-	      "{\"count\":2,\"rows\":[{\"At\":\"1970-01-01T00:00:05.000000Z\",\"Balance\":7.00,\"Currency\":\"EUR\",\"Id\":\"a\","
-	      "\"More\":[1,\"x\"],\"Owner\":\"ada\"},{\"Balance\":0,\"Currency\":\"JPY\",\"Id\":\"b\",\"More\":[1,\"x\"],"
+	      "{\"count\":2,\"rows\":[{\"At\":\"1970-01-01T00:00:05.000000Z\",\"Balance\":7.00,\"Currency\":\"EUR\","
+	      "\"Id\":\"a\","
+	      "\"More\":[1,\"x\"],\"Owner\":\"ada\"},{\"Balance\":0,\"Currency\":\"JPY\",\"Id\":\"b\",\"More\":[1,"
+	      "\"x\"],"
 	      "\"Owner\":\"bob\"}]}");
 	const struct script_param params[] = { { SLICE("least"), SLICE("1.00") }, { SLICE("owner"), SLICE("nobody") } };
 	query(&rows, "rich", params, 2, "[]");
@@ -435,7 +467,8 @@ TEST(states_and_events_on_the_wire)
 	CHECK_INT(script_show(d.machine, &show, &out, &d.fault), -1);
 	CHECK_TEXT(d.fault.code, "gone");
 	CHECK_INT(d.fault.native, 404);
-	struct recorded_entry entry = domain_entry("bank.account/a", 2, "Deposited", "{\"amount\":700,\"currency\":\"EUR\"}");
+	struct recorded_entry entry =
+		domain_entry("bank.account/a", 2, "Deposited", "{\"amount\":700,\"currency\":\"EUR\"}");
 	CHECK_INT(script_event_wire(d.machine, 0, &entry, &out, &d.fault), 0);
 	CHECK_SLICE(buf_slice(&out), "{\"amount\":7.00,\"currency\":\"EUR\"}");
 	buf_clear(&out);

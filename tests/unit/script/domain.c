@@ -79,7 +79,7 @@ domain_decide(struct domain *domain, const struct attempt *attempt, struct decid
 	};
 	must(aggregate >= 0 && command >= 0);
 	if (attempt->state != NULL && script_decode(domain->machine, request.aggregate, slice_text(attempt->state),
-						     &request.state, &domain->fault) != 0)
+						    &request.state, &domain->fault) != 0)
 		return -1;
 	return script_decide(domain->machine, &request, &domain->arena, decided, &domain->fault);
 }

@@ -30,14 +30,14 @@ void domain_close(struct domain *domain);
 
 /* One decision with a body; the state is given as JSON (NULL: no stream), the answer's state comes back encoded. */
 struct attempt {
-	const char *command;   /* "account.Open" */
-	const char *id;        /* NULL: "a" */
-	const char *state;     /* JSON, or NULL */
+	const char *command; /* "account.Open" */
+	const char *id;      /* NULL: "a" */
+	const char *state;   /* JSON, or NULL */
 	stream_version version;
 	const char *body;
 	const struct script_param *params;
 	size_t param_count;
-	int route;             /* number + 1; 0 = none */
+	int route; /* number + 1; 0 = none */
 	bool lift;
 };
 

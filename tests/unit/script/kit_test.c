@@ -36,15 +36,20 @@ rows_close(void *self, struct kit_rows *rows)
 static const struct source counter[] = {
 	{ .path = SLICE("counter.lua"),
 	  .bytes = SLICE("return { name = 'counter', initial = function() return { n = 0 } end,\n"
-			 "  events = { Added = { version = 2, data = { by = 'integer' }, upcast = { [1] = function(d) d.by = 1 return d end },\n"
+			 "  events = { Added = { version = 2, data = { by = 'integer' }, upcast = { [1] = function(d) "
+			 "d.by = 1 return d end },\n"
 			 "      apply = function(s, d) s.n = s.n + d.by return s end } },\n"
-			 "  commands = { Start = { creates = true, handle = function() return { { type = 'Added', data = { by = 0 } } }, { n = 0 } end },\n"
+			 "  commands = { Start = { creates = true, handle = function() return { { type = 'Added', data "
+			 "= { by = 0 } } }, { n = 0 } end },\n"
 			 "    Add = { data = { by = { type = 'integer', minimum = 1 } }, handle = function(s, d, ctx)\n"
 			 "      if s.n + d.by > 10 then return nil, { code = 'too_much' } end\n"
-			 "      return { { type = 'Added', data = { by = d.by } } }, { n = s.n + d.by, at = ctx:now(), who = ctx.caller } end } } }\n") },
+			 "      return { { type = 'Added', data = { by = d.by } } }, { n = s.n + d.by, at = ctx:now(), "
+			 "who = ctx.caller } end } } }\n") },
 	{ .path = SLICE("totals.lua"),
-	  .bytes = SLICE("return { name = 'totals', tables = { Totals = { key = { 'Id' }, columns = { Id = 'text', N = 'integer' } } },\n"
-			 "  on = { Added = function(view, data, meta) view.Totals:add(meta.stream_id, { N = data.by }) end } }\n") },
+	  .bytes = SLICE("return { name = 'totals', tables = { Totals = { key = { 'Id' }, columns = { Id = 'text', N = "
+			 "'integer' } } },\n"
+			 "  on = { Added = function(view, data, meta) view.Totals:add(meta.stream_id, { N = data.by }) "
+			 "end } }\n") },
 	{ .path = SLICE("queries.lua"),
 	  .bytes = SLICE("return { queries = { least = { params = { n = 'integer' }, run = function(view, p)\n"
 			 "  if p.n < 0 then return nil, { code = 'negative' } end\n"
@@ -56,7 +61,8 @@ static const char good_spec[] =
 	"  local counter = moonlog.aggregate 'demo.counter'\n"
 	"  local one = { type = 'Added', data = { by = 1 } }\n"
 	"  it('decides', function()\n"
-	"    counter:given { one }:when { type = 'Add', data = { by = 2 } }:expect { { type = 'Added', data = { by = 2 } } }\n"
+	"    counter:given { one }:when { type = 'Add', data = { by = 2 } }:expect { { type = 'Added', data = { by = 2 "
+	"} } }\n"
 	"      :expect_events { 'Added' }:expect_state { n = 3 }:expect_messages {}\n"
 	"      :when { type = 'Add', data = { by = 8 } }:expect_refusal 'too_much'\n"
 	"    counter:at '1970-01-01T00:00:02Z':given { one }:as 'ada':when { type = 'Add', json = '{\"by\":1}' }\n"
@@ -71,7 +77,8 @@ static const char good_spec[] =
 	"    assert.has_error(function() counter:given { { type = 'Added', data = {} } }:expect_state {} end)\n"
 	"  end)\n"
 	"  it('projects', function()\n"
-	"    moonlog.projection 'demo.totals':given { one, { type = 'Added', stream = 'demo.counter/b', data = { by = 5 } }, one }\n"
+	"    moonlog.projection 'demo.totals':given { one, { type = 'Added', stream = 'demo.counter/b', data = { by = "
+	"5 } }, one }\n"
 	"      :expect_rows('Totals', { { Id = 'b', N = 5 }, { Id = '1', N = 2 } }):expect_count('Totals', 2)\n"
 	"      :expect_row('Totals', { Id = 'b' }, { N = 5 }):expect_no_row('Totals', { Id = 'c' })\n"
 	"  end)\n"
@@ -122,8 +129,9 @@ run(const char *spec, int argc, char **argv, char *said, size_t size)
 	write_file(path, spec);
 	const struct source_set set = { .domain = SLICE("demo"), .items = counter, .count = countof(counter) };
 	const struct kit_folder one = { folder, &set };
-	const struct kit_options options = { .folders = &one, .folder_count = 1, .rows_open = rows_open,
-					     .rows_close = rows_close };
+	const struct kit_options options = {
+		.folders = &one, .folder_count = 1, .rows_open = rows_open, .rows_close = rows_close
+	};
 	snprintf(path, sizeof path, "%s/out", folder);
 	fflush(stdout);
 	int kept = dup(1);

@@ -5,13 +5,13 @@
 
 static struct domain d;
 
-#define GOOD_ACCOUNT                                                                                              \
-	"return { name = 'account', initial = function() return {} end,\n"                                        \
-	"  events = { Opened = { data = {}, apply = function(s) return s end } },\n"                              \
+#define GOOD_ACCOUNT                                                                                                   \
+	"return { name = 'account', initial = function() return {} end,\n"                                             \
+	"  events = { Opened = { data = {}, apply = function(s) return s end } },\n"                                   \
 	"  commands = { Open = { creates = true, handle = function() return {} end } } }\n"
 
-#define GOOD_REPORTS                                                                                              \
-	"return { name = 'reports', tables = { T = { key = { 'Id' }, columns = { Id = 'text' } } },\n"             \
+#define GOOD_REPORTS                                                                                                   \
+	"return { name = 'reports', tables = { T = { key = { 'Id' }, columns = { Id = 'text' } } },\n"                 \
 	"  on = { Opened = function() end } }\n"
 
 /* Loading one file beside a good account fails with a text that contains all of `wanted` (|-separated). */
@@ -51,15 +51,17 @@ TEST(files_run_in_the_sandbox)
 	refuses("bad.lua", "local a = 1", "bad.lua:1: the file returns nothing");
 	refuses("bad.lua", "return io", "bad.lua:1: unknown global 'io'");
 	refuses("bad.lua", "return require 'nowhere'", "bad.lua:1: module 'nowhere' not found");
-	refuses("bad.lua", "return require 'bad'", "bad.lua:1: files require each other in a circle: bad.lua requires bad.lua");
+	refuses("bad.lua", "return require 'bad'",
+		"bad.lua:1: files require each other in a circle: bad.lua requires bad.lua");
 	loads("other.lua", "return { x = 1, events = 'not an aggregate' }");
 	loads("lib/deep.lua", "return function() end");
 }
 
 TEST(memory_is_bounded)
 {
-	const struct domain_file files[] = { { "big.lua", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end" },
-					     { NULL, NULL } };
+	const struct domain_file files[] = {
+		{ "big.lua", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end" }, { NULL, NULL }
+	};
 	CHECK(domain_load(&d, files) != 0);
 	CHECK_TEXT(d.fault.code, "memory_limit");
 	domain_close(&d);
@@ -73,26 +75,35 @@ TEST(aggregates)
 		"account.lua:3: events.Opened: unknown field 'aply'|Opened = {|^");
 	refuses("account.lua", AGGREGATE("events = {\n  Opened = { data = {} } }"),
 		"account.lua:3: events.Opened: 'apply' is missing");
-	refuses("account.lua", AGGREGATE("events = {\n  Opened = { apply = 5 } }"), "account.lua:3: |'apply' is a number");
+	refuses("account.lua", AGGREGATE("events = {\n  Opened = { apply = 5 } }"),
+		"account.lua:3: |'apply' is a number");
 	refuses("account.lua", AGGREGATE("events = { ['bad name'] = { apply = function() end } }"), "cannot be a name");
-	refuses("account.lua", AGGREGATE("events = {},\ncommands = {\n  Open = { data = { x = 'mony' }, handle = function() end } }"),
+	refuses("account.lua",
+		AGGREGATE("events = {},\ncommands = {\n  Open = { data = { x = 'mony' }, handle = function() end } }"),
 		"account.lua:4: |commands.Open.data|mony");
 	refuses("account.lua", AGGREGATE("events = {}, commands = { Open = { data = {} } }"), "'handle' is missing");
 	refuses("account.lua", AGGREGATE("events = {}, commands = { Open = { creates = 1, handle = function() end } }"),
 		"'creates' is a number, not a boolean");
-	refuses("account.lua", AGGREGATE("events = {}, commands = { Open = { creates = true, anywhere = true, handle = function() end } }"),
+	refuses("account.lua",
+		AGGREGATE("events = {}, commands = { Open = { creates = true, anywhere = true, handle = function() end "
+			  "} }"),
 		"choose one");
-	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, publish = { topic = 'a b' } } }"), "topic");
+	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, publish = { topic = 'a b' } } }"),
+		"topic");
 	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, version = 0 } }"), "'version'");
-	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, upcast = { [1] = function() end } } }"),
+	refuses("account.lua",
+		AGGREGATE("events = { A = { apply = function() end, upcast = { [1] = function() end } } }"),
 		"upcast has functions");
-	refuses("account.lua", AGGREGATE("events = {}, state_version = 'x'"), "'state_version' is a string, not a number");
+	refuses("account.lua", AGGREGATE("events = {}, state_version = 'x'"),
+		"'state_version' is a string, not a number");
 	refuses("account.lua", AGGREGATE("events = {}, comands = {}"), "unknown field 'comands'");
 	refuses("account.lua", "return { name = 'account', events = {}, commands = {} }", "lacks 'initial'");
-	refuses("account.lua", "return { name = 'Account', events = {}, initial = function() return {} end }", "lower-case");
+	refuses("account.lua", "return { name = 'Account', events = {}, initial = function() return {} end }",
+		"lower-case");
 	refuses("account.lua", "return { name = 'account', events = {}, initial = function() return 5 end }",
 		"initial() gives a number");
-	refuses("account.lua", "return { name = 'account', events = {},\n initial = function() return { f = print } end }",
+	refuses("account.lua",
+		"return { name = 'account', events = {},\n initial = function() return { f = print } end }",
 		"account.lua:2: |cannot be a state: f");
 	refuses("account.lua", "return { name = 'account', events = {},\n initial = function() error('not now') end }",
 		"account.lua:2: not now");
@@ -101,22 +112,36 @@ TEST(aggregates)
 
 TEST(projections)
 {
-	refuses("r.lua", "return { name = 'r', tables = {}, on = { Nope = function() end } }", "r.lua:1: on: the domain has no event 'Nope'");
-	refuses("r.lua", "return { name = 'r', tables = {}, on = { ['account.Nope'] = function() end } }", "no event 'account.Nope'");
-	refuses("r.lua", "return { name = 'r', tables = {}, on = { ['shop.account.Opened'] = function() end } }", "another domain");
-	refuses("r.lua", "return { name = 'r', tables = {}, on = { Opened = function() end, ['account.Opened'] = function() end } }",
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { Nope = function() end } }",
+		"r.lua:1: on: the domain has no event 'Nope'");
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { ['account.Nope'] = function() end } }",
+		"no event 'account.Nope'");
+	refuses("r.lua", "return { name = 'r', tables = {}, on = { ['shop.account.Opened'] = function() end } }",
+		"another domain");
+	refuses("r.lua",
+		"return { name = 'r', tables = {}, on = { Opened = function() end, ['account.Opened'] = function() end "
+		"} }",
 		"account.Opened is handled twice");
 	refuses("r.lua", "return { name = 'r', tables = {}, on = { Opened = 1 } }", "'Opened' is a number");
 	refuses("r.lua", "return { name = 'r', on = {} }", "lacks 'tables'");
-	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { columns = { A = 'text' } } } }", "tables.T: 'key' is missing");
-	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'B' }, columns = { A = 'text' } } } }", "no column 'B'");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { columns = { A = 'text' } } } }",
+		"tables.T: 'key' is missing");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'B' }, columns = { A = 'text' } } } }",
+		"no column 'B'");
 	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'txt' } } } }",
 		"tables.T.columns.A: unknown column type 'txt'");
-	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text?' } } } }", "'A' is optional");
-	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'json' } } } }", "json column");
-	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text' }, indexes = { 'A' } } } }",
+	refuses("r.lua",
+		"return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text?' } } } }",
+		"'A' is optional");
+	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'json' } } } }",
+		"json column");
+	refuses("r.lua",
+		"return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text' }, indexes = { "
+		"'A' } } } }",
 		"an index is a list");
-	refuses("r.lua", "return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text', B = { type = 'money', currency = 'C' } } } } }",
+	refuses("r.lua",
+		"return { name = 'r', on = {}, tables = { T = { key = { 'A' }, columns = { A = 'text', B = { type = "
+		"'money', currency = 'C' } } } } }",
 		"no text column 'C'");
 	loads("r.lua", GOOD_REPORTS);
 }
@@ -124,8 +149,11 @@ TEST(projections)
 TEST(queries_and_settings)
 {
 	refuses("q.lua", "return { queries = { all = {} } }", "q.lua:1: queries.all: 'run' is missing");
-	refuses("q.lua", "return { queries = { all = { run = function() end, parms = {} } } }", "unknown field 'parms'");
-	refuses("q.lua", "return { queries = { all = { run = function() end, params = { n = { type = 'integer', minimum = 'x' } } } } }",
+	refuses("q.lua", "return { queries = { all = { run = function() end, parms = {} } } }",
+		"unknown field 'parms'");
+	refuses("q.lua",
+		"return { queries = { all = { run = function() end, params = { n = { type = 'integer', minimum = 'x' } "
+		"} } } }",
 		"queries.all.params");
 	refuses("q.lua", "return { settings = { f = print } }", "settings: f");
 	refuses("q.lua", "return { settings = { 1, 2 } }", "settings have names");
@@ -136,7 +164,8 @@ TEST(queries_and_settings)
 TEST(routes)
 {
 #define ROUTE(text) "return { routes = {\n" text "\n} }"
-	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'account.Close' }"), "d.lua:2: routes[1]: |no command 'Close'");
+	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'account.Close' }"),
+		"d.lua:2: routes[1]: |no command 'Close'");
 	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'accont.Open' }"), "no aggregate 'accont'");
 	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'Open' }"), "\"aggregate.Command\"");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', query = 'none' }"), "no query 'none'");
@@ -154,7 +183,8 @@ TEST(routes)
 	refuses("d.lua", ROUTE("{ 'GET', '/a/{b', health = true }"), "whole segment");
 	refuses("d.lua", ROUTE("{ 'GET', '/a/{b}', health = true }"), "nothing takes the parameter '{b}'");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true }, { 'GET', '/a', text = 'x' }"), "is there twice");
-	refuses("d.lua", ROUTE("{ 'GET', '/a/{id}', state = 'account' },\n{ 'GET', '/a/{id}', history = 'account' }"), "routes[2]|is there twice");
+	refuses("d.lua", ROUTE("{ 'GET', '/a/{id}', state = 'account' },\n{ 'GET', '/a/{id}', history = 'account' }"),
+		"routes[2]|is there twice");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true, status = 404 }"), "'status'");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true, reply = function() end }"), "'reply' shapes");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', heath = true }"), "unknown field 'heath'");

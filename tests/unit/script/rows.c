@@ -180,7 +180,8 @@ remove_where(void *self, uint16_t number, const struct filter *filters, size_t c
 	(void)fault;
 	*removed = 0;
 	for (size_t i = 0; i < rows->count; i++) {
-		if (rows->items[i].table == number && !rows->items[i].gone && passes(&rows->items[i].row, filters, count)) {
+		if (rows->items[i].table == number && !rows->items[i].gone &&
+		    passes(&rows->items[i].row, filters, count)) {
 			rows->items[i].gone = true;
 			(*removed)++;
 		}
@@ -253,7 +254,8 @@ rows_text(struct rows *rows, uint16_t table)
 			const struct cell *cell = &rows->items[i].row.cells[c];
 			const char *bar = c > 0 ? "|" : "";
 			if (cell->kind == CELL_TEXT)
-				text = arena_format(&rows->arena, "%.*s%s%.*s", SLICE_ARG(text), bar, SLICE_ARG(cell->text));
+				text = arena_format(&rows->arena, "%.*s%s%.*s", SLICE_ARG(text), bar,
+						    SLICE_ARG(cell->text));
 			else if (cell->kind == CELL_INTEGER)
 				text = arena_format(&rows->arena, "%.*s%s%lld", SLICE_ARG(text), bar,
 						    (long long)cell->integer);
