@@ -12,12 +12,12 @@
 #include "script/lua/json.h"
 #include "script/lua/vm.h"
 
-#define REQUIRE(condition)                                                                                        \
-	do {                                                                                                      \
-		if (!(condition)) {                                                                               \
-			fprintf(stderr, "json_fuzz: not so: %s (line %d)\n", #condition, __LINE__);               \
-			abort();                                                                                  \
-		}                                                                                                 \
+#define REQUIRE(condition)                                                                                             \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "json_fuzz: not so: %s (line %d)\n", #condition, __LINE__);                    \
+			abort();                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,7 +76,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifndef MOONLOG_LIBFUZZER
 
-#define SEED(text) { text, sizeof(text) - 1 }
+#define SEED(text)                                                                                                     \
+	{                                                                                                              \
+		text, sizeof(text) - 1                                                                                 \
+	}
 
 int
 main(int argc, char **argv)
@@ -84,7 +87,8 @@ main(int argc, char **argv)
 	static const struct mutate_seed seeds[] = {
 		SEED("{\"a\":1,\"b\":[1,2.5,-3e10,true,false,null],\"c\":{\"d\":\"e\"}}"),
 		SEED("\"\\u00e9\\ud83d\\ude00\\n\\\\\\\"\\/\xc3\xa9\xf0\x9f\x98\x80\""),
-		SEED("[0.1,0.30000000000000004,1e300,5e-324,123456.789,-0.0,0,9223372036854775807,-9223372036854775808]"),
+		SEED("[0.1,0.30000000000000004,1e300,5e-324,123456.789,-0.0,0,9223372036854775807,-"
+		     "9223372036854775808]"),
 		SEED("[[],{},[{}],[[[[[[1]]]]]]]"),
 		SEED("{\"b\":1,\"a\":2,\"\":3,\"aa\":4,\"a\\u0000\":5}"),
 		SEED(" \t\r\n{ \"x\" : [ 1 , 2 ] } "),

@@ -80,7 +80,8 @@ mutate_main(int argc, char **argv, const struct mutate_seed *seeds, size_t seed_
 			size_t size = first->size;
 			memcpy(input, first->data, size);
 			for (uint64_t n = mutate_random(&random) % 8; n > 0; n--)
-				size = mutate_once(input, size, marks, &seeds[mutate_random(&random) % seed_count], &random);
+				size = mutate_once(input, size, marks, &seeds[mutate_random(&random) % seed_count],
+						   &random);
 			one(input, size);
 		}
 		clock_gettime(CLOCK_MONOTONIC, &now);

@@ -11,12 +11,12 @@
 #include "script/lua/sandbox.h"
 #include "script/lua/vm.h"
 
-#define REQUIRE(condition)                                                                                        \
-	do {                                                                                                      \
-		if (!(condition)) {                                                                               \
-			fprintf(stderr, "pattern_fuzz: not so: %s (line %d)\n", #condition, __LINE__);            \
-			abort();                                                                                  \
-		}                                                                                                 \
+#define REQUIRE(condition)                                                                                             \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "pattern_fuzz: not so: %s (line %d)\n", #condition, __LINE__);                 \
+			abort();                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -127,8 +127,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lua_pushlightuserdata(stock, &theirs);
 	REQUIRE(lua_pcall(stock, 1, 0, 0) == LUA_OK);
 	if (ours.answer_size != theirs.answer_size || memcmp(ours.answer, theirs.answer, ours.answer_size) != 0) {
-		fprintf(stderr, "call %u subject <%.*s> pattern <%.*s> with <%.*s>\nours   %.*s\ntheirs %.*s\n", ours.pick % 10,
-			SLICE_ARG(ours.subject), SLICE_ARG(ours.pattern), SLICE_ARG(ours.replacement),
+		fprintf(stderr, "call %u subject <%.*s> pattern <%.*s> with <%.*s>\nours   %.*s\ntheirs %.*s\n",
+			ours.pick % 10, SLICE_ARG(ours.subject), SLICE_ARG(ours.pattern), SLICE_ARG(ours.replacement),
 			(int)ours.answer_size, ours.answer, (int)theirs.answer_size, theirs.answer);
 		abort();
 	}
@@ -137,7 +137,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifndef MOONLOG_LIBFUZZER
 
-#define SEED(text) { text, sizeof(text) - 1 }
+#define SEED(text)                                                                                                     \
+	{                                                                                                              \
+		text, sizeof(text) - 1                                                                                 \
+	}
 
 int
 main(int argc, char **argv)

@@ -6,9 +6,18 @@
 #include "script/lua/lib.h"
 #include "script/lua/sandbox.h"
 
-#define STOCK(library, name, usage, doc)         { library, name, SANDBOX_STOCK, NULL, usage, doc }
-#define OWN(library, name, function, usage, doc) { library, name, SANDBOX_OWN, function, usage, doc }
-#define VALUE(library, name, doc)                { library, name, SANDBOX_VALUE, NULL, NULL, doc }
+#define STOCK(library, name, usage, doc)                                                                               \
+	{                                                                                                              \
+		library, name, SANDBOX_STOCK, NULL, usage, doc                                                         \
+	}
+#define OWN(library, name, function, usage, doc)                                                                       \
+	{                                                                                                              \
+		library, name, SANDBOX_OWN, function, usage, doc                                                       \
+	}
+#define VALUE(library, name, doc)                                                                                      \
+	{                                                                                                              \
+		library, name, SANDBOX_VALUE, NULL, NULL, doc                                                          \
+	}
 
 static const struct sandbox_name names[] = {
 	VALUE("", "_VERSION", "The version of the language."),
@@ -22,7 +31,8 @@ static const struct sandbox_name names[] = {
 	STOCK("", "rawequal", "(a, b)", "Equality without metamethods."),
 	STOCK("", "rawget", "(table, key)", "Reads without metamethods."),
 	STOCK("", "rawlen", "(value)", "Length without metamethods."),
-	OWN("", "rawset", lib_rawset, "(table, key, value)", "Writes without metamethods; read-only tables are refused."),
+	OWN("", "rawset", lib_rawset, "(table, key, value)",
+	    "Writes without metamethods; read-only tables are refused."),
 	OWN("", "require", lib_require, "(name)", "A module of the domain's folder."),
 	STOCK("", "select", "(n, ...)", "The arguments from the n-th on, or their number for '#'."),
 	OWN("", "getmetatable", lib_getmetatable, "(value)", "The metatable of a table."),
@@ -75,14 +85,17 @@ static const struct sandbox_name names[] = {
 
 	OWN("money", "decimals", lib_money_decimals, "(currency)", "Decimals of a currency: 2 for EUR, 0 for JPY."),
 	OWN("money", "format", lib_money_format, "(minor, currency)", "50000, \"EUR\" -> \"500.00\"."),
-	OWN("money", "parse", lib_money_parse, "(text, currency)", "\"500.00\", \"EUR\" -> 50000; nil and why it is none."),
+	OWN("money", "parse", lib_money_parse, "(text, currency)",
+	    "\"500.00\", \"EUR\" -> 50000; nil and why it is none."),
 
 	STOCK("string", "byte", "(s [, i [, j]])", "The bytes of s from i to j."),
 	STOCK("string", "char", "(...)", "A string of these bytes."),
-	OWN("string", "find", lib_find, "(s, pattern [, init [, plain]])", "Where pattern first matches, and its captures."),
+	OWN("string", "find", lib_find, "(s, pattern [, init [, plain]])",
+	    "Where pattern first matches, and its captures."),
 	OWN("string", "format", lib_format, "(format, ...)", "As in C; %p is refused."),
 	OWN("string", "gmatch", lib_gmatch, "(s, pattern [, init])", "Walks all matches."),
-	OWN("string", "gsub", lib_gsub, "(s, pattern, replacement [, n])", "Replaces matches; also gives their number."),
+	OWN("string", "gsub", lib_gsub, "(s, pattern, replacement [, n])",
+	    "Replaces matches; also gives their number."),
 	STOCK("string", "len", "(s)", "Bytes of s."),
 	STOCK("string", "lower", "(s)", "ASCII letters in lower case."),
 	OWN("string", "match", lib_match, "(s, pattern [, init])", "The captures of the first match."),
@@ -102,7 +115,8 @@ static const struct sandbox_name names[] = {
 	OWN("table", "sort", lib_sort, "(list [, less])", "Sorts in place; equal elements keep their order."),
 	STOCK("table", "unpack", "(list [, i [, j]])", "The elements as results."),
 
-	OWN("time", "add", lib_time_add, "(time, amounts)", "Adds { days, hours, minutes, seconds, months, years ... }."),
+	OWN("time", "add", lib_time_add, "(time, amounts)",
+	    "Adds { days, hours, minutes, seconds, months, years ... }."),
 	OWN("time", "date", lib_time_date, "(time)", "{ year, month, day, hour, minute, second, microsecond } in UTC."),
 	OWN("time", "format", lib_time_format, "(time)", "ISO 8601 in UTC of integer microseconds."),
 	OWN("time", "parse", lib_time_parse, "(text)", "Integer microseconds of ISO 8601; nil and why it is none."),

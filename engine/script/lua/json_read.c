@@ -23,11 +23,12 @@ static const char null_value = 0;
 
 /* Bytes of a string that need no look: everything but quote, backslash, controls and the upper half. */
 static const bool plain[256] = {
-	[' '] = true, ['!'] = true,
+	[' '] = true,  ['!'] = true,
 #define ROW(n) [n] = true, [n + 1] = true, [n + 2] = true, [n + 3] = true
-	ROW(0x23), ROW(0x27), ROW(0x2b), ROW(0x2f), ROW(0x33), ROW(0x37), ROW(0x3b), ROW(0x3f), ROW(0x43), ROW(0x47),
-	ROW(0x4b), ROW(0x4f), ROW(0x53), ROW(0x57), [0x5b] = true, ROW(0x5d), ROW(0x61), ROW(0x65), ROW(0x69),
-	ROW(0x6d), ROW(0x71), ROW(0x75), ROW(0x79), [0x7d] = true, [0x7e] = true, [0x7f] = true,
+	ROW(0x23),     ROW(0x27),    ROW(0x2b),     ROW(0x2f),     ROW(0x33),     ROW(0x37), ROW(0x3b),
+	ROW(0x3f),     ROW(0x43),    ROW(0x47),     ROW(0x4b),     ROW(0x4f),     ROW(0x53), ROW(0x57),
+	[0x5b] = true, ROW(0x5d),    ROW(0x61),     ROW(0x65),     ROW(0x69),     ROW(0x6d), ROW(0x71),
+	ROW(0x75),     ROW(0x79),    [0x7d] = true, [0x7e] = true, [0x7f] = true,
 #undef ROW
 };
 
@@ -217,8 +218,8 @@ unescape_unicode(struct json_reader *reader, const char **at, const char *end, c
 	if (unit >= 0xdc00 && unit < 0xe000)
 		return json_reader_fail(reader, begin, "lone surrogate");
 	if (unit >= 0xd800 && unit < 0xdc00) {
-		if (end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u' || !hex4(*at + 2, end, &low) ||
-		    low < 0xdc00 || low >= 0xe000)
+		if (end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u' || !hex4(*at + 2, end, &low) || low < 0xdc00 ||
+		    low >= 0xe000)
 			return json_reader_fail(reader, begin, "lone surrogate");
 		*at += 6;
 		unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);

@@ -72,8 +72,9 @@ json_writer_fail(struct json_writer *writer, const struct json_place *place, con
 static void
 put_escape(struct buf *out, unsigned char c)
 {
-	static const char names[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
-				      ['"'] = '"',  ['\\'] = '\\' };
+	static const char names[] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'
+	};
 	static const char digits[] = "0123456789abcdef";
 	if (c < sizeof names && names[c] != '\0') {
 		char pair[2] = { '\\', names[c] };
@@ -302,8 +303,7 @@ write_many(struct json_writer *writer, int table, const struct json_member_write
 }
 
 bool
-json_writer_object(struct json_writer *writer, const struct json_member_writer *member,
-		   const struct json_place *place)
+json_writer_object(struct json_writer *writer, const struct json_member_writer *member, const struct json_place *place)
 {
 	lua_State *L = writer->L;
 	struct member members[MEMBERS_FEW];
@@ -426,6 +426,6 @@ json_write(lua_State *L, int index, struct buf *out, const struct json_limits *l
 				 out->cap_bytes);
 	out->size = writer.start;
 	out->failed = false;
-	return fault_set(fault, strcmp(writer.code, "json_limit") == 0 ? FAULT_LIMIT : FAULT_SCRIPT, writer.code, "%s%s%s",
-			 writer.path, writer.path[0] != '\0' ? ": " : "", writer.reason);
+	return fault_set(fault, strcmp(writer.code, "json_limit") == 0 ? FAULT_LIMIT : FAULT_SCRIPT, writer.code,
+			 "%s%s%s", writer.path, writer.path[0] != '\0' ? ": " : "", writer.reason);
 }

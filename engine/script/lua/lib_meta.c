@@ -17,9 +17,9 @@ static const char key_copy = 0;     /* in the original: its private copy */
 static const char key_original = 0; /* in the copy: the original */
 
 static const char *const allowed[] = {
-	"__index",  "__newindex", "__call", "__tostring", "__name", "__len",  "__eq",	   "__lt",    "__le",
-	"__concat", "__unm",	  "__add",  "__sub",	  "__mul",  "__div",  "__mod",	   "__pow",   "__idiv",
-	"__band",   "__bor",	  "__bxor", "__shl",	  "__shr",  "__bnot", "__close",   "__pairs", "__metatable",
+	"__index",  "__newindex", "__call", "__tostring", "__name", "__len",  "__eq",    "__lt",    "__le",
+	"__concat", "__unm",      "__add",  "__sub",      "__mul",  "__div",  "__mod",   "__pow",   "__idiv",
+	"__band",   "__bor",      "__bxor", "__shl",      "__shr",  "__bnot", "__close", "__pairs", "__metatable",
 };
 
 bool

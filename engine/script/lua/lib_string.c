@@ -232,8 +232,8 @@ lib_gsub(lua_State *L)
 	struct pattern state;
 	struct slice subject = check_slice(L, 1), pattern = check_slice(L, 2);
 	int type = lua_type(L, 3);
-	luaL_argexpected(L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TTABLE || type == LUA_TFUNCTION, 3,
-			 "string/function/table");
+	luaL_argexpected(L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TTABLE || type == LUA_TFUNCTION,
+			 3, "string/function/table");
 	lua_Integer limit = luaL_optinteger(L, 4, (lua_Integer)subject.size + 1), count = 0;
 	bool anchor = pattern.size > 0 && pattern.data[0] == '^', changed = false;
 	const char *at = subject.data, *stop = at + subject.size, *last = NULL;
@@ -309,7 +309,8 @@ lib_rep(lua_State *L)
 		return 1;
 	}
 	if ((lua_Unsigned)count > limit / unit)
-		vm_fail(L, FAULT_SCRIPT, "memory_limit", "string.rep: the result would be longer than %zu bytes", limit);
+		vm_fail(L, FAULT_SCRIPT, "memory_limit", "string.rep: the result would be longer than %zu bytes",
+			limit);
 	size_t size = unit * (size_t)count - between.size;
 	char *to = luaL_buffinitsize(L, &out, size);
 	while (count-- > 0) {

@@ -135,8 +135,8 @@ merge(struct sorting *sorting, uint32_t start, uint32_t middle, uint32_t end)
 {
 	uint32_t left = start, right = middle;
 	for (uint32_t at = start; at < end; at++) {
-		bool take_right = left >= middle ||
-				  (right < end && before(sorting, sorting->from[right], sorting->from[left]));
+		bool take_right =
+			left >= middle || (right < end && before(sorting, sorting->from[right], sorting->from[left]));
 		sorting->to[at] = sorting->from[take_right ? right++ : left++];
 	}
 	if (atomic_load_explicit(&sorting->vm->killed, memory_order_relaxed))

@@ -149,8 +149,8 @@ lib_time_add(lua_State *L)
 	static const struct {
 		const char *name;
 		int64_t size;
-	} units[] = { { "weeks", 7 * DAY },	    { "days", DAY },	   { "hours", 3600 * SECOND },
-		      { "minutes", 60 * SECOND },   { "seconds", SECOND }, { "milliseconds", 1000 },
+	} units[] = { { "weeks", 7 * DAY },       { "days", DAY },       { "hours", 3600 * SECOND },
+		      { "minutes", 60 * SECOND }, { "seconds", SECOND }, { "milliseconds", 1000 },
 		      { "microseconds", 1 } };
 	int64_t time = check_time(L, 1), sum;
 	luaL_checktype(L, 2, LUA_TTABLE);

@@ -124,8 +124,8 @@ open_stock(lua_State *L, int stock)
 	static const struct {
 		const char *name;
 		lua_CFunction open;
-	} libraries[] = { { "", luaopen_base },		{ "string", luaopen_string },	    { "table", luaopen_table },
-			  { "math", luaopen_math },	{ "utf8", luaopen_utf8 },	    { "coroutine", luaopen_coroutine } };
+	} libraries[] = { { "", luaopen_base },     { "string", luaopen_string }, { "table", luaopen_table },
+			  { "math", luaopen_math }, { "utf8", luaopen_utf8 },     { "coroutine", luaopen_coroutine } };
 	for (size_t i = 0; i < countof(libraries); i++) {
 		lua_pushcfunction(L, libraries[i].open);
 		lua_call(L, 0, 1);

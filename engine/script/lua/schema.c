@@ -39,8 +39,8 @@ refuse(struct compiler *compiler, const struct json_place *place, const char *re
 {
 	char path[160];
 	json_place_text(place, path, sizeof path);
-	fault_set(compiler->fault, FAULT_SCRIPT, "bad_schema", "%s%s%s: %s", compiler->where, path[0] != '\0' ? "." : "",
-		  path, reason);
+	fault_set(compiler->fault, FAULT_SCRIPT, "bad_schema", "%s%s%s: %s", compiler->where,
+		  path[0] != '\0' ? "." : "", path, reason);
 	return false;
 }
 
@@ -83,10 +83,10 @@ set_type(struct compiler *compiler, struct slice word, struct schema *node, cons
 		const char *name;
 		enum schema_type type;
 	} types[] = {
-		{ "any", SCHEMA_ANY },	       { "string", SCHEMA_STRING }, { "integer", SCHEMA_INTEGER },
-		{ "number", SCHEMA_NUMBER },   { "boolean", SCHEMA_BOOLEAN }, { "money", SCHEMA_MONEY },
-		{ "time", SCHEMA_TIME },       { "uuid", SCHEMA_UUID },	    { "object", SCHEMA_OBJECT },
-		{ "array", SCHEMA_ARRAY },     { "map", SCHEMA_MAP },
+		{ "any", SCHEMA_ANY },       { "string", SCHEMA_STRING },   { "integer", SCHEMA_INTEGER },
+		{ "number", SCHEMA_NUMBER }, { "boolean", SCHEMA_BOOLEAN }, { "money", SCHEMA_MONEY },
+		{ "time", SCHEMA_TIME },     { "uuid", SCHEMA_UUID },       { "object", SCHEMA_OBJECT },
+		{ "array", SCHEMA_ARRAY },   { "map", SCHEMA_MAP },
 	};
 	char name[64];
 	if (word.size > 0 && word.data[word.size - 1] == '?') {
@@ -107,9 +107,9 @@ static bool
 check_words(struct compiler *compiler, int index, const struct json_place *place)
 {
 	static const char *const words[] = {
-		"type",	   "optional", "enum",	     "array",	   "map",	 "fields",    "pattern",
-		"format",  "minimum",  "maximum",    "min",	   "max",	 "min_length", "max_length",
-		"min_items", "max_items", "default", "currency", "doc",	 "description", "example",
+		"type",      "optional",  "enum",    "array",    "map", "fields",      "pattern",
+		"format",    "minimum",   "maximum", "min",      "max", "min_length",  "max_length",
+		"min_items", "max_items", "default", "currency", "doc", "description", "example",
 	};
 	lua_State *L = compiler->L;
 	lua_pushnil(L);

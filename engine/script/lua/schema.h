@@ -52,14 +52,14 @@ struct schema {
 		int64_t integer; /* INTEGER, MONEY (minor units), TIME (us) */
 		double number;   /* NUMBER */
 	} minimum, maximum;
-	uint64_t length_min; /* characters of strings, elements of arrays and maps */
-	uint64_t length_max; /* UINT64_MAX: none */
-	struct slice pattern; /* a Lua pattern that must match somewhere; empty: none */
+	uint64_t length_min;   /* characters of strings, elements of arrays and maps */
+	uint64_t length_max;   /* UINT64_MAX: none */
+	struct slice pattern;  /* a Lua pattern that must match somewhere; empty: none */
 	struct slice currency; /* MONEY: name of the sibling field, "currency" unless said; or a code such as "EUR" */
 	struct slice preset;   /* default, as canonical stored bytes; empty: none */
 	const struct slice *choices; /* enum: texts, or integers as digits */
 	size_t choice_count;
-	const struct schema *element; /* ARRAY, MAP */
+	const struct schema *element;      /* ARRAY, MAP */
 	const struct schema_field *fields; /* OBJECT, sorted bytewise by name */
 	size_t field_count;
 };

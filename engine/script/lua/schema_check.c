@@ -34,10 +34,10 @@ const char *
 schema_wants(const struct schema *schema)
 {
 	static const char *const names[] = {
-		[SCHEMA_ANY] = "a value",	  [SCHEMA_STRING] = "a string", [SCHEMA_INTEGER] = "an integer",
-		[SCHEMA_NUMBER] = "a number",	  [SCHEMA_BOOLEAN] = "true or false",
-		[SCHEMA_MONEY] = "an amount",	  [SCHEMA_TIME] = "a time",	[SCHEMA_UUID] = "a UUID",
-		[SCHEMA_OBJECT] = "an object",	  [SCHEMA_ARRAY] = "an array",	[SCHEMA_MAP] = "an object",
+		[SCHEMA_ANY] = "a value",     [SCHEMA_STRING] = "a string",       [SCHEMA_INTEGER] = "an integer",
+		[SCHEMA_NUMBER] = "a number", [SCHEMA_BOOLEAN] = "true or false", [SCHEMA_MONEY] = "an amount",
+		[SCHEMA_TIME] = "a time",     [SCHEMA_UUID] = "a UUID",           [SCHEMA_OBJECT] = "an object",
+		[SCHEMA_ARRAY] = "an array",  [SCHEMA_MAP] = "an object",
 	};
 	return names[schema->type];
 }
@@ -49,8 +49,8 @@ refuse_choice(const struct schema *schema, struct schema_trouble *trouble)
 	schema_refuse(trouble, "bad_value", "must be one of ");
 	used = strlen(trouble->reason);
 	for (size_t i = 0; i < schema->choice_count && used + 4 < sizeof trouble->reason; i++) {
-		int wrote = snprintf(trouble->reason + used, sizeof trouble->reason - used, "%s%.*s",
-				     i > 0 ? ", " : "", SLICE_ARG(schema->choices[i]));
+		int wrote = snprintf(trouble->reason + used, sizeof trouble->reason - used, "%s%.*s", i > 0 ? ", " : "",
+				     SLICE_ARG(schema->choices[i]));
 		used += wrote > 0 ? (size_t)wrote : 0;
 	}
 	return false;

@@ -8,20 +8,10 @@
  * Fails: by the trouble; Lua errors are raised for memory only.
  */
 #include <lauxlib.h>
-#include <stdio.h>
 
-#include "base/clock.h"
-#include "script/lua/json_reader.h"
 #include "script/lua/json_writer.h"
-#include "script/lua/money.h"
 #include "script/lua/schema_check.h"
-
-struct input {
-	lua_State *L;
-	struct json_reader reader;
-	const struct schema_context *context;
-	struct schema_trouble *trouble;
-};
+#include "script/lua/schema_input.h"
 
 struct waiting_money {
 	const struct schema_field *field;
@@ -38,17 +28,11 @@ struct object {
 	size_t money_count;
 };
 
-static bool read_node(struct input *input, const struct schema *schema, const struct json_place *place);
-
-static struct slice
-domain_currency(const struct schema_context *context)
-{
-	return context->currency.size > 0 ? context->currency : SLICE("EUR");
-}
+static bool read_node(struct schema_input *input, const struct schema *schema, const struct json_place *place);
 
 /* Adds the place to a trouble whose code and reason are set. Gives false. */
 static bool
-placed(struct input *input, const struct json_place *place, const char *at)
+placed(struct schema_input *input, const struct json_place *place, const char *at)
 {
 	json_place_text(place, input->trouble->path, sizeof input->trouble->path);
 	input->trouble->offset = at != NULL ? at - input->reader.start : -1;
@@ -78,7 +62,7 @@ kind_here(const struct json_reader *reader)
 }
 
 static bool
-refuse_kind(struct input *input, const struct schema *schema, const struct json_place *place, const char *detail)
+refuse_kind(struct schema_input *input, const struct schema *schema, const struct json_place *place, const char *detail)
 {
 	schema_refuse(input->trouble, "bad_type", "%s%s expected, not %s", schema_wants(schema), detail,
 		      kind_here(&input->reader));
@@ -87,7 +71,7 @@ refuse_kind(struct input *input, const struct schema *schema, const struct json_
 
 /* The reader's own failure as a trouble. Gives false. */
 static bool
-reader_failed(struct input *input)
+reader_failed(struct schema_input *input)
 {
 	const struct json_reader *reader = &input->reader;
 	if (input->trouble->code[0] != '\0')
@@ -111,52 +95,8 @@ is_number_here(const struct json_reader *reader)
 	return reader->at < reader->end && (*reader->at == '-' || (*reader->at >= '0' && *reader->at <= '9'));
 }
 
-/* ---- texts that may come from JSON strings or from parameters ---- */
-
 static bool
-push_time(struct input *input, const struct schema *schema, struct slice text)
-{
-	char copy[64];
-	int64_t time;
-	bool fits = text.size < sizeof copy && memchr(text.data, '\0', text.size) == NULL;
-	if (fits) {
-		memcpy(copy, text.data, text.size);
-		copy[text.size] = '\0';
-		fits = clock_parse(copy, &time) == 0;
-	}
-	if (!fits)
-		return schema_refuse(input->trouble, "bad_value",
-				     "not an ISO 8601 time such as 2026-11-21T10:00:00Z");
-	lua_pushinteger(input->L, time);
-	return schema_check_integer(schema, time, input->trouble);
-}
-
-/* The string on top becomes the value of a STRING, UUID or TIME on the wire. Code and reason only on failure. */
-static bool
-convert_string(struct input *input, const struct schema *schema)
-{
-	struct slice text;
-	char canonical[37];
-	text.data = lua_tolstring(input->L, -1, &text.size);
-	if (schema->type == SCHEMA_STRING)
-		return schema_check_text(schema, text, input->trouble);
-	if (schema->type == SCHEMA_UUID) {
-		if (!schema_uuid(text, canonical))
-			return schema_refuse(input->trouble, "bad_value", "not a UUID");
-		if (memcmp(canonical, text.data, 36) != 0) {
-			lua_pushstring(input->L, canonical);
-			lua_remove(input->L, -2);
-		}
-		return true;
-	}
-	if (!push_time(input, schema, text))
-		return false;
-	lua_remove(input->L, -2);
-	return true;
-}
-
-static bool
-read_string(struct input *input, const struct schema *schema, const struct json_place *place)
+read_string(struct schema_input *input, const struct schema *schema, const struct json_place *place)
 {
 	const char *at = input->reader.at;
 	if (!is_here(&input->reader, '"'))
@@ -164,12 +104,12 @@ read_string(struct input *input, const struct schema *schema, const struct json_
 	input->reader.at++;
 	if (!json_reader_string(&input->reader, NULL))
 		return reader_failed(input);
-	return convert_string(input, schema) || placed(input, place, at);
+	return schema_convert_string(input, schema) || placed(input, place, at);
 }
 
 /* INTEGER, NUMBER, and MONEY and TIME when stored. */
 static bool
-read_number(struct input *input, const struct schema *schema, const struct json_place *place)
+read_number(struct schema_input *input, const struct schema *schema, const struct json_place *place)
 {
 	struct json_reader *reader = &input->reader;
 	const char *at = reader->at;
@@ -186,7 +126,8 @@ read_number(struct input *input, const struct schema *schema, const struct json_
 		return placed(input, place, at);
 	}
 	if (schema->type != SCHEMA_NUMBER && !integral) {
-		schema_refuse(input->trouble, "bad_type", "%s expected, not %.*s", schema_wants(schema), SLICE_ARG(raw));
+		schema_refuse(input->trouble, "bad_type", "%s expected, not %.*s", schema_wants(schema),
+			      SLICE_ARG(raw));
 		return placed(input, place, at);
 	}
 	if (integral)
@@ -200,7 +141,7 @@ read_number(struct input *input, const struct schema *schema, const struct json_
 }
 
 static bool
-read_boolean(struct input *input, const struct schema *schema, const struct json_place *place)
+read_boolean(struct schema_input *input, const struct schema *schema, const struct json_place *place)
 {
 	struct json_reader *reader = &input->reader;
 	bool yes = is_here(reader, 't');
@@ -213,29 +154,8 @@ read_boolean(struct input *input, const struct schema *schema, const struct json
 /* ---- money ---- */
 
 static bool
-push_money(struct input *input, const struct schema *schema, struct slice text, struct slice currency)
-{
-	unsigned decimals = money_decimals(currency);
-	int64_t minor = 0;
-	switch (money_parse(text, decimals, &minor)) {
-	case MONEY_OK:
-		lua_pushinteger(input->L, minor);
-		return schema_check_money(schema, minor, currency, input->trouble);
-	case MONEY_DECIMALS:
-		return decimals == 0 ? schema_refuse(input->trouble, "bad_money", "no decimals in %.*s",
-						     SLICE_ARG(currency))
-				     : schema_refuse(input->trouble, "bad_money", "at most %u decimal%s in %.*s", decimals,
-						     decimals == 1 ? "" : "s", SLICE_ARG(currency));
-	case MONEY_RANGE:
-		return schema_refuse(input->trouble, "bad_money", "the amount is out of range");
-	case MONEY_SYNTAX:
-		break;
-	}
-	return schema_refuse(input->trouble, "bad_money", "an amount is a plain number such as 500 or 500.00");
-}
-
-static bool
-take_money_text(struct input *input, const struct schema *schema, const struct json_place *place, struct slice *text)
+take_money_text(struct schema_input *input, const struct schema *schema, const struct json_place *place,
+		struct slice *text)
 {
 	bool integral;
 	if (!is_number_here(&input->reader))
@@ -245,19 +165,20 @@ take_money_text(struct input *input, const struct schema *schema, const struct j
 
 /* An amount that stands alone: no sibling can name its currency. */
 static bool
-read_lone_money(struct input *input, const struct schema *schema, const struct json_place *place)
+read_lone_money(struct schema_input *input, const struct schema *schema, const struct json_place *place)
 {
 	const char *at = input->reader.at;
 	struct slice text, fixed = schema_fixed_currency(schema);
 	if (!take_money_text(input, schema, place, &text))
 		return false;
-	return push_money(input, schema, text, fixed.size > 0 ? fixed : domain_currency(input->context)) ||
+	return schema_push_money(input, schema, text, fixed.size > 0 ? fixed : schema_currency(input->context)) ||
 	       placed(input, place, at);
 }
 
 /* Pushes the sibling's value, which must stay while *currency is used. */
 static void
-push_currency(struct input *input, const struct object *object, const struct schema *money, struct slice *currency)
+push_currency(struct schema_input *input, const struct object *object, const struct schema *money,
+	      struct slice *currency)
 {
 	lua_State *L = input->L;
 	*currency = schema_fixed_currency(money);
@@ -265,11 +186,11 @@ push_currency(struct input *input, const struct object *object, const struct sch
 	if (lua_rawget(L, object->table) == LUA_TSTRING)
 		currency->data = lua_tolstring(L, -1, &currency->size);
 	if (currency->size == 0)
-		*currency = domain_currency(input->context);
+		*currency = schema_currency(input->context);
 }
 
 static bool
-settle_money(struct input *input, struct object *object, const struct json_place *outer)
+settle_money(struct schema_input *input, struct object *object, const struct json_place *outer)
 {
 	lua_State *L = input->L;
 	struct json_place place = { .outer = outer };
@@ -278,7 +199,7 @@ settle_money(struct input *input, struct object *object, const struct json_place
 		struct slice currency;
 		place.key = waiting->field->name;
 		push_currency(input, object, &waiting->field->schema, &currency);
-		if (!push_money(input, &waiting->field->schema, waiting->text, currency))
+		if (!schema_push_money(input, &waiting->field->schema, waiting->text, currency))
 			return placed(input, &place, waiting->at);
 		lua_pushlstring(L, place.key.data, place.key.size);
 		lua_insert(L, -2);
@@ -302,7 +223,7 @@ find_field(const struct schema *object, struct slice name, size_t *number)
 }
 
 static bool
-take_lifted(struct input *input, const struct json_place *place)
+take_lifted(struct schema_input *input, const struct json_place *place)
 {
 	struct schema_lift *lift = input->context->lift;
 	const struct schema wanted = { .type = SCHEMA_INTEGER, .has_minimum = true };
@@ -318,7 +239,7 @@ take_lifted(struct input *input, const struct json_place *place)
 
 /* A member whose key is on top and whose value comes next. The key is gone after. */
 static bool
-read_member(struct input *input, struct object *object, const char *key_at, const struct json_place *outer)
+read_member(struct schema_input *input, struct object *object, const char *key_at, const struct json_place *outer)
 {
 	lua_State *L = input->L;
 	struct json_reader *reader = &input->reader;
@@ -365,59 +286,9 @@ read_member(struct input *input, struct object *object, const char *key_at, cons
 	return true;
 }
 
-/* Pushes the value that a parameter's text means for a scalar. Code and reason only on failure. */
-static bool
-push_text(struct input *input, const struct schema *schema, struct slice text, struct slice currency)
-{
-	lua_State *L = input->L;
-	int64_t integer;
-	struct json_reader number;
-	struct slice raw;
-	bool integral;
-	switch (schema->type) {
-	case SCHEMA_ANY:
-		lua_pushlstring(L, text.data != NULL ? text.data : "", text.size);
-		return true;
-	case SCHEMA_STRING:
-	case SCHEMA_UUID:
-	case SCHEMA_TIME:
-		if (!json_utf8(text))
-			return schema_refuse(input->trouble, "bad_value", "not UTF-8");
-		lua_pushlstring(L, text.data != NULL ? text.data : "", text.size);
-		return convert_string(input, schema);
-	case SCHEMA_INTEGER:
-		if (!slice_to_i64(text, &integer))
-			return schema_refuse(input->trouble, "bad_type", "an integer expected");
-		lua_pushinteger(L, integer);
-		return schema_check_integer(schema, integer, input->trouble);
-	case SCHEMA_NUMBER: {
-		double value;
-		json_reader_init(&number, L, text, NULL);
-		if (!json_reader_number(&number, &raw, &integral) || number.at != number.end ||
-		    !json_number_float(raw, &value))
-			return schema_refuse(input->trouble, "bad_type", "a number expected");
-		if (integral && json_number_integer(raw, &integer))
-			lua_pushinteger(L, integer);
-		else
-			lua_pushnumber(L, value);
-		return schema_check_number(schema, value, input->trouble);
-	}
-	case SCHEMA_BOOLEAN:
-		if (!slice_equal(text, SLICE("true")) && !slice_equal(text, SLICE("false")))
-			return schema_refuse(input->trouble, "bad_type", "true or false expected");
-		lua_pushboolean(L, text.data[0] == 't');
-		return true;
-	case SCHEMA_MONEY:
-		return push_money(input, schema, text, currency);
-	default:
-		return schema_refuse(input->trouble, "bad_type", "%s cannot be given as a parameter",
-				     schema_wants(schema));
-	}
-}
-
 /* Parameters become members where the bytes have none; those that no field wants are left to the caller. */
 static bool
-add_params(struct input *input, struct object *object)
+add_params(struct schema_input *input, struct object *object)
 {
 	lua_State *L = input->L;
 	for (size_t i = 0; i < input->context->param_count; i++) {
@@ -435,7 +306,7 @@ add_params(struct input *input, struct object *object)
 			continue;
 		}
 		lua_pushlstring(L, field->name.data, field->name.size);
-		if (!push_text(input, &field->schema, param->value, SLICE_NONE))
+		if (!schema_push_text(input, &field->schema, param->value, SLICE_NONE))
 			return placed(input, &place, NULL);
 		lua_rawset(L, object->table);
 	}
@@ -443,7 +314,7 @@ add_params(struct input *input, struct object *object)
 }
 
 static bool
-fill_missing(struct input *input, struct object *object, const struct json_place *outer)
+fill_missing(struct schema_input *input, struct object *object, const struct json_place *outer)
 {
 	lua_State *L = input->L;
 	struct fault ignored;
@@ -458,15 +329,15 @@ fill_missing(struct input *input, struct object *object, const struct json_place
 		} else if (!field->schema.optional) {
 			struct json_place place = { .outer = outer, .key = field->name };
 			schema_refuse(input->trouble, "missing_field", "is required");
-			return placed(input, &place, input->reader.at > input->reader.start ? input->reader.at - 1
-											    : input->reader.at);
+			return placed(input, &place,
+				      input->reader.at > input->reader.start ? input->reader.at - 1 : input->reader.at);
 		}
 	}
 	return true;
 }
 
 static bool
-read_members(struct input *input, struct object *object, const struct json_place *place)
+read_members(struct schema_input *input, struct object *object, const struct json_place *place)
 {
 	struct json_reader *reader = &input->reader;
 	bool first = true;
@@ -483,7 +354,7 @@ read_members(struct input *input, struct object *object, const struct json_place
 }
 
 static bool
-read_object(struct input *input, const struct schema *schema, const struct json_place *place)
+read_object(struct schema_input *input, const struct schema *schema, const struct json_place *place)
 {
 	struct object object = { .schema = schema };
 	bool nothing = place == NULL && input->reader.at == input->reader.end;
@@ -503,7 +374,7 @@ read_object(struct input *input, const struct schema *schema, const struct json_
 }
 
 static bool
-read_array(struct input *input, const struct schema *schema, const struct json_place *outer)
+read_array(struct schema_input *input, const struct schema *schema, const struct json_place *outer)
 {
 	lua_State *L = input->L;
 	struct json_reader *reader = &input->reader;
@@ -532,7 +403,7 @@ read_array(struct input *input, const struct schema *schema, const struct json_p
 }
 
 static bool
-read_map(struct input *input, const struct schema *schema, const struct json_place *outer)
+read_map(struct schema_input *input, const struct schema *schema, const struct json_place *outer)
 {
 	lua_State *L = input->L;
 	struct json_reader *reader = &input->reader;
@@ -568,7 +439,7 @@ read_map(struct input *input, const struct schema *schema, const struct json_pla
 }
 
 static bool
-read_node(struct input *input, const struct schema *schema, const struct json_place *place)
+read_node(struct schema_input *input, const struct schema *schema, const struct json_place *place)
 {
 	bool wire = input->context->mode == SCHEMA_WIRE;
 	switch (schema->type) {
@@ -604,7 +475,7 @@ int
 schema_read(lua_State *L, const struct schema *schema, struct slice bytes, const struct schema_context *context,
 	    struct schema_trouble *trouble)
 {
-	struct input input = { .L = L, .context = context, .trouble = trouble };
+	struct schema_input input = { .L = L, .context = context, .trouble = trouble };
 	int top = lua_gettop(L);
 	bool done;
 	memset(trouble, 0, sizeof *trouble);
@@ -625,22 +496,6 @@ schema_read(lua_State *L, const struct schema *schema, struct slice bytes, const
 		return 0;
 	if (done)
 		reader_failed(&input);
-	lua_settop(L, top);
-	return -1;
-}
-
-int
-schema_read_text(lua_State *L, const struct schema *schema, struct slice text, const struct schema_context *context,
-		 struct schema_trouble *trouble)
-{
-	struct input input = { .L = L, .context = context, .trouble = trouble };
-	int top = lua_gettop(L);
-	memset(trouble, 0, sizeof *trouble);
-	luaL_checkstack(L, 12, NULL);
-	trouble->offset = -1;
-	struct slice fixed = schema_fixed_currency(schema);
-	if (push_text(&input, schema, text, fixed.size > 0 ? fixed : domain_currency(context)))
-		return 0;
 	lua_settop(L, top);
 	return -1;
 }

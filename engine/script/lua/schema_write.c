@@ -15,6 +15,7 @@
 #include "script/lua/money.h"
 #include "script/lua/sandbox.h"
 #include "script/lua/schema_check.h"
+#include "script/lua/schema_input.h"
 
 struct output {
 	lua_State *L;
@@ -55,8 +56,8 @@ writer_failed(struct output *output)
 {
 	if (output->trouble->code[0] != '\0')
 		return false;
-	schema_refuse(output->trouble, strcmp(output->writer.code, "json_limit") == 0 ? "json_limit" : "bad_value", "%s",
-		      output->writer.reason);
+	schema_refuse(output->trouble, strcmp(output->writer.code, "json_limit") == 0 ? "json_limit" : "bad_value",
+		      "%s", output->writer.reason);
 	memcpy(output->trouble->path, output->writer.path, sizeof output->trouble->path);
 	return false;
 }
@@ -165,12 +166,6 @@ push_table(struct output *output, const struct schema *schema, int index, const 
 	return true;
 }
 
-static struct slice
-domain_currency(const struct schema_context *context)
-{
-	return context->currency.size > 0 ? context->currency : SLICE("EUR");
-}
-
 /* The currency of a money field; pushes the sibling's value, which must stay while it is used. */
 static struct slice
 push_currency(struct output *output, const struct schema *schema, int table)
@@ -179,7 +174,7 @@ push_currency(struct output *output, const struct schema *schema, int table)
 	lua_pushlstring(output->L, schema->currency.data, schema->currency.size);
 	if (lua_rawget(output->L, table) == LUA_TSTRING)
 		currency.data = lua_tolstring(output->L, -1, &currency.size);
-	return currency.size > 0 ? currency : domain_currency(output->context);
+	return currency.size > 0 ? currency : schema_currency(output->context);
 }
 
 static bool
@@ -363,7 +358,7 @@ write_node(struct output *output, const struct schema *schema, int index, struct
 	case SCHEMA_MONEY: {
 		struct slice fixed = schema_fixed_currency(schema);
 		if (currency.size == 0)
-			currency = fixed.size > 0 ? fixed : domain_currency(output->context);
+			currency = fixed.size > 0 ? fixed : schema_currency(output->context);
 		return write_money(output, schema, index, currency, place);
 	}
 	case SCHEMA_BOOLEAN:

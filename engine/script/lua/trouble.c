@@ -16,7 +16,7 @@
 #define LINE_SHOWN  160
 
 struct frame {
-	const char *file; /* without "@" */
+	const char *file;  /* without "@" */
 	const char *shown; /* as messages cut it */
 	int line;
 };

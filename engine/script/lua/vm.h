@@ -56,8 +56,8 @@ struct vm {
 	struct vm_host host;
 	void *owner; /* for the files above; untouched here */
 	struct vm_trouble trouble;
-	struct fault raised;     /* what vm_raise last carried */
-	bool spent;              /* memory ran out once: make a new state from the snapshot, as soon as can be */
+	struct fault raised;        /* what vm_raise last carried */
+	bool spent;                 /* memory ran out once: make a new state from the snapshot, as soon as can be */
 	lua_CFunction stock_format; /* the packaged string.format behind our checks */
 	/*
 	 * The watchdog's place: the running call must end by this clock reading (mono_ns; 0 = none), whether it was told

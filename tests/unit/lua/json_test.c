@@ -67,11 +67,13 @@ TEST(canonical_forms)
 	becomes(SLICE("[]"), "[]");
 	becomes(SLICE(" [ 1 ,\t2 ,\r\n 3 ] "), "[1,2,3]");
 	becomes(SLICE("{\"b\":1,\"a\":2,\"aa\":3,\"\":4,\"A\":5}"), "{\"\":4,\"A\":5,\"a\":2,\"aa\":3,\"b\":1}");
-	becomes(SLICE("{\"longprefix2\":1,\"longprefix1\":2,\"longprefix\":3}"), "{\"longprefix\":3,\"longprefix1\":2,\"longprefix2\":1}");
+	becomes(SLICE("{\"longprefix2\":1,\"longprefix1\":2,\"longprefix\":3}"),
+		"{\"longprefix\":3,\"longprefix1\":2,\"longprefix2\":1}");
 	becomes(SLICE("[true,false,null]"), "[true,false,null]");
 	becomes(SLICE("{\"a\":{\"b\":[{\"c\":[]},{}]}}"), "{\"a\":{\"b\":[{\"c\":[]},{}]}}");
 	becomes(SLICE("\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\/\""), "\"A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80/\"");
-	becomes(SLICE("\"\\b\\f\\n\\r\\t\\\"\\\\\\u0000\\u001f\\u007f\""), "\"\\b\\f\\n\\r\\t\\\"\\\\\\u0000\\u001f\x7f\"");
+	becomes(SLICE("\"\\b\\f\\n\\r\\t\\\"\\\\\\u0000\\u001f\\u007f\""),
+		"\"\\b\\f\\n\\r\\t\\\"\\\\\\u0000\\u001f\x7f\"");
 	becomes(SLICE("{\"a\\u0000\":1,\"a\":2}"), "{\"a\":2,\"a\\u0000\":1}");
 }
 
@@ -165,7 +167,8 @@ TEST(limits)
 	limited(SLICE("[[[[]]]]"), &limits, "JSON at offset 3: nested too deeply");
 	limited(SLICE("\"123456\""), &limits, "JSON at offset 0: the string is too long");
 	limited(SLICE("[12345]"), &limits, "JSON at offset 1: the number is too long");
-	limited(SLICE("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]"), &limits, "JSON at offset 0: the text is too long");
+	limited(SLICE("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]"), &limits,
+		"JSON at offset 0: the text is too long");
 }
 
 TEST(many_members_and_elements)
@@ -175,8 +178,10 @@ TEST(many_members_and_elements)
 	size += (size_t)snprintf(text, sizeof text, "{");
 	want += (size_t)snprintf(wanted, sizeof wanted, "{");
 	for (int i = 0; i < 300; i++) {
-		size += (size_t)snprintf(text + size, sizeof text - size, "%s\"k%03d\":%d", i > 0 ? "," : "", 299 - i, i);
-		want += (size_t)snprintf(wanted + want, sizeof wanted - want, "%s\"k%03d\":%d", i > 0 ? "," : "", i, 299 - i);
+		size += (size_t)snprintf(text + size, sizeof text - size, "%s\"k%03d\":%d", i > 0 ? "," : "", 299 - i,
+					 i);
+		want += (size_t)snprintf(wanted + want, sizeof wanted - want, "%s\"k%03d\":%d", i > 0 ? "," : "", i,
+					 299 - i);
 	}
 	snprintf(text + size, sizeof text - size, "}");
 	snprintf(wanted + want, sizeof wanted - want, "}");
@@ -200,7 +205,8 @@ TEST(written_refusals_name_the_path)
 	lua_case_raises("json.encode({ [true] = 1 })", "bad_json_value", "an object cannot have a key of type boolean");
 	lua_case_raises("json.encode({ s = '\\xff' })", "bad_json_value", "s: the string is not UTF-8");
 	lua_case_raises("local a = json.array({ 1 }) a.x = 2 json.encode(a)", "bad_json_value", "the list is no array");
-	lua_case_raises("json.encode({ s = ('x'):rep(300000) })", "json_limit", "s: a string of 300000 bytes is too long");
+	lua_case_raises("json.encode({ s = ('x'):rep(300000) })", "json_limit",
+			"s: a string of 300000 bytes is too long");
 	lua_case_raises("local t = {} for i = 1, 10 do t[i] = ('x'):rep(200000) end json.encode(t)", "json_limit",
 			"longer than 1048576 bytes");
 	lua_case_raises("json.encode(nil)", "bad_json_value", "a nil has no JSON form");

@@ -67,9 +67,11 @@ TEST(gmatch_walks)
 	lua_case_gives("local out = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do out[#out + 1] = v .. k end "
 		       "return table.concat(out, ' ')",
 		       "1a 2b");
-	lua_case_gives("local out = {} for w in ('one two'):gmatch('%a*') do out[#out + 1] = '<' .. w .. '>' end return table.concat(out)",
+	lua_case_gives("local out = {} for w in ('one two'):gmatch('%a*') do out[#out + 1] = '<' .. w .. '>' end "
+		       "return table.concat(out)",
 		       "<one><two>");
-	lua_case_gives("local out = {} for w in ('one two'):gmatch('%a+', -3) do out[#out + 1] = w end return table.concat(out)",
+	lua_case_gives("local out = {} for w in ('one two'):gmatch('%a+', -3) do out[#out + 1] = w end return "
+		       "table.concat(out)",
 		       "two");
 }
 

@@ -10,8 +10,8 @@ TEST(every_listed_name_is_there)
 	for (size_t i = 0; i < count; i++) {
 		char source[200];
 		const char *dot = names[i].library[0] != '\0' ? "." : "";
-		snprintf(source, sizeof source, "return type(%s%s%s) %s 'function'", names[i].library, dot, names[i].name,
-			 names[i].kind == SANDBOX_VALUE ? "~=" : "==");
+		snprintf(source, sizeof source, "return type(%s%s%s) %s 'function'", names[i].library, dot,
+			 names[i].name, names[i].kind == SANDBOX_VALUE ? "~=" : "==");
 		lua_case_gives(source, "true");
 		CHECK(names[i].doc != NULL && names[i].doc[0] != '\0');
 		CHECK((names[i].usage == NULL) == (names[i].kind == SANDBOX_VALUE));
@@ -20,8 +20,8 @@ TEST(every_listed_name_is_there)
 
 TEST(nothing_else_is_there)
 {
-	static const char *const absent[] = { "io", "os", "debug", "package", "load", "loadstring", "loadfile", "dofile",
-					      "collectgarbage", "warn", "_G" };
+	static const char *const absent[] = { "io",       "os",     "debug",          "package", "load", "loadstring",
+					      "loadfile", "dofile", "collectgarbage", "warn",    "_G" };
 	for (size_t i = 0; i < countof(absent); i++) {
 		char source[100];
 		snprintf(source, sizeof source, "return %s", absent[i]);
@@ -37,7 +37,8 @@ TEST(nothing_else_is_there)
 
 TEST(globals_are_strict)
 {
-	lua_case_raises("\ncuonter = 1", "script_error", "bank/account.lua:2: assignment to undeclared global 'cuonter'");
+	lua_case_raises("\ncuonter = 1", "script_error",
+			"bank/account.lua:2: assignment to undeclared global 'cuonter'");
 	lua_case_raises("\nreturn cuonter", "script_error", "bank/account.lua:2: unknown global 'cuonter'");
 	lua_case_raises("function helper() end", "script_error", "assignment to undeclared global 'helper'");
 	lua_case_raises("print = nil", "script_error", "undeclared global 'print'");
@@ -77,17 +78,22 @@ TEST(escape_attempts)
 		{ "require '../../etc/passwd'", "there are no modules here" },
 		{ "setmetatable({}, { __gc = function() end })", "'__gc'" },
 		{ "setmetatable({}, { __mode = 'k' })", "'__mode'" },
-		{ "local m = {} setmetatable({}, m) m.__gc = print return getmetatable(setmetatable({}, m)) == m", NULL },
-		{ "local m = {} setmetatable({}, m) m.__mode = 'k' local t = setmetatable({}, m) t[{}] = 1 return true", NULL },
+		{ "local m = {} setmetatable({}, m) m.__gc = print return getmetatable(setmetatable({}, m)) == m",
+		  NULL },
+		{ "local m = {} setmetatable({}, m) m.__mode = 'k' local t = setmetatable({}, m) t[{}] = 1 return true",
+		  NULL },
 		{ "local m = { __metatable = 'locked' } local t = setmetatable({}, m) "
-		  "return getmetatable(t) == 'locked' and not pcall(setmetatable, t, nil)", NULL },
+		  "return getmetatable(t) == 'locked' and not pcall(setmetatable, t, nil)",
+		  NULL },
 		/* see addresses, order or time */
 		{ "return tostring({}) == 'table' and tostring(print) == 'function' and "
-		  "tostring(coroutine.create(print)) == 'thread' and tostring(json.null) == 'null'", NULL },
+		  "tostring(coroutine.create(print)) == 'thread' and tostring(json.null) == 'null'",
+		  NULL },
 		{ "return string.format('%s %s', {}, print) == 'table function'", NULL },
 		{ "string.format('%p', {})", "addresses" },
 		{ "string.format('%-10p', {})", "addresses" },
-		{ "return string.format('%s', setmetatable({}, { __tostring = function() return 'me' end })) == 'me'", NULL },
+		{ "return string.format('%s', setmetatable({}, { __tostring = function() return 'me' end })) == 'me'",
+		  NULL },
 		{ "return not pcall(function() return 'a' .. {} end)", NULL },
 		{ "for k in pairs({ [{}] = 1 }) do end", "has no order" },
 		{ "next({ [print] = 1 })", "has no order" },
@@ -104,7 +110,8 @@ TEST(escape_attempts)
 		{ "string.gsub(string.rep(' ', 20000), '%s+$x', '')", "steps" },
 		{ "for _ in string.gmatch(string.rep(' ', 20000), '%s+x') do end", "steps" },
 		{ "string.find(string.rep('a', 2000000), 'a-b')", "at most" },
-		{ "return string.find(string.rep('a', 1000000) .. 'b', string.rep('a', 500) .. 'b', 1, true) ~= nil", NULL },
+		{ "return string.find(string.rep('a', 1000000) .. 'b', string.rep('a', 500) .. 'b', 1, true) ~= nil",
+		  NULL },
 		{ "string.pack('c99999999', 'x')", "single value" },
 		{ "string.find('x', string.rep('(', 40))", "too many captures" },
 		{ "('x'):find(string.rep('(', 20) .. 'x')", "unfinished capture" },
@@ -115,7 +122,7 @@ TEST(escape_attempts)
 		{ "local co co = coroutine.wrap(function() return co() end) co()", "non-suspended" },
 		{ "local function f() return coroutine.wrap(f)() end f()", "bank/account.lua:1" },
 		{ "return select('#', table.unpack({}, 1, 1e8))", "too many results" },
-				{ "tostring(setmetatable({}, { __tostring = function() return {} end }))", "must return a string" },
+		{ "tostring(setmetatable({}, { __tostring = function() return {} end }))", "must return a string" },
 		{ "local t = {} for i = 1, 100 do t = { t } end json.encode(t)", "nested deeper" },
 		{ "local t = {} t.t = t json.encode(t)", "holds itself" },
 		{ "json.decode(string.rep('[', 1000))", "nested too deeply" },
@@ -203,8 +210,9 @@ TEST(host_tables_are_frozen_all_the_way)
 		   "raised bank/account.lua:1: attempt to change 'currency' of a read-only table");
 	CHECK_TEXT(with_frozen("local s = ... s.list.inner = 6", text, sizeof text),
 		   "raised bank/account.lua:1: attempt to change 'inner' of a read-only table");
-	CHECK_TEXT(with_frozen("local s, n = ..., '' for k, v in pairs(s) do n = n .. k end return n", text, sizeof text),
-		   "currencylist");
+	CHECK_TEXT(
+		with_frozen("local s, n = ..., '' for k, v in pairs(s) do n = n .. k end return n", text, sizeof text),
+		"currencylist");
 	CHECK_TEXT(with_frozen("return json.encode((...))", text, sizeof text),
 		   "{\"currency\":\"EUR\",\"list\":{\"inner\":5}}");
 	CHECK_TEXT(with_frozen("return next((...))", text, sizeof text), "currency");
@@ -212,13 +220,12 @@ TEST(host_tables_are_frozen_all_the_way)
 
 TEST(two_states_agree)
 {
-	static const char source[] =
-		"local keys = {} for i = 1, 200 do keys['k' .. i * 7919 % 1000] = i end\n"
-		"local out = {} for k, v in pairs(keys) do out[#out + 1] = k .. v end\n"
-		"local rows = {} for i = 1, 500 do rows[i] = { a = i % 7, b = i } end\n"
-		"table.sort(rows, function(x, y) return x.a < y.a end)\n"
-		"for _, r in ipairs(rows) do out[#out + 1] = r.a .. ':' .. r.b end\n"
-		"return json.encode({ table.concat(out, ','), keys }):sub(-900)";
+	static const char source[] = "local keys = {} for i = 1, 200 do keys['k' .. i * 7919 % 1000] = i end\n"
+				     "local out = {} for k, v in pairs(keys) do out[#out + 1] = k .. v end\n"
+				     "local rows = {} for i = 1, 500 do rows[i] = { a = i % 7, b = i } end\n"
+				     "table.sort(rows, function(x, y) return x.a < y.a end)\n"
+				     "for _, r in ipairs(rows) do out[#out + 1] = r.a .. ':' .. r.b end\n"
+				     "return json.encode({ table.concat(out, ','), keys }):sub(-900)";
 	struct lua_case one, two;
 	lua_case_open(&one, NULL);
 	lua_case_open(&two, NULL);

@@ -11,9 +11,9 @@ struct schema_case {
 	struct schema *schema;
 	struct schema_context context;
 	struct slice bytes;
-	const char *source;     /* of a Lua value to write, instead of bytes */
-	char text[2048];        /* the answer, or "code: text" of the refusal */
-	char stored[2048];      /* what was read, written in stored mode */
+	const char *source; /* of a Lua value to write, instead of bytes */
+	char text[2048];    /* the answer, or "code: text" of the refusal */
+	char stored[2048];  /* what was read, written in stored mode */
 	char wire[2048];
 };
 
@@ -144,7 +144,8 @@ TEST(money_on_the_wire)
 		   "bad_money: amount: an amount is a plain number such as 500 or 500.00 (offset 10)");
 	CHECK_TEXT(reads(&test, "{\"amount\":92233720368547758.08}"),
 		   "bad_money: amount: the amount is out of range (offset 10)");
-	CHECK_TEXT(reads(&test, "{\"amount\":\"500\"}"), "bad_type: amount: an amount expected, not a string (offset 10)");
+	CHECK_TEXT(reads(&test, "{\"amount\":\"500\"}"),
+		   "bad_type: amount: an amount expected, not a string (offset 10)");
 	CHECK_TEXT(reads(&test, "{\"amount\":0}"), "bad_value: amount: at least 0.01 EUR (offset 10)");
 	CHECK_TEXT(reads(&test, "{\"amount\":-5}"), "bad_value: amount: at least 0.01 EUR (offset 10)");
 	test.context.currency = SLICE("JPY");
@@ -161,15 +162,20 @@ TEST(money_on_the_wire)
 TEST(currency_stands_beside)
 {
 	struct schema_case test;
-	open_case(&test, "{ amount = 'money', currency = { type = 'string', enum = { 'EUR', 'JPY', 'KWD' }, default = 'EUR' }, "
-			 "fee = { type = 'money', currency = 'feeCurrency', optional = true }, feeCurrency = 'string?', "
-			 "usd = { type = 'money', currency = 'USD', default = 5 } }");
-	CHECK_TEXT(reads(&test, "{\"amount\":500,\"currency\":\"JPY\"}"), "{\"amount\":500,\"currency\":\"JPY\",\"usd\":5}");
+	open_case(
+		&test,
+		"{ amount = 'money', currency = { type = 'string', enum = { 'EUR', 'JPY', 'KWD' }, default = 'EUR' }, "
+		"fee = { type = 'money', currency = 'feeCurrency', optional = true }, feeCurrency = 'string?', "
+		"usd = { type = 'money', currency = 'USD', default = 5 } }");
+	CHECK_TEXT(reads(&test, "{\"amount\":500,\"currency\":\"JPY\"}"),
+		   "{\"amount\":500,\"currency\":\"JPY\",\"usd\":5}");
 	CHECK_TEXT(test.wire, "{\"amount\":500,\"currency\":\"JPY\",\"usd\":0.05}");
-	CHECK_TEXT(reads(&test, "{\"currency\":\"JPY\",\"amount\":500}"), "{\"amount\":500,\"currency\":\"JPY\",\"usd\":5}");
+	CHECK_TEXT(reads(&test, "{\"currency\":\"JPY\",\"amount\":500}"),
+		   "{\"amount\":500,\"currency\":\"JPY\",\"usd\":5}");
 	CHECK_TEXT(reads(&test, "{\"amount\":1.2}"), "{\"amount\":120,\"currency\":\"EUR\",\"usd\":5}");
-	CHECK_TEXT(reads(&test, "{\"amount\":1.234,\"currency\":\"KWD\",\"usd\":1.20,\"fee\":3,\"feeCurrency\":\"JPY\"}"),
-		   "{\"amount\":1234,\"currency\":\"KWD\",\"fee\":3,\"feeCurrency\":\"JPY\",\"usd\":120}");
+	CHECK_TEXT(
+		reads(&test, "{\"amount\":1.234,\"currency\":\"KWD\",\"usd\":1.20,\"fee\":3,\"feeCurrency\":\"JPY\"}"),
+		"{\"amount\":1234,\"currency\":\"KWD\",\"fee\":3,\"feeCurrency\":\"JPY\",\"usd\":120}");
 	CHECK_TEXT(test.wire, "{\"amount\":1.234,\"currency\":\"KWD\",\"fee\":3,\"feeCurrency\":\"JPY\",\"usd\":1.20}");
 	CHECK_TEXT(reads(&test, "{\"amount\":1,\"currency\":\"XXX\"}"),
 		   "bad_value: currency: must be one of EUR, JPY, KWD (offset 23)");
@@ -179,21 +185,26 @@ TEST(currency_stands_beside)
 TEST(objects_are_closed)
 {
 	struct schema_case test;
-	open_case(&test, "{ name = 'string', age = 'integer?', inner = { fields = { x = 'number' }, optional = true } }");
-	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"age\":3,\"inner\":{\"x\":1.5}}"), "{\"age\":3,\"inner\":{\"x\":1.5},\"name\":\"a\"}");
+	open_case(&test,
+		  "{ name = 'string', age = 'integer?', inner = { fields = { x = 'number' }, optional = true } }");
+	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"age\":3,\"inner\":{\"x\":1.5}}"),
+		   "{\"age\":3,\"inner\":{\"x\":1.5},\"name\":\"a\"}");
 	CHECK_TEXT(reads(&test, "{}"), "missing_field: name: is required (offset 1)");
 	CHECK_TEXT(reads(&test, ""), "missing_field: name: is required (offset 0)");
 	CHECK_TEXT(reads(&test, "{\"name\":null}"), "bad_type: name: a string expected, not null (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"nme\":1}"), "unknown_field: nme: unknown field (offset 12)");
-	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"name\":\"b\"}"), "bad_json: name: the key is there twice (offset 12)");
-	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"inner\":{\"y\":1}}"), "unknown_field: inner.y: unknown field (offset 21)");
+	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"name\":\"b\"}"),
+		   "bad_json: name: the key is there twice (offset 12)");
+	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"inner\":{\"y\":1}}"),
+		   "unknown_field: inner.y: unknown field (offset 21)");
 	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"inner\":{}}"), "missing_field: inner.x: is required (offset 21)");
 	CHECK_TEXT(reads(&test, "[1]"), "bad_type: an object expected, not an array (offset 0)");
 	CHECK_TEXT(reads(&test, "{\"name\":\"a\"} x"), "bad_json: something after the value (offset 13)");
 	CHECK_TEXT(reads(&test, "{\"name\":\"a\""), "bad_json: the object has no end (offset 11)");
 	CHECK_TEXT(reads(&test, "{\"name\":\"\\q\"}"), "bad_json: unknown escape (offset 9)");
 	CHECK_TEXT(reads(&test, "{\"name\":1}"), "bad_type: name: a string expected, not a number (offset 8)");
-	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"age\":3.0}"), "bad_type: age: an integer expected, not 3.0 (offset 18)");
+	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"age\":3.0}"),
+		   "bad_type: age: an integer expected, not 3.0 (offset 18)");
 	CHECK_TEXT(reads(&test, "{\"name\":\"a\",\"age\":99999999999999999999}"),
 		   "bad_value: age: integer out of 64-bit range (offset 18)");
 	close_case(&test);
@@ -202,21 +213,28 @@ TEST(objects_are_closed)
 TEST(values_are_checked)
 {
 	struct schema_case test;
-	open_case(&test, "{ list = { array = { fields = { sku = { type = 'string', pattern = '^%u+$', min_length = 2, max_length = 3 }, "
-			 "n = { type = 'integer', min = 1, max = 9 } } }, min_items = 1, max_items = 2, optional = true }, "
-			 "at = 'time?', id = 'uuid?', map = { map = 'integer', optional = true }, free = 'object?', "
-			 "rate = { type = 'number', minimum = 0.5, maximum = 2, optional = true }, yes = { type = 'boolean', default = false }, "
-			 "any = 'any?', day = { type = 'string', format = 'date', optional = true }, "
-			 "mail = { type = 'string', format = 'email', optional = true }, pick = { enum = { 1, 2 }, optional = true }, "
-			 "when = { type = 'string', format = 'date-time', optional = true }, "
-			 "ref = { type = 'string', format = 'uuid', optional = true }, "
-			 "some = { array = 'string?', optional = true } }");
+	open_case(&test,
+		  "{ list = { array = { fields = { sku = { type = 'string', pattern = '^%u+$', min_length = 2, "
+		  "max_length = 3 }, "
+		  "n = { type = 'integer', min = 1, max = 9 } } }, min_items = 1, max_items = 2, optional = true }, "
+		  "at = 'time?', id = 'uuid?', map = { map = 'integer', optional = true }, free = 'object?', "
+		  "rate = { type = 'number', minimum = 0.5, maximum = 2, optional = true }, yes = { type = 'boolean', "
+		  "default = false }, "
+		  "any = 'any?', day = { type = 'string', format = 'date', optional = true }, "
+		  "mail = { type = 'string', format = 'email', optional = true }, pick = { enum = { 1, 2 }, optional = "
+		  "true }, "
+		  "when = { type = 'string', format = 'date-time', optional = true }, "
+		  "ref = { type = 'string', format = 'uuid', optional = true }, "
+		  "some = { array = 'string?', optional = true } }");
 	CHECK_TEXT(reads(&test, "{}"), "{\"yes\":false}");
-	CHECK_TEXT(reads(&test, "{\"yes\":true,\"list\":[{\"sku\":\"AB\",\"n\":1}],\"at\":\"2024-01-01T00:00:00Z\",\"map\":{\"z\":1,\"a\":2},"
-				"\"free\":{\"x\":[]},\"rate\":1,\"any\":[1,{\"q\":null}],\"day\":\"2024-02-29\",\"mail\":\"a@b.de\",\"pick\":2,"
+	CHECK_TEXT(reads(&test, "{\"yes\":true,\"list\":[{\"sku\":\"AB\",\"n\":1}],\"at\":\"2024-01-01T00:00:00Z\","
+				"\"map\":{\"z\":1,\"a\":2},"
+				"\"free\":{\"x\":[]},\"rate\":1,\"any\":[1,{\"q\":null}],\"day\":\"2024-02-29\","
+				"\"mail\":\"a@b.de\",\"pick\":2,"
 				"\"id\":\"AAAAAAAA-0000-4000-8000-00000000000F\",\"some\":[\"a\",null]}"),
 		   "{\"any\":[1,{\"q\":null}],\"at\":1704067200000000,\"day\":\"2024-02-29\",\"free\":{\"x\":[]},"
-		   "\"id\":\"aaaaaaaa-0000-4000-8000-00000000000f\",\"list\":[{\"n\":1,\"sku\":\"AB\"}],\"mail\":\"a@b.de\","
+		   "\"id\":\"aaaaaaaa-0000-4000-8000-00000000000f\",\"list\":[{\"n\":1,\"sku\":\"AB\"}],\"mail\":\"a@b."
+		   "de\","
 		   "\"map\":{\"a\":2,\"z\":1},\"pick\":2,\"rate\":1,\"some\":[\"a\",null],\"yes\":true}");
 	CHECK_TEXT(test.stored, test.text);
 	CHECK(strstr(test.wire, "\"at\":\"2024-01-01T00:00:00.000000Z\"") != NULL);
@@ -224,71 +242,89 @@ TEST(values_are_checked)
 	CHECK_TEXT(reads(&test, "{\"list\":{}}"), "bad_type: list: an array expected, not an object (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"AB\",\"n\":1},{\"sku\":\"ab\",\"n\":1}]}"),
 		   "bad_value: list[1].sku: must match ^%u+$ (offset 35)");
-	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"A\",\"n\":1}]}"), "bad_value: list[0].sku: at least 2 characters (offset 16)");
+	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"A\",\"n\":1}]}"),
+		   "bad_value: list[0].sku: at least 2 characters (offset 16)");
 	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"\xc3\x84\xc3\x84\xc3\x84\xc3\x84\",\"n\":1}]}"),
 		   "bad_value: list[0].sku: at most 3 characters (offset 16)");
-	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"AB\",\"n\":10}]}"), "bad_value: list[0].n: at most 9 (offset 25)");
-	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"AB\",\"n\":0}]}"), "bad_value: list[0].n: at least 1 (offset 25)");
+	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"AB\",\"n\":10}]}"),
+		   "bad_value: list[0].n: at most 9 (offset 25)");
+	CHECK_TEXT(reads(&test, "{\"list\":[{\"sku\":\"AB\",\"n\":0}]}"),
+		   "bad_value: list[0].n: at least 1 (offset 25)");
 	CHECK_TEXT(reads(&test, "{\"at\":\"yesterday\"}"),
 		   "bad_value: at: not an ISO 8601 time such as 2026-11-21T10:00:00Z (offset 6)");
-	CHECK_TEXT(reads(&test, "{\"at\":5}"), "bad_type: at: a time (ISO 8601 text) expected, not a number (offset 6)");
+	CHECK_TEXT(reads(&test, "{\"at\":5}"),
+		   "bad_type: at: a time (ISO 8601 text) expected, not a number (offset 6)");
 	CHECK_TEXT(reads(&test, "{\"id\":\"x\"}"), "bad_value: id: not a UUID (offset 6)");
 	CHECK_TEXT(reads(&test, "{\"ref\":\"x\"}"), "bad_value: ref: not a UUID (offset 7)");
 	CHECK_TEXT(reads(&test, "{\"when\":\"2024-01-01\"}"), "bad_value: when: not an ISO 8601 time (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"mail\":\"x\"}"), "bad_value: mail: not an e-mail address (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"mail\":\"x@y\"}"), "bad_value: mail: not an e-mail address (offset 8)");
-	CHECK_TEXT(reads(&test, "{\"day\":\"2023-02-29\"}"), "bad_value: day: not a date such as 2026-11-21 (offset 7)");
+	CHECK_TEXT(reads(&test, "{\"day\":\"2023-02-29\"}"),
+		   "bad_value: day: not a date such as 2026-11-21 (offset 7)");
 	CHECK_TEXT(reads(&test, "{\"pick\":3}"), "bad_value: pick: must be one of 1, 2 (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"rate\":0.25}"), "bad_value: rate: at least 0.5 (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"rate\":3}"), "bad_value: rate: at most 2 (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"free\":[]}"), "bad_type: free: an object expected, not an array (offset 8)");
 	CHECK_TEXT(reads(&test, "{\"yes\":1}"), "bad_type: yes: true or false expected, not a number (offset 7)");
 	CHECK_TEXT(reads(&test, "{\"map\":{\"a\":1,\"a\":2}}"), "bad_json: map.a: the key is there twice (offset 14)");
-	CHECK_TEXT(reads(&test, "{\"map\":{\"a\":\"b\"}}"), "bad_type: map.a: an integer expected, not a string (offset 12)");
+	CHECK_TEXT(reads(&test, "{\"map\":{\"a\":\"b\"}}"),
+		   "bad_type: map.a: an integer expected, not a string (offset 12)");
 	close_case(&test);
 }
 
 TEST(written_values_are_checked)
 {
 	struct schema_case test;
-	open_case(&test, "{ name = 'string', n = 'integer?', list = { array = 'integer', optional = true }, "
-			 "map = { map = 'money', optional = true }, at = 'time?', free = 'object?', any = 'any?', cash = 'money?', "
-			 "tag = { type = 'string', default = 'none' }, ok = 'boolean?', rate = 'number?', id = 'uuid?' }");
+	open_case(&test,
+		  "{ name = 'string', n = 'integer?', list = { array = 'integer', optional = true }, "
+		  "map = { map = 'money', optional = true }, at = 'time?', free = 'object?', any = 'any?', cash = "
+		  "'money?', "
+		  "tag = { type = 'string', default = 'none' }, ok = 'boolean?', rate = 'number?', id = 'uuid?' }");
 	CHECK_TEXT(writes(&test, "{ name = 'a' }"), "{\"name\":\"a\",\"tag\":\"none\"}");
 	CHECK_TEXT(writes(&test, "{ name = 'a', n = json.null, list = {}, free = {}, any = {} }"),
 		   "{\"any\":{},\"free\":{},\"list\":[],\"name\":\"a\",\"tag\":\"none\"}");
-	CHECK_TEXT(writes(&test, "{ name = 'a', cash = 5, map = { b = 7, a = 12345 }, at = 0, ok = false, rate = 1.0 }"),
-		   "{\"at\":\"1970-01-01T00:00:00.000000Z\",\"cash\":0.05,\"map\":{\"a\":123.45,\"b\":0.07},\"name\":\"a\",\"ok\":false,"
-		   "\"rate\":1.0,\"tag\":\"none\"}");
+	CHECK_TEXT(
+		writes(&test, "{ name = 'a', cash = 5, map = { b = 7, a = 12345 }, at = 0, ok = false, rate = 1.0 }"),
+		"{\"at\":\"1970-01-01T00:00:00.000000Z\",\"cash\":0.05,\"map\":{\"a\":123.45,\"b\":0.07},\"name\":"
+		"\"a\",\"ok\":false,"
+		"\"rate\":1.0,\"tag\":\"none\"}");
 	CHECK_TEXT(writes(&test, "{}"), "missing_field: name: is required");
 	CHECK_TEXT(writes(&test, "{ name = 'a', nme = 1 }"), "unknown_field: nme: unknown field");
 	CHECK_TEXT(writes(&test, "{ name = 'a', [1] = 1 }"), "bad_type: an object cannot have a key of type number");
 	CHECK_TEXT(writes(&test, "{ name = 5 }"), "bad_type: name: a string expected, not a number");
 	CHECK_TEXT(writes(&test, "{ name = json.null }"), "missing_field: name: is required");
 	CHECK_TEXT(writes(&test, "{ name = 'a', n = 10 / 2 }"), "bad_type: n: an integer expected, not the float 5");
-	CHECK_TEXT(writes(&test, "{ name = 'a', cash = 1.5 }"), "bad_type: cash: an amount expected, not the float 1.5");
-	CHECK_TEXT(writes(&test, "{ name = 'a', list = { 1, 'x' } }"), "bad_type: list[2]: an integer expected, not a string");
-	CHECK_TEXT(writes(&test, "{ name = 'a', list = { a = 1 } }"), "bad_type: list: an array expected, not a table with text keys");
-	CHECK_TEXT(writes(&test, "{ name = 'a', free = json.array() }"), "bad_type: free: an object expected, not a table");
+	CHECK_TEXT(writes(&test, "{ name = 'a', cash = 1.5 }"),
+		   "bad_type: cash: an amount expected, not the float 1.5");
+	CHECK_TEXT(writes(&test, "{ name = 'a', list = { 1, 'x' } }"),
+		   "bad_type: list[2]: an integer expected, not a string");
+	CHECK_TEXT(writes(&test, "{ name = 'a', list = { a = 1 } }"),
+		   "bad_type: list: an array expected, not a table with text keys");
+	CHECK_TEXT(writes(&test, "{ name = 'a', free = json.array() }"),
+		   "bad_type: free: an object expected, not a table");
 	CHECK_TEXT(writes(&test, "{ name = 'a', any = print }"), "bad_value: any: a function has no JSON form");
 	CHECK_TEXT(writes(&test, "{ name = 'a', rate = 0 / 0 }"), "bad_value: rate: NaN has no JSON form");
 	CHECK_TEXT(writes(&test, "{ name = '\\xff' }"), "bad_value: name: the string is not UTF-8");
 	CHECK_TEXT(writes(&test, "{ name = 'a', ok = 1 }"), "bad_type: ok: true or false expected, not a number");
 	CHECK_TEXT(writes(&test, "{ name = 'a', id = 'x' }"), "bad_value: id: not a UUID");
-	CHECK_TEXT(writes(&test, "{ name = 'a', at = 1 << 62 }"), "bad_value: at: the time lies outside of the years 1 to 9999");
+	CHECK_TEXT(writes(&test, "{ name = 'a', at = 1 << 62 }"),
+		   "bad_value: at: the time lies outside of the years 1 to 9999");
 	CHECK_TEXT(writes(&test, "5"), "bad_type: an object expected, not a number");
 	CHECK_TEXT(writes(&test, "(function() local t = { name = 'a' } t.any = t return t end)()"),
-		   "json_limit: any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any."
-		   "any.any.any.any.any.any.any.any.any.any.any.any.any.any: nested deeper than 64 (a table that holds itself?)");
+		   "json_limit: "
+		   "any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any.any."
+		   "any.any."
+		   "any.any.any.any.any.any.any.any.any.any.any.any.any.any: nested deeper than 64 (a table that holds "
+		   "itself?)");
 	close_case(&test);
 }
 
 TEST(parameters_and_lifted_members)
 {
 	struct schema_case test;
-	static const struct script_param params[] = {
-		{ { "id", 2 }, { "42", 2 } }, { { "amount", 6 }, { "1.50", 4 } }, { { "other", 5 }, { "x", 1 } }
-	};
+	static const struct script_param params[] = { { { "id", 2 }, { "42", 2 } },
+						      { { "amount", 6 }, { "1.50", 4 } },
+						      { { "other", 5 }, { "x", 1 } } };
 	struct schema_lift lift = { .name = SLICE("expectedVersion") };
 	open_case(&test, "{ id = 'integer', amount = 'money', note = 'string?' }");
 	test.context.params = params;
@@ -403,7 +439,8 @@ TEST(bad_schemas)
 		{ "{ a = { type = 'map' } }", "an array or map says of what" },
 		{ "{ a = { type = 'string', fields = {} } }", "type contradicts" },
 		{ "{ a = { array = 'x' } }", "data.a.[]: unknown type 'x'" },
-		{ "{ a = { fields = { b = { map = { fields = { c = 'q' } } } } } }", "data.a.b.[].c: unknown type 'q'" },
+		{ "{ a = { fields = { b = { map = { fields = { c = 'q' } } } } } }",
+		  "data.a.b.[].c: unknown type 'q'" },
 		{ "{ a = { type = 'string', default = 3 } }", "data.a: default: a string expected, not a number" },
 		{ "{ a = { type = 'string', enum = { 'x' }, default = 'y' } }", "data.a: default: must be one of x" },
 		{ "{ a = { type = 'string', enum = { 1 } } }", "each choice must be of the schema's type" },
@@ -416,7 +453,8 @@ TEST(bad_schemas)
 		{ "{ a = { type = 'string', currency = 'c' } }", "currency names the field beside an amount" },
 		{ "{ a = { type = 5 } }", "type must be a word" },
 		{ "{ a = { fields = 5 } }", "fields must be a table" },
-		{ "(function() local t = { type = 'object' } t.fields = { t = t } return { t = t } end)()", "nested too deeply" },
+		{ "(function() local t = { type = 'object' } t.fields = { t = t } return { t = t } end)()",
+		  "nested too deeply" },
 		{ "'string'", "fields must be a table" },
 	};
 	for (size_t i = 0; i < countof(cases); i++) {

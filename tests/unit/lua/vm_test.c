@@ -64,7 +64,9 @@ TEST(traceback_is_cut)
 {
 	struct lua_case run;
 	lua_case_open(&run, NULL);
-	CHECK_INT(lua_case_run(&run, "local function f(n) if n == 0 then error('deep') end return (f(n - 1)) end f(100)"), -1);
+	CHECK_INT(
+		lua_case_run(&run, "local function f(n) if n == 0 then error('deep') end return (f(n - 1)) end f(100)"),
+		-1);
 	int lines = 0;
 	for (const char *c = run.vm->trouble.traceback; *c != '\0'; c++)
 		lines += *c == '\n';
