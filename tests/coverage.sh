@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Branch coverage of store, codec and sandbox by the suites: builds the coverage preset, runs it, prints a line a file and
-# one a group. Exits 1 when a group is below COVERAGE_MINIMUM percent of its branches (90).
+# Branch coverage of store, codec and sandbox by the suites: builds the coverage preset, runs it, prints a line a file
+# and one a group. Exits 1 when a group is below COVERAGE_MINIMUM percent of its branches (90).
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 . cmake/packages.sh

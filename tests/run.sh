@@ -62,7 +62,8 @@ suites() {
 	shift
 	report=$PWD/$logs/$preset-$only.xml
 	rm -f "$report"
-	(cd "build/$preset" && $wrap ctest --output-on-failure -j $jobs --output-junit "$report" "$@") | tee "$logs/ctest-$preset.log" |
+	(cd "build/$preset" && $wrap ctest --output-on-failure -j $jobs --output-junit "$report" "$@") |
+		tee "$logs/ctest-$preset.log" |
 		grep -v -E '^ +Start +[0-9]+:|/(MinSizeRel|RelWithDebInfo|Deployment|Development|Release|Debug)/|^work/'
 	count_junit "$report" "$preset"
 }
@@ -154,7 +155,8 @@ stage_fuzz() {
 		mkdir -p "build/fuzz/corpus/$target"
 		echo "$target: $fuzz_seconds s"
 		if "build/fuzz/tests/fuzz/$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
-			-print_final_stats=1 -artifact_prefix="$found/$target-" "build/fuzz/corpus/$target" >"$logs/$target.log" 2>&1; then
+			-print_final_stats=1 -artifact_prefix="$found/$target-" "build/fuzz/corpus/$target" \
+			>"$logs/$target.log" 2>&1; then
 			grep -E 'number_of_executed_units' "$logs/$target.log"
 			pass
 		else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bump allocation in a chain of blocks, newest first. A block is at least ARENA_BLOCK bytes; larger requests get a block
- * of their own size. Running into the cap or out of memory gives NULL and changes nothing.
+ * Bump allocation in a chain of blocks, newest first. A block is at least ARENA_BLOCK bytes; larger requests get a
+ * block of their own size. Running into the cap or out of memory gives NULL and changes nothing.
  */
 #include "base/arena.h"
 

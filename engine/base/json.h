@@ -46,7 +46,9 @@ bool json_to_u64(struct json_value number, uint64_t *integer);
 void json_quote(struct buf *out, struct slice text);
 /* "key": with the comma before it where json_comma puts one. */
 void json_key(struct buf *out, const char *key);
-/* A comma, unless a value may stand here already: at the start, after an opening bracket, comma, colon or line break. */
+/*
+ * A comma, unless a value may stand here already: at the start, after an opening bracket, comma, colon or line break.
+ */
 void json_comma(struct buf *out);
 /* Is this well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool json_utf8(struct slice text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One line, one write(2), on the stack: no lock, no heap, and a target that takes nothing now loses the line instead of
- * holding us up. A line longer than LOG_LINE_MAX is cut; it stays well-formed because a field is added whole or not at all.
+ * holding us up. A line longer than LOG_LINE_MAX is cut; it stays well-formed because a field is added whole or not at
+ * all.
  */
 #include "base/log.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A linked list under a mutex. Giving costs one short lock; a wake-up is made only when the box was empty, and a signal
- * only when the taker sleeps. The signal is sent under the lock, so that a taker may end the box as soon as it has what it
- * waited for (a box on the stack of a blocking call); the waker is called without it [I11] and must outlive its givers.
+ * only when the taker sleeps. The signal is sent under the lock, so that a taker may end the box as soon as it has what
+ * it waited for (a box on the stack of a blocking call); the waker is called without it [I11] and must outlive its
+ * givers.
  */
 #include "base/mailbox.h"
 

@@ -43,7 +43,10 @@ void mailbox_fini(struct mailbox *box);
 bool mailbox_give(struct mailbox *box, struct mail *mail);
 /* Takes all that is there, oldest first, linked by `next`; NULL when empty. Does not wait. The taker only. */
 struct mail *mailbox_take(struct mailbox *box);
-/* The same, after waiting up to timeout_ns (< 0 = for ever) for a first message; NULL on time-out or when closed and empty. */
+/*
+ * The same, after waiting up to timeout_ns (< 0 = for ever) for a first message; NULL on time-out or when closed and
+ * empty.
+ */
 struct mail *mailbox_wait(struct mailbox *box, int64_t timeout_ns);
 /* Wakes a taker that waits, as if a message had come; one that does not wait yet finds its next wait over at once. */
 void mailbox_nudge(struct mailbox *box);

@@ -70,9 +70,9 @@ little_endian(const char *bytes, size_t size)
 }
 
 /*
- * The store's index keeps these values, so the algorithm is frozen: h = seed ^ size * K0; for each 8 bytes, little-endian
- * (the rest zero-filled): h = fold(h ^ word ^ K1, K2); at the end fold(h ^ K0, K1), where fold(a, b) is the exclusive or of
- * the halves of the 128-bit product.
+ * The store's index keeps these values, so the algorithm is frozen: h = seed ^ size * K0; for each 8 bytes, read
+ * little-endian (the rest zero-filled): h = fold(h ^ word ^ K1, K2); at the end fold(h ^ K0, K1), where fold(a, b) is
+ * the exclusive or of the halves of the 128-bit product.
  */
 uint64_t
 slice_hash(struct slice text, uint64_t seed)

@@ -47,7 +47,10 @@ bool slice_starts_with(struct slice text, struct slice prefix);
 bool slice_to_u64(struct slice text, uint64_t *number);
 /* Optional sign, decimal digits, fits int64. */
 bool slice_to_i64(struct slice text, int64_t *number);
-/* 64-bit hash for tables in memory; keyed by `seed`. Stable across processes for equal seed: the store's index uses it. */
+/*
+ * 64-bit hash for tables in memory; keyed by `seed`. Stable across processes for equal seed: the store's index uses
+ * it.
+ */
 uint64_t slice_hash(struct slice text, uint64_t seed);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What makes an entry's digest, link and id [I2]. The byte sequences that are hashed are frozen: stores keep their results.
+ * What makes an entry's digest, link and id [I2]. The byte sequences that are hashed are frozen: stores keep their
+ * results.
  *
- * digest = SHA-256("moonlog entry 1", kind, schema version, generation, the ten lengths, the ten parts: stream, type, data,
- * topic, key, headers, correlation, causation, traceparent, actor), cut to 16 bytes.
+ * digest = SHA-256("moonlog entry 1", kind, schema version, generation, the ten lengths, the ten parts: stream, type,
+ * data, topic, key, headers, correlation, causation, traceparent, actor), cut to 16 bytes.
  * link = SHA-256(link before, digest, position, version, commit first, commit size, recorded at), cut to 16 bytes.
  * Numbers are 8 bytes, little-endian.
  */

@@ -82,7 +82,10 @@ void entry_digest(const struct new_entry *entry, struct slice stream, uint32_t g
 		  const struct provenance *provenance, struct check *digest);
 /* The same from what was read, for comparing with `digest`. */
 void entry_digest_recorded(const struct recorded_entry *entry, struct check *digest);
-/* link = H(link before, digest, position, version, commit_first, commit_size, recorded_at). `before` of entry 1 is zero. */
+/*
+ * link = H(link before, digest, position, version, commit_first, commit_size, recorded_at). `before` of entry 1 is
+ * zero.
+ */
 void entry_link(const struct check *before, const struct check *digest, log_position position, stream_version version,
 		log_position commit_first, uint32_t commit_size, int64_t recorded_at_us, struct check *link);
 /* The event's id: UUIDv7 whose time is recorded_at and whose random part is the link. */

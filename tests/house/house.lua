@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The house test: reads the whole tree and reports what breaks a rule of docs/STYLE.md, as path:line: reason.
--- Usage: lua5.4 house.lua ROOT. Exits 1 on any report, and when it saw no files: a check that looks at nothing never passes.
+-- Usage: lua5.4 house.lua ROOT. Exits 1 on any report, and when it saw nothing: a check that looks at nothing never
+-- passes.
 
 local folder = arg[0]:match("^(.*)/") or "."
 package.path = folder .. "/?.lua;" .. package.path

@@ -6,7 +6,7 @@ local tree = require "tree"
 
 local rules = {}
 
-local FILE_LINES, HEADER_LINES, DOOR_LINES, SUITE_LINES = 600, 250, 320, 900
+local FILE_LINES, HEADER_LINES, DOOR_LINES, SUITE_LINES = 600, 250, 350, 900
 local FUNCTION_LINES, LUA_LINES, README_LINES, COLUMNS = 70, 400, 60, 120
 
 -- A door's header is the whole manual of what stands behind it.
