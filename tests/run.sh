@@ -154,7 +154,8 @@ stage_fuzz() {
 	for target in $targets; do
 		mkdir -p "build/fuzz/corpus/$target"
 		echo "$target: $fuzz_seconds s"
-		if "build/fuzz/tests/fuzz/$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+		if "build/fuzz/tests/fuzz/$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
+			-verbosity=0 \
 			-print_final_stats=1 -artifact_prefix="$found/$target-" "build/fuzz/corpus/$target" \
 			>"$logs/$target.log" 2>&1; then
 			grep -E 'number_of_executed_units' "$logs/$target.log"
