@@ -2,13 +2,14 @@
 /*
  * One round of the projector: pages of the log through the scripts into the view.
  *
- * Projections at the same position share one page; the most advanced go first, so that one that catches up never holds
- * back the others. A batch is one transaction of one projection: rows and checkpoint together [I6]. Pages are cut where
- * a commit ends, so that readers do not see half of what one command did.
+ * Projections at the same position share one page; the most advanced go first, so that one that catches up never
+ * holds back the others. A batch is one transaction of one projection: rows and checkpoint together [I6]. Pages are
+ * cut where a commit ends, so that readers do not see half of what one command did.
  *
- * A batch that fails is rolled back whole. If what failed may pass by itself, the same batch is tried again after a pause
- * (in smaller pieces after a killed handler). Otherwise the entry at fault is poison: the entries before it are projected
- * once more and committed together with the mark that stops this projection, at this entry, for this reason.
+ * A batch that fails is rolled back whole. If what failed may pass by itself, the same batch is tried again after a
+ * pause (in smaller pieces after a killed handler). Otherwise the entry at fault is poison: the entries before it
+ * are projected once more and committed together with the mark that stops this projection, at this entry, for this
+ * reason.
  */
 #include "core/follow.h"
 

@@ -2,10 +2,11 @@
 /*
  * The projector's thread, and what other threads may ask of it.
  *
- * The thread sleeps on its mailbox. Three letters can lie there, each at most once: the log has grown, somebody waits for
- * a position, an order was given. While it works, a wake-up costs its giver one atomic exchange. Before a small batch it
- * waits a moment for more, because a transaction of many entries writes the same pages once; whoever waits for a position
- * ends that moment. When nothing comes for a while, positions are written and the view does its housekeeping.
+ * The thread sleeps on its mailbox. Three letters can lie there, each at most once: the log has grown, somebody
+ * waits for a position, an order was given. While it works, a wake-up costs its giver one atomic exchange. Before a
+ * small batch it waits a moment for more, because a transaction of many entries writes the same pages once; whoever
+ * waits for a position ends that moment. When nothing comes for a while, positions are written and the view does
+ * its housekeeping.
  *
  * Others see copies: a status under a short lock, the position as an atomic number that is set after the commit.
  */

@@ -4,8 +4,8 @@
  * scripts into the view in batches; rows and checkpoint of a projection move in one transaction [I6]. Each projection
  * has a checkpoint of its own; those at the same position share one read of the log.
  *
- * A poison event (the script or its rows refuse it) stops that projection alone, at that entry; the others go on. What
- * may pass by itself (busy, away, no memory, no space, a killed handler) is tried again with growing pauses.
+ * A poison event (the script or its rows refuse it) stops that projection alone, at that entry; the others go on.
+ * What may pass by itself (busy, away, no memory, no space, a killed handler) is tried again with growing pauses.
  *
  * Threads: open, start, stop and close by one thread; everything marked "any thread" between open and close by any.
  */
@@ -51,18 +51,18 @@ void projector_wake(struct projector *projector);
 /* Somebody waits for a position: the next batch is not delayed to make it larger. Any thread. */
 void projector_hurry(struct projector *projector);
 /*
- * The position that the rows of all projections have reached (stopped ones aside while any is not stopped): every row a
- * reader sees in a snapshot begun after this call stands at it or later. The head when there are no projections.
- * Any thread.
+ * The position that the rows of all projections have reached (stopped ones aside while any is not stopped): every
+ * row a reader sees in a snapshot begun after this call stands at it or later. The head when there are no
+ * projections. Any thread.
  */
 log_position projector_position(const struct projector *projector);
 /* One status a projection, in the program's order; everything copied into `arena`. Any thread. Fails: MEMORY. */
 int projector_status(struct projector *projector, struct arena *arena, struct projection_status **statuses,
 		     size_t *count, struct fault *fault);
 /*
- * Takes an order; the status tells the rest. RETRY tries the poison event again, SKIP steps over exactly the poison that
- * the status showed when the order was given, REBUILD empties the tables and starts from 0. Any thread.
- * Fails: INPUT "no_such_projection", "projection_not_stopped" (RETRY, SKIP).
+ * Takes an order; the status tells the rest. RETRY tries the poison event again, SKIP steps over exactly the poison
+ * that the status showed when the order was given, REBUILD empties the tables and starts from 0. Any thread. Fails:
+ * INPUT "no_such_projection", "projection_not_stopped" (RETRY, SKIP).
  */
 int projector_order(struct projector *projector, struct slice name, enum projection_order order, struct fault *fault);
 

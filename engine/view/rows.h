@@ -3,8 +3,8 @@
  * What a row, a key and a query must be, so that every room of the view's door answers alike: one set of checks, one
  * order of cells, one meaning of each filter.
  *
- * Order of cells: null, then numbers by value, then text bytewise. A null holds no filter but IS_NULL and NE; EQ and NE
- * with a null value mean IS_NULL and NOT_NULL.
+ * Order of cells: null, then numbers by value, then text bytewise. A null holds no filter but IS_NULL and NE; EQ
+ * and NE with a null value mean IS_NULL and NOT_NULL.
  */
 #ifndef MOONLOG_VIEW_ROWS_H
 #define MOONLOG_VIEW_ROWS_H
@@ -28,8 +28,8 @@ int rows_check_changes(const struct table *table, const struct cell *key, const 
 /* Fails: INPUT "bad_cell" for what is no number or no numeric column. */
 int rows_check_amounts(const struct table *table, const struct row *amounts, struct fault *fault);
 /*
- * before + amounts into `after` (column_count cells, texts borrowed). `before` NULL: no such row, `key` fills the key's
- * columns. Fails: INPUT "overflow", "missing_column".
+ * before + amounts into `after` (column_count cells, texts borrowed). `before` NULL: no such row, `key` fills the
+ * key's columns. Fails: INPUT "overflow", "missing_column".
  */
 int rows_sum(const struct table *table, const struct cell *key, const struct cell *before, const struct row *amounts,
 	     struct cell *after, struct fault *fault);

@@ -142,8 +142,8 @@ same_at_end(const struct row *rows, size_t count, uint16_t column)
 }
 
 /*
- * Pages start at the first key column's last value instead of at a growing offset, which would make the dump of a large
- * table quadratic; `offset` only steps over rows of that same value.
+ * Pages start at the first key column's last value instead of at a growing offset, which would make the dump of a
+ * large table quadratic; `offset` only steps over rows of that same value.
  */
 int
 view_dump(const struct row_port *rows, uint16_t number, struct buf *out, struct fault *fault)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The view's door: read-model tables of one domain, with the checkpoint of each projection kept beside its rows, so that
- * effect and checkpoint move together [I6]. Rebuildable from the log, hence durable only to the last checkpoint.
+ * The view's door: read-model tables of one domain, with the checkpoint of each projection kept beside its rows, so
+ * that effect and checkpoint move together [I6]. Rebuildable from the log, hence durable only to the last
+ * checkpoint.
  *
  * Threads: one writer at a time; readers any number, each used by one thread at a time; a reader sees whole batches.
  */
@@ -28,8 +29,8 @@ struct view_checkpoint {
 
 struct view_ops {
 	void (*close)(struct view *view);
-	/* Makes the tables that are missing; a table whose definition changed is dropped and made anew, its projection's
-	 * checkpoint with it. */
+	/* Makes the tables that are missing. When a table's definition or the projection's hash is another than before,
+	 * all tables of the projection are made anew and empty, and its checkpoint is forgotten. */
 	int (*define)(struct view *view, struct slice projection, const uint8_t hash[32], const struct table *tables,
 		      const uint16_t *numbers, size_t count, struct fault *fault);
 	int (*checkpoint)(struct view *view, struct slice projection, struct arena *arena,
@@ -39,6 +40,7 @@ struct view_ops {
 	const struct row_port *(*rows)(struct view *view);
 	int (*savepoint)(struct view *view, struct fault *fault); /* so that one entry's effect can be undone alone */
 	int (*undo)(struct view *view, struct fault *fault);      /* back to the last savepoint */
+	/* A failed commit leaves the batch open: roll it back. Rollback without a batch does nothing. */
 	int (*commit)(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault);
 	void (*rollback)(struct view *view);
 	/* Empties the projection's tables and forgets its checkpoint. */

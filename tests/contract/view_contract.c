@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of the view's door, run against every room, and all rooms against each other on the same random batches. */
+/* The contract of the view's door: every room alone, and all rooms against each other on the same random batches. */
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -581,6 +582,61 @@ TEST(readers_see_whole_batches)
 		view_reader_end(reader);
 		view_reader_close(reader);
 		view_idle(view);
+		view_close(view);
+	}
+}
+
+/* Two rows whose sum never changes in a whole batch. */
+static void *
+look_at_sums(void *self)
+{
+	struct view_reader *reader = self;
+	const struct row_port *rows = view_reader_rows(reader);
+	struct arena own;
+	struct fault trouble;
+	long broken = 0;
+	arena_init(&own, 1 << 20);
+	for (int i = 0; i < 2000; i++) {
+		struct row_query query = { .table = PEOPLE, .limit = 10 };
+		struct row *items;
+		size_t count = 0;
+		arena_clear(&own);
+		if (view_reader_begin(reader, &trouble) != 0 ||
+		    rows->find(rows->self, &query, &own, &items, &count, &trouble) != 0 || count != 2 ||
+		    items[0].cells[P_AMOUNT].integer + items[1].cells[P_AMOUNT].integer != 100)
+			broken++;
+		view_reader_end(reader);
+	}
+	arena_fini(&own);
+	return (void *)broken;
+}
+
+TEST(readers_beside_the_writer)
+{
+	for (size_t room = 0; room < ROOMS; room++) {
+		struct view *view = defined(room);
+		struct view_reader *reader;
+		pthread_t thread;
+		void *broken;
+		bool found;
+		const struct row_port *rows = start(view);
+		OK(rows->insert(rows->self, PEOPLE, ROW(T("a"), T("1"), N, I(100), N, N), &fault));
+		OK(rows->insert(rows->self, PEOPLE, ROW(T("b"), T("2"), N, I(0), N, N), &fault));
+		finish(view, 1);
+		OK(view_reader_open(view, &reader, &fault));
+		CHECK_INT(pthread_create(&thread, NULL, look_at_sums, reader), 0);
+		for (int i = 0; i < 1000; i++) {
+			rows = start(view);
+			OK(rows->update(rows->self, PEOPLE, KEY(T("a")), ROW(U, U, U, I(i), U, U), &found, &fault));
+			OK(view_savepoint(view, &fault));
+			OK(rows->update(rows->self, PEOPLE, KEY(T("b")), ROW(U, U, U, I(100 - i), U, U), &found,
+					&fault));
+			finish(view, 2 + (log_position)i);
+			view_idle(view);
+		}
+		pthread_join(thread, &broken);
+		CHECK(broken == NULL);
+		view_reader_close(reader);
 		view_close(view);
 	}
 }

@@ -2,9 +2,9 @@
 /*
  * Rows, piles of rows, states of piles.
  *
- * A row is written once and shared by counting. A pile that somebody else can see is copied before it changes; its lists
- * are sorted arrays, so that a key or a unique value is found by halving. A new row is checked against every unique list
- * before anything changes.
+ * A row is written once and shared by counting. A pile that somebody else can see is copied before it changes; its
+ * lists are sorted arrays, so that a key or a unique value is found by halving. A new row is checked against every
+ * unique list before anything changes.
  */
 #include "view/memory/piles.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The row port over a state: a batch's own or a reader's snapshot. Checks first (view/rows.h), then one replacement or
- * removal; finding is a scan of the whole pile.
+ * The row port over a state: a batch's own or a reader's snapshot. Checks first (view/rows.h), then one replacement
+ * or removal; finding is a scan of the whole pile.
  */
 #include <stdlib.h>
 

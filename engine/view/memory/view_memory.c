@@ -3,9 +3,9 @@
  * Read-model tables in memory: the contract as code that can be seen to be right.
  *
  * A row is written once and shared by counting; a table is a pile of rows, sorted by its key and once more by each
- * unique index; a state is one pile a table, the last pile holding the checkpoints. A pile that somebody else can see is
- * copied before it changes, so a batch, a savepoint and a reader's snapshot are each just one more reference to a state,
- * and rollback and undo are forgetting one. Finding is a scan.
+ * unique index; a state is one pile a table, the last pile holding the checkpoints. A pile that somebody else can
+ * see is copied before it changes, so a batch, a savepoint and a reader's snapshot are each just one more reference
+ * to a state, and rollback and undo are forgetting one. Finding is a scan.
  *
  * Fails: INPUT as view/rows.h says; MEMORY. Nothing outlives the process.
  */

@@ -2,12 +2,12 @@
 /*
  * One SQLite connection and the statements prepared on it.
  *
- * Statements are found by a key: a few bytes for the writes of a table, their own text for queries. They stay prepared;
- * of more than VIEW_SQLITE_STATEMENTS shapes the one used longest ago makes room. Every text is bound without copying,
- * so a statement is reset before its caller's memory goes.
+ * Statements are found by a key: a few bytes for the writes of a table, their own text for queries. They stay
+ * prepared; of more than VIEW_SQLITE_STATEMENTS shapes the one used longest ago makes room. Every text is bound
+ * without copying, so a statement is reset before its caller's memory goes.
  *
- * Fails: each result code becomes one class of fault (view_sqlite_fault). A file that cannot be read names the way out:
- * delete it, the read model is rebuilt from the log.
+ * Fails: each result code becomes one class of fault (view_sqlite_fault). A file that cannot be read names the way
+ * out: delete it, the read model is rebuilt from the log.
  */
 #include <errno.h>
 #include <stdlib.h>

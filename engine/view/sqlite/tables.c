@@ -2,10 +2,10 @@
 /*
  * Definitions: the author's tables, under the author's names, so that anybody with sqlite3 can read them.
  *
- * The text that made a table is kept in moonlog_tables beside the projection it belongs to. A table whose text is another
- * now, or a projection whose hash is another, means that rows were made by rules that are no more: all tables of that
- * projection are dropped and made empty and its checkpoint goes with them, in one transaction. A table that no
- * projection has any more is dropped at the next opening.
+ * The text that made a table is kept in moonlog_tables beside the projection it belongs to. A table whose text is
+ * another now, or a projection whose hash is another, means that rows were made by rules that are no more: all
+ * tables of that projection are dropped and made empty and its checkpoint goes with them, in one transaction. A
+ * table that no projection has any more is dropped at the next opening.
  *
  * Fails: CONFIG "bad_table" for names that SQLite or this room needs for itself or that differ only by case.
  */
@@ -89,8 +89,8 @@ add_index(struct buf *sql, const struct table *table, const struct column_set *s
 }
 
 /*
- * Rows lie in the order they came, keys in an index of their own: a key is mostly random text, and a random place in a
- * small index costs fewer page writes than one among whole rows (measured: 1.5 times the rate).
+ * Rows lie in the order they came, keys in an index of their own: a key is mostly random text, and a random place
+ * in a small index costs fewer page writes than one among whole rows (measured: 1.5 times the rate).
  */
 static void
 add_definition(struct buf *sql, const struct table *table)

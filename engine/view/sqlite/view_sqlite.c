@@ -2,9 +2,10 @@
 /*
  * Read-model tables of one domain in one SQLite file, with the checkpoints of its projections beside the rows.
  *
- * One writer connection in WAL mode with synchronous=NORMAL: a commit costs no sync, and after a power loss the file
- * stands at an older whole batch, from which its projections go on [I6]. The writer also runs every checkpoint of the WAL
- * (automatic ones are off): in idle moments, and after a commit when the WAL has grown past WAL_PAGES_MAX.
+ * One writer connection in WAL mode with synchronous=NORMAL: a commit costs no sync, and after a power loss the
+ * file stands at an older whole batch, from which its projections go on [I6]. The writer also runs every checkpoint
+ * of the WAL (automatic ones are off): in idle moments, and after a commit when the WAL has grown past
+ * WAL_PAGES_MAX.
  *
  * Fails: a file of another program or a newer version is left untouched (CONFIG); damage is CORRUPT and says that the
  * file may be deleted. A failed commit leaves the batch open for view_rollback.

@@ -2,12 +2,12 @@
 /*
  * The row port of a batch: what projections do to their tables.
  *
- * Held back until the batch ends (or somebody looks with a filter): changes of columns that no unique index has, to rows
- * that exist. They cannot be refused any more, having passed the checks of view/rows.h. Inserts, deletes and changes of
- * unique columns go straight to SQLite, so that a duplicate is the fault of the entry that made it.
+ * Held back until the batch ends (or somebody looks with a filter): changes of columns that no unique index has, to
+ * rows that exist. They cannot be refused any more, having passed the checks of view/rows.h. Inserts, deletes and
+ * changes of unique columns go straight to SQLite, so that a duplicate is the fault of the entry that made it.
  *
- * Fails: INPUT leaves the batch as it was before the call. Any other failure may have undone part of the batch, so the
- * first one is remembered and the commit refuses with it, even if a handler swallowed it.
+ * Fails: INPUT leaves the batch as it was before the call. Any other failure may have undone part of the batch, so
+ * the first one is remembered and the commit refuses with it, even if a handler swallowed it.
  */
 #include <stdio.h>
 #include <stdlib.h>
