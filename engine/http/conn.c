@@ -425,7 +425,7 @@ time_out(struct http_conn *conn)
 		http_conn_drop(conn);
 		return;
 	}
-	refuse_now(conn, 408, "too_slow", "the request did not come in time");
+	refuse_now(conn, 408, "timeout", "the request did not come in time");
 }
 
 void
