@@ -2,8 +2,8 @@
 /*
  * The envelope is what makes a repeat whole: status, version, decision and the texts of the first answer.
  *
- *   byte 0x01 (form) · byte 0 accepted, 1 refused · status · version · events · lengths of reply, code, message, details
- *   (each number a varint, seven bits a byte, lowest first) · the bytes of the four
+ *   byte 0x01 (form) · byte 0 accepted, 1 refused · status · version · events · lengths of reply, code, message,
+ *   details (each number a varint, seven bits a byte, lowest first) · the bytes of the four
  *
  * A form that is not known is a fault of class CORRUPT: stored bytes are not what was written.
  */
@@ -39,8 +39,8 @@ answer_conflict(struct command *command, const char *code, stream_version versio
 	outcome->kind = OUTCOME_CONFLICT;
 	outcome->code = slice_text(code);
 	outcome->version = version;
-	outcome->message = arena_format(command->asked->arena, "%.*s stands at version %llu", SLICE_ARG(command->stream),
-					(unsigned long long)version);
+	outcome->message = arena_format(command->asked->arena, "%.*s stands at version %llu",
+					SLICE_ARG(command->stream), (unsigned long long)version);
 }
 
 void

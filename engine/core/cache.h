@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * States of streams that one thread keeps: hot ones decoded in the script machines, warm ones as canonical bytes behind
- * them. Both bounded; the least recently used go first, from hot to warm, from warm to nowhere.
+ * States of streams that one thread keeps: hot ones decoded in the script machines, warm ones as canonical bytes
+ * behind them. Both bounded; the least recently used go first, from hot to warm, from warm to nowhere.
  *
  * Thread: one. Owns the entries; the machines outlive it.
  */
@@ -50,8 +50,8 @@ int cache_init(struct cache *cache, struct script_machine **machines, size_t hot
 void cache_fini(struct cache *cache);
 
 /*
- * Finds or makes the entry of a stream and holds it: with a decoded state and its version when there was one, with state
- * and version 0 otherwise. NULL when memory is out. The holder changes state and version as it likes.
+ * Finds or makes the entry of a stream and holds it: with a decoded state and its version when there was one, with
+ * state and version 0 otherwise. NULL when memory is out. The holder changes state and version as it likes.
  */
 struct cached *cache_open(struct cache *cache, uint16_t domain, uint16_t aggregate, struct slice name, uint64_t hash);
 /* Gives it back; without a state, or told stale meanwhile, it is dropped. */

@@ -17,7 +17,7 @@
 #include "core/command.h"
 
 static const bool command_moves[COMMAND_STATES][COMMAND_STATES] = {
-	[COMMAND_GIVEN] = { [COMMAND_WAITING] = true, [COMMAND_ANSWERED] = true },
+	[COMMAND_GIVEN] = { [COMMAND_WAITING] = true },
 	[COMMAND_WAITING] = { [COMMAND_DECIDING] = true },
 	[COMMAND_DECIDING] = { [COMMAND_WAITING] = true, [COMMAND_COMMITTING] = true, [COMMAND_ANSWERED] = true },
 	[COMMAND_COMMITTING] = { [COMMAND_DECIDING] = true, [COMMAND_ANSWERED] = true },
@@ -63,8 +63,8 @@ make_fingerprint(struct command *command)
 	struct slice target = command->stream;
 
 	for (size_t i = 0; i < asked->param_count; i++) {
-		target = arena_format(asked->arena, "%.*s&%.*s=%.*s", SLICE_ARG(target), SLICE_ARG(asked->params[i].name),
-				      SLICE_ARG(asked->params[i].value));
+		target = arena_format(asked->arena, "%.*s&%.*s=%.*s", SLICE_ARG(target),
+				      SLICE_ARG(asked->params[i].name), SLICE_ARG(asked->params[i].value));
 		if (target.data == NULL)
 			return false;
 	}
@@ -143,7 +143,8 @@ find_domain(struct domain *const *domains, size_t count, struct slice name)
 }
 
 struct command *
-command_make(struct domain *const *domains, size_t count, const struct engine_parts *parts, struct engine_command *asked)
+command_make(struct domain *const *domains, size_t count, const struct engine_parts *parts,
+	     struct engine_command *asked)
 {
 	const struct domain *domain = find_domain(domains, count, asked->domain);
 	struct command *command;

@@ -28,7 +28,14 @@ struct forget {
 	char name[];
 };
 
-enum command_state { COMMAND_GIVEN, COMMAND_WAITING, COMMAND_DECIDING, COMMAND_COMMITTING, COMMAND_ANSWERED, COMMAND_STATES };
+enum command_state {
+	COMMAND_GIVEN,
+	COMMAND_WAITING,
+	COMMAND_DECIDING,
+	COMMAND_COMMITTING,
+	COMMAND_ANSWERED,
+	COMMAND_STATES
+};
 
 struct command {
 	struct post post;      /* to and from the worker */
@@ -46,9 +53,9 @@ struct command {
 	struct command_id command_id;
 	struct fingerprint fingerprint;
 	/* the worker's */
-	struct command *next; /* in a lane's queue */
-	struct lane *lane;    /* of its own stream */
-	struct lane *wanted;  /* of a stream that it wanted to load while an append to it was in flight */
+	struct command *next;  /* in a lane's queue */
+	struct lane *lane;     /* of its own stream */
+	struct lane *wanted;   /* of a stream that it wanted to load while an append to it was in flight */
 	struct lane **flights; /* of the streams that its append writes */
 	struct cached *cached; /* open entry of its own stream */
 	unsigned attempt;
@@ -72,8 +79,8 @@ command_hash(struct slice stream)
 void command_move(struct command *command, enum command_state state);
 
 /*
- * Finds domain, aggregate and command, makes ids and the stream's name. NULL: asked->outcome says why (MISSING, or FAILED
- * with INPUT "bad_stream_id", MEMORY). Any thread.
+ * Finds domain, aggregate and command, makes ids and the stream's name. NULL: asked->outcome says why (MISSING, or
+ * FAILED with INPUT "bad_stream_id", MEMORY). Any thread.
  */
 struct command *command_make(struct domain *const *domains, size_t count, const struct engine_parts *parts,
 			     struct engine_command *asked);

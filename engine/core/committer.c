@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: one store_commit at a time; every append given in comes back exactly once; an append that waits is committed
- * without anybody's help, because whoever gives the role up looks at the queue again afterwards.
+ * Promises: one store_commit at a time; every append given in comes back exactly once; an append that waits is
+ * committed without anybody's help, because whoever gives the role up looks at the queue again afterwards.
  *
- * Fails: a group that was not attempted comes back with the store's fault. After an unknown outcome the group comes back
- * UNKNOWN, and everything behind it AWAY "not_attempted": the store takes no more, and the daemon ends [I5].
+ * Fails: a group that was not attempted comes back with the store's fault. After an unknown outcome the group comes
+ * back UNKNOWN, and everything behind it AWAY "not_attempted": the store takes no more, and the daemon ends [I5].
  */
 #include "core/committer.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The committer: a role rather than a place. Appends of all workers wait in one queue; whoever finds the role free takes
- * it, packs what waits into one store_commit, hands the results to their workers, and gives the role up again. A worker
- * with nothing else to do takes it itself, which saves two hand-overs when few commands are about; otherwise a thread
- * that has no other work takes it, so that decisions go on during the sync.
+ * The committer: a role rather than a place. Appends of all workers wait in one queue; whoever finds the role free
+ * takes it, packs what waits into one store_commit, hands the results to their workers, and gives the role up again.
+ * A worker with nothing else to do takes it itself, which saves two hand-overs when few commands are about; otherwise
+ * a thread that has no other work takes it, so that decisions go on during the sync.
  */
 #ifndef MOONLOG_CORE_COMMITTER_H
 #define MOONLOG_CORE_COMMITTER_H
@@ -47,8 +47,8 @@ void committer_close(struct committer *committer);
 /* Gives an append in. Any thread. */
 void committer_give(struct committer *committer, struct command *command);
 /*
- * Takes the role if it is free and something waits, commits one group, gives the role up. Results for `home` come back as
- * a list in *mine, those of others go to their mailboxes. false: nothing was done.
+ * Takes the role if it is free and something waits, commits one group, gives the role up. Results for `home` come
+ * back as a list in *mine, those of others go to their mailboxes. false: nothing was done.
  */
 bool committer_try(struct committer *committer, struct mailbox *home, struct mail **mine);
 /* Asks the thread to commit what waits. Any thread. */

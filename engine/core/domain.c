@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a domain's folder once, whole, and makes a program of it. What is read is what runs, what is hashed and what is
- * kept in the store: a file edited a moment later cannot matter.
+ * Reads a domain's folder once, whole, and makes a program of it. What is read is what runs, what is hashed and what
+ * is kept in the store: a file edited a moment later cannot matter.
  *
- * Names that start with a dot are passed over (editors leave such files), and so is spec/ at the top. Links are followed
- * for files only, so a folder cannot contain itself. Fails with the path at fault and leaves nothing behind.
+ * Names that start with a dot are passed over (editors leave such files), and so is spec/ at the top. Links are
+ * followed for files only, so a folder cannot contain itself. Fails with the path at fault and leaves nothing behind.
  */
 #include "core/domain.h"
 
@@ -118,7 +118,8 @@ read_item(struct reading *reading, int folder, const char *prefix, const char *n
 	if (depth == 0 && strcmp(name, "spec") == 0)
 		return 0;
 	if (depth == FOLDER_DEPTH)
-		return fault_set(fault, FAULT_CONFIG, "bad_folder", "%s lies deeper than %d folders", path, FOLDER_DEPTH);
+		return fault_set(fault, FAULT_CONFIG, "bad_folder", "%s lies deeper than %d folders", path,
+				 FOLDER_DEPTH);
 	below = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (below < 0)
 		return fault_errno(fault, FAULT_CONFIG, errno, "%s cannot be opened", path);

@@ -97,12 +97,12 @@ check_domain(const struct engine *engine, const struct domain *domain, const cha
 {
 	for (size_t i = 0; i < engine->domain_count; i++)
 		if (slice_equal(engine->domains[i]->name, domain->name))
-			return fault_set(fault, FAULT_CONFIG, "domain_clash", "%s: a domain named %.*s is loaded already", folder,
-					 SLICE_ARG(domain->name));
+			return fault_set(fault, FAULT_CONFIG, "domain_clash",
+					 "%s: a domain named %.*s is loaded already", folder, SLICE_ARG(domain->name));
 	if (domain->program->multi_stream && !engine->parts.store->multi_stream)
 		return fault_set(fault, FAULT_CONFIG, "store_lacks_streams",
-				 "%s uses ctx:load, but the %s store cannot write several streams in one append", folder,
-				 engine->parts.store->kind);
+				 "%s uses ctx:load, but the %s store cannot write several streams in one append",
+				 folder, engine->parts.store->kind);
 	return 0;
 }
 
@@ -121,8 +121,8 @@ open_projections(struct engine *engine, struct domain *domain, struct fault *fau
 
 	if (engine->parts.open_view == NULL || (program->projection_count == 0 && program->query_count == 0))
 		return 0;
-	if (engine->parts.open_view(engine->parts.self, domain->name, program->tables, program->table_count, &domain->view,
-				    fault) != 0)
+	if (engine->parts.open_view(engine->parts.self, domain->name, program->tables, program->table_count,
+				    &domain->view, fault) != 0)
 		return -1;
 	options.view = domain->view;
 	return program->projection_count != 0 ? projector_open(&options, &domain->projector, fault) : 0;
@@ -135,7 +135,8 @@ engine_add_domain(struct engine *engine, const char *folder, struct fault *fault
 
 	must(!atomic_load(&engine->started));
 	if (engine->domain_count == DOMAIN_MAX)
-		return fault_set(fault, FAULT_LIMIT, "too_many_domains", "%s: more than %d domains", folder, DOMAIN_MAX);
+		return fault_set(fault, FAULT_LIMIT, "too_many_domains", "%s: more than %d domains", folder,
+				 DOMAIN_MAX);
 	domain = calloc(1, sizeof(*domain));
 	if (domain == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a domain");
@@ -411,8 +412,8 @@ engine_projection_order(struct engine *engine, struct slice domain, struct slice
 	for (size_t i = 0; i < engine->domain_count; i++)
 		if (slice_equal(engine->domains[i]->name, domain) && engine->domains[i]->projector != NULL)
 			return projector_order(engine->domains[i]->projector, name, order, fault);
-	return fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %.*s.%.*s", SLICE_ARG(domain),
-			 SLICE_ARG(name));
+	return fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %.*s.%.*s",
+			 SLICE_ARG(domain), SLICE_ARG(name));
 }
 
 bool

@@ -4,8 +4,8 @@
  * knows stores, scripts or threads below it.
  *
  * Every ask is a node that the asker owns and embeds; it gives it to the engine, and gets it back through `done` on a
- * thread of the engine's (post it to a mailbox of your own there; `done` must not block). All asked fields and the arena
- * must stay valid until then.
+ * thread of the engine's (post it to a mailbox of your own there; `done` must not block). All asked fields and the
+ * arena must stay valid until then.
  */
 #ifndef MOONLOG_CORE_ENGINE_H
 #define MOONLOG_CORE_ENGINE_H
@@ -30,36 +30,38 @@ struct engine_parts {
 	struct store *store; /* owned by the caller; closed after engine_close */
 	const struct script_ops *script;
 	/* Opens the read model of a domain; the engine closes it. NULL: no projections, no queries. */
-	int (*open_view)(void *self, struct slice domain, const struct table *tables, size_t table_count, struct view **view,
-			 struct fault *fault);
+	int (*open_view)(void *self, struct slice domain, const struct table *tables, size_t table_count,
+			 struct view **view, struct fault *fault);
 	void *self;
 	const struct clock *clock;
 	const struct entropy *entropy;
 };
 
 struct engine_limits {
-	unsigned workers;            /* 0 = 2 */
-	unsigned readers;            /* 0 = 2 */
-	size_t queue_length;         /* commands waiting at one worker; 0 = 1024 */
-	size_t domain_share;         /* of one domain in that queue, so that none starves its neighbours; 0 = half */
-	int64_t queue_wait_us;       /* a command that waited longer is answered 503; 0 = 2 s */
-	unsigned attempts;           /* decisions after conflicts; 0 = 10 */
-	size_t hot_states;           /* decoded states a machine keeps; 0 = 4096 */
-	size_t warm_bytes;           /* canonical states kept behind them, a worker; 0 = 16 MiB */
-	size_t group_appends;        /* appends packed into one commit; 0 = 256 */
-	size_t projection_batch;     /* entries; 0 = 1000 */
-	size_t heap_bytes;           /* of one script machine; 0 = 64 MiB */
+	unsigned workers;        /* 0 = 2 */
+	unsigned readers;        /* 0 = 2 */
+	size_t queue_length;     /* commands waiting at one worker; 0 = 1024 */
+	size_t domain_share;     /* of one domain in that queue, so that none starves its neighbours; 0 = half */
+	int64_t queue_wait_us;   /* a command that waited longer is answered 503; 0 = 2 s */
+	unsigned attempts;       /* decisions after conflicts; 0 = 10 */
+	size_t hot_states;       /* decoded states a machine keeps; 0 = 4096 */
+	size_t warm_bytes;       /* canonical states kept behind them, a worker; 0 = 16 MiB */
+	size_t group_appends;    /* appends packed into one commit; 0 = 256 */
+	size_t projection_batch; /* entries; 0 = 1000 */
+	size_t heap_bytes;       /* of one script machine; 0 = 64 MiB */
 	bool development;
 };
 
 int engine_open(const struct engine_parts *parts, const struct engine_limits *limits, struct engine **engine,
 		struct fault *fault);
-/* Reads a domain's folder (every .lua outside spec/), loads it, keeps its sources in the store, gives it a generation.
- * Before engine_start only. Fails: SCRIPT "bad_rules", CONFIG (folder, name clash, store lacks a capability). */
+/* Reads a domain's folder (every .lua outside spec/), loads it, keeps its sources in the store, gives it a
+ * generation. Before engine_start only. Fails: SCRIPT "bad_rules", CONFIG (folder, name clash, store lacks a
+ * capability). */
 int engine_add_domain(struct engine *engine, const char *folder, struct fault *fault);
 /* Starts workers, readers and followers. */
 int engine_start(struct engine *engine, struct fault *fault);
-/* Takes no new asks, waits for those inside until `deadline_ns` of the monotonic clock. true when all were answered. */
+/* Takes no new asks, waits for those inside until `deadline_ns` of the monotonic clock. true when all were answered.
+ */
 bool engine_drain(struct engine *engine, int64_t deadline_ns);
 void engine_close(struct engine *engine);
 
@@ -77,18 +79,18 @@ enum outcome_kind {
 
 struct outcome {
 	enum outcome_kind kind;
-	uint16_t status;          /* what the rules want for a success (200, 201) or a refusal (422 ...); 0 else */
-	struct slice reply;       /* JSON */
-	struct slice code;        /* stable, snake_case; empty on success */
+	uint16_t status;    /* what the rules want for a success (200, 201) or a refusal (422 ...); 0 else */
+	struct slice reply; /* JSON */
+	struct slice code;  /* stable, snake_case; empty on success */
 	struct slice message;
-	struct slice details;     /* JSON object or empty */
-	struct slice field;       /* of bad input */
-	uint64_t offset;          /* of bad input, when has_offset */
+	struct slice details; /* JSON object or empty */
+	struct slice field;   /* of bad input */
+	uint64_t offset;      /* of bad input, when has_offset */
 	bool has_offset;
-	stream_version version;   /* of the command's stream afterwards */
-	log_position position;    /* last entry of the commit: what a reader waits for */
+	stream_version version; /* of the command's stream afterwards */
+	log_position position;  /* last entry of the commit: what a reader waits for */
 	uint32_t event_count;
-	struct slice traceback;   /* development only */
+	struct slice traceback; /* development only */
 	struct fault fault;
 };
 
@@ -98,28 +100,28 @@ struct engine_command {
 	struct slice domain;
 	struct slice aggregate;
 	struct slice command;
-	struct slice id;             /* empty: the engine makes one (from the idempotency key when there is one) */
+	struct slice id; /* empty: the engine makes one (from the idempotency key when there is one) */
 	struct slice body;
 	const struct script_param *params;
 	size_t param_count;
 	const struct script_route *route; /* may be NULL */
-	bool has_expected;           /* from If-Match */
+	bool has_expected;                /* from If-Match */
 	struct expected expected;
 	struct slice idempotency_key; /* may be empty */
 	struct provenance provenance;
-	bool dry_run;                /* decide and answer, record nothing: `moonlog try`; the reply lists the events */
+	bool dry_run; /* decide and answer, record nothing: `moonlog try`; the reply lists the events */
 	struct arena *arena;
 	void (*done)(struct engine_command *command);
 	/* answered */
 	struct outcome outcome;
-	struct slice made_id;        /* the stream's id */
+	struct slice made_id; /* the stream's id */
 	/* the engine's own while it holds the command */
 	int64_t given_ns;
 	void *inside;
 };
 
-/* Gives the command to the worker that owns its stream. false (and outcome FAILED with BUSY "queue_full" or "draining", or
- * MISSING): it was not taken and `done` is not called. */
+/* Gives the command to the worker that owns its stream. false (and outcome FAILED with BUSY "queue_full" or
+ * "draining", or MISSING): it was not taken and `done` is not called. */
 bool engine_execute(struct engine *engine, struct engine_command *command);
 
 /* ---- reads: on the readers' threads, never on workers ---- */
@@ -136,34 +138,34 @@ struct engine_read {
 	struct mail mail;
 	enum read_kind kind;
 	/* asked */
-	struct slice stream;         /* STREAM, STATE, HISTORY: whole name */
-	uint64_t from;               /* STREAM: version >= 1; LOG and HISTORY: after this position or version */
-	size_t limit;                /* entries of a page */
-	size_t bytes;                /* STREAM, LOG: the page also ends once it has grown past this; 0 = 1 MiB */
-	struct slice domain;         /* LOG filter (may be empty), QUERY */
-	struct slice stream_prefix;  /* LOG filter */
+	struct slice stream;        /* STREAM, STATE, HISTORY: whole name */
+	uint64_t from;              /* STREAM: version >= 1; LOG and HISTORY: after this position or version */
+	size_t limit;               /* entries of a page */
+	size_t bytes;               /* STREAM, LOG: the page also ends once it has grown past this; 0 = 1 MiB */
+	struct slice domain;        /* LOG filter (may be empty), QUERY */
+	struct slice stream_prefix; /* LOG filter */
 	struct slice query;
 	const struct script_param *params;
 	size_t param_count;
 	const struct script_route *route;
-	bool ndjson;                 /* STREAM, LOG: one entry a line instead of a JSON document */
-	bool has_at_version;         /* STATE */
+	bool ndjson;         /* STREAM, LOG: one entry a line instead of a JSON document */
+	bool has_at_version; /* STATE */
 	stream_version at_version;
 	bool has_at_time;
 	int64_t at_time_us;
-	log_position at_least;       /* QUERY: wait until the domain's projections have come to this position ... */
-	int64_t wait_us;             /* ... but no longer than this: FAILED TIMEOUT "not_yet" */
+	log_position at_least; /* QUERY: wait until the domain's projections have come to this position ... */
+	int64_t wait_us;       /* ... but no longer than this: FAILED TIMEOUT "not_yet" */
 	struct slice caller;
 	struct arena *arena;
-	struct buf *out;             /* JSON is appended here */
+	struct buf *out; /* JSON is appended here */
 	void (*done)(struct engine_read *read);
 	/* answered */
-	enum outcome_kind outcome;   /* ACCEPTED, MISSING, REFUSED (query), FAILED */
-	struct fault fault;          /* also for REFUSED: code and text */
-	stream_version version;      /* STREAM, STATE, HISTORY */
-	uint64_t next;               /* STREAM: next version to ask, 0 = end; LOG: position seen */
+	enum outcome_kind outcome; /* ACCEPTED, MISSING, REFUSED (query), FAILED */
+	struct fault fault;        /* also for REFUSED: code and text */
+	stream_version version;    /* STREAM, STATE, HISTORY */
+	uint64_t next;             /* STREAM: next version to ask, 0 = end; LOG: position seen */
 	size_t entries;
-	log_position as_of;          /* QUERY: position the rows stand at */
+	log_position as_of; /* QUERY: position the rows stand at */
 	int64_t given_ns;
 	void *inside;
 };
@@ -172,7 +174,7 @@ bool engine_read(struct engine *engine, struct engine_read *read);
 
 /* Tells when the log has grown past a position: for tails and SSE. Any thread. */
 struct engine_watch {
-	struct waker waker;          /* woken once after the head moved; engine_watch_arm again */
+	struct waker waker; /* woken once after the head moved; engine_watch_arm again */
 	struct engine_watch *next;
 	bool armed;
 };
@@ -204,11 +206,11 @@ struct projection_status {
 	struct slice name;
 	log_position position;
 	log_position head;
-	int64_t behind_us;   /* age of the oldest entry not yet projected; 0 when caught up */
+	int64_t behind_us; /* age of the oldest entry not yet projected; 0 when caught up */
 	enum { PROJECTION_LIVE, PROJECTION_CATCHING_UP, PROJECTION_REBUILDING, PROJECTION_STOPPED } state;
 	log_position poison;
 	struct slice reason;
-	uint64_t rate;       /* entries a second while catching up */
+	uint64_t rate; /* entries a second while catching up */
 };
 
 /* Copies into `arena`. */
@@ -219,7 +221,8 @@ enum projection_order { PROJECTION_REBUILD, PROJECTION_RETRY, PROJECTION_SKIP };
 int engine_projection_order(struct engine *engine, struct slice domain, struct slice name, enum projection_order order,
 			    struct fault *fault);
 
-/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers. Appends a JSON object with details. */
+/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers. Appends a JSON object
+ * with details. */
 bool engine_ready(struct engine *engine, struct buf *out);
 /* Appends a JSON object: version, head, store, queues, domains with generations, projections. */
 void engine_status(struct engine *engine, struct buf *out);

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command's way through its worker: state from cache or store, the rule's decision, digests, the append, the answer.
+ * A command's way through its worker: state from cache or store, the rule's decision, digests, the append, the
+ * answer.
  *
- * Correct whatever the cache holds: every stream that was read goes into the append as "exactly the version read", and
- * the committer compares. A lost comparison loads and decides again, `attempts` times; what the client itself expected
- * is compared with the version read, and a failure of that is an answer at once.
+ * Correct whatever the cache holds: every stream that was read goes into the append as "exactly the version read",
+ * and the committer compares. A lost comparison loads and decides again, `attempts` times; what the client itself
+ * expected is compared with the version read, and a failure of that is an answer at once.
  *
  * A remembered command is looked up only where no commit would do it: before any answer that records nothing. So the
- * usual command pays nothing for it, and a repeat is still answered with the first answer, whatever the state says now [I5].
+ * usual command pays nothing for it, and a repeat is still answered with the first answer, whatever the state says
+ * now [I5].
  */
 #include "core/execute.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/log.h"
 #include "core/answer.h"
 #include "core/load.h"
+#include "core/submit.h"
 
-const int64_t tally_bounds[TALLY_CLASSES - 1] = { 100,   250,   500,    1000,   2500,   5000,
-						  10000, 25000, 100000, 500000, 2000000 };
+const int64_t tally_bounds[TALLY_CLASSES - 1] = {
+	100, 250, 500, 1000, 2500, 5000, 10000, 25000, 100000, 500000, 2000000
+};
 
 struct foreign_load {
 	struct worker *worker;
@@ -41,8 +44,8 @@ count_answer(struct worker *worker, const struct engine_command *asked)
 }
 
 /* The answer goes out: after `done` the command's memory belongs to its asker again. */
-static void
-finish(struct worker *worker, struct command *command)
+void
+execute_finish(struct worker *worker, struct command *command)
 {
 	struct engine_command *asked = command->asked;
 
@@ -56,11 +59,11 @@ finish(struct worker *worker, struct command *command)
 	atomic_fetch_sub(worker->inside, 1);
 }
 
-static void
-finish_fault(struct worker *worker, struct command *command, const struct fault *fault)
+void
+execute_fail(struct worker *worker, struct command *command, const struct fault *fault)
 {
 	answer_fault(command, fault);
-	finish(worker, command);
+	execute_finish(worker, command);
 }
 
 static void
@@ -84,7 +87,7 @@ execute_enter(struct worker *worker, struct command *command)
 	begin(worker, command);
 	command_move(command, COMMAND_DECIDING);
 	fault_set(&fault, FAULT_MEMORY, "memory", "no memory for a command");
-	finish_fault(worker, command, &fault);
+	execute_fail(worker, command, &fault);
 }
 
 /*
@@ -126,7 +129,7 @@ open_state(struct worker *worker, struct command *command)
 					     command->stream, command->hash);
 	if (command->cached == NULL) {
 		fault_set(&fault, FAULT_MEMORY, "memory", "no memory for a state");
-		finish_fault(worker, command, &fault);
+		execute_fail(worker, command, &fault);
 		return -1;
 	}
 	if (command->cached->state != 0)
@@ -137,7 +140,7 @@ open_state(struct worker *worker, struct command *command)
 	if (load_stream(&loading, command->stream, 0, &command->cached->state, &command->cached->version, &fault) == 0)
 		return 0;
 	log_fault(LOG_ERROR, "a stream cannot be loaded", &fault);
-	finish_fault(worker, command, &fault);
+	execute_fail(worker, command, &fault);
 	return -1;
 }
 
@@ -161,7 +164,7 @@ check_expectations(struct worker *worker, struct command *command)
 		else
 			answer_conflict(command, "version_conflict", version);
 	}
-	finish(worker, command);
+	execute_finish(worker, command);
 	return -1;
 }
 
@@ -180,33 +183,37 @@ load_foreign(void *self, uint16_t aggregate, struct slice id, script_state *stat
 	*state = 0;
 	*version = 0;
 	if (!stream_id_ok(id))
-		return fault_set(fault, FAULT_INPUT, "bad_stream_id", "an id is 1 to %d letters, digits and . _ ~ : @ -",
-				 STREAM_ID_MAX);
-	stream = slice_from(name, (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(domain->name),
-						   SLICE_ARG(domain->program->aggregates[aggregate].name), SLICE_ARG(id)));
+		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
+				 "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
+	stream = slice_from(name,
+			    (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(domain->name),
+					     SLICE_ARG(domain->program->aggregates[aggregate].name), SLICE_ARG(id)));
 	if (slice_equal(stream, load->command->stream))
-		return fault_set(fault, FAULT_SCRIPT, "own_stream", "ctx:load of the command's own stream: use `state`");
+		return fault_set(fault, FAULT_SCRIPT, "own_stream",
+				 "ctx:load of the command's own stream: use `state`");
 	load->command->wanted = lane_flying(&worker->lanes, stream, command_hash(stream));
 	if (load->command->wanted != NULL)
 		return fault_set(fault, FAULT_BUSY, "stream_busy", "%.*s is being written", SLICE_ARG(stream));
 	return load_stream(&loading, stream, 0, state, version, fault);
 }
 
-static void
-release_foreign(struct worker *worker, struct command *command)
+void
+execute_release(struct worker *worker, struct command *command)
 {
 	for (size_t i = 1; i < command->decided.stream_count; i++)
 		if (command->decided.streams[i].state != 0)
-			script_state_release(worker->machines[command->domain->number], command->decided.streams[i].state);
+			script_state_release(worker->machines[command->domain->number],
+					     command->decided.streams[i].state);
 }
 
-/* Nothing will be recorded: the state that the decision gave back goes into the cache again, if it is still the same. */
+/* Nothing will be recorded: the state that the decision gave back goes into the cache again, if it is still the same.
+ */
 static void
 put_back(struct worker *worker, struct command *command)
 {
 	struct decided *decided = &command->decided;
 
-	release_foreign(worker, command);
+	execute_release(worker, command);
 	if (decided->stream_count == 0)
 		return;
 	command->cached->state = decided->streams[0].state;
@@ -245,7 +252,8 @@ call_decide(struct worker *worker, struct command *command, int *result, struct 
 	command->decided = (struct decided){ 0 };
 	command->cached->state = 0;
 	fault_clear(fault);
-	*result = script_decide(worker->machines[command->domain->number], &request, asked->arena, &command->decided, fault);
+	*result = script_decide(worker->machines[command->domain->number], &request, asked->arena, &command->decided,
+				fault);
 }
 
 /* The rule failed, or the input was not as its schema wants: place and reason go into the answer. */
@@ -267,18 +275,18 @@ fail_decision(struct worker *worker, struct command *command, const struct fault
 		outcome->has_offset = input.has_offset;
 	} else {
 		log_line(LOG_ERROR, "a command failed", log_slice("stream", command->stream),
-			 log_slice("command", asked->command), log_text("code", fault->code), log_text("text", fault->text),
-			 log_slice("file", trouble.file), log_int("line", trouble.line));
+			 log_slice("command", asked->command), log_text("code", fault->code),
+			 log_text("text", fault->text), log_slice("file", trouble.file), log_int("line", trouble.line));
 		if (worker->limits->development)
 			outcome->traceback = arena_copy(asked->arena, trouble.traceback);
 	}
-	finish(worker, command);
+	execute_finish(worker, command);
 }
 
 static void
 park(struct worker *worker, struct command *command)
 {
-	release_foreign(worker, command);
+	execute_release(worker, command);
 	if (command->decided.stream_count != 0)
 		command->cached->state = command->decided.streams[0].state;
 	if (command->decided.stream_count == 0 || command->decided.streams[0].event_count != 0)
@@ -286,93 +294,6 @@ park(struct worker *worker, struct command *command)
 	arena_reset(command->asked->arena, command->mark);
 	command_move(command, COMMAND_WAITING);
 	lane_park(&worker->lanes, command->wanted, command);
-}
-
-/* The keys that the decision reserves or releases, as records beside its events. */
-static bool
-make_records(struct command *command)
-{
-	const struct decided *decided = &command->decided;
-	struct arena *arena = command->asked->arena;
-	struct record_write *records;
-
-	if (decided->reservation_count == 0)
-		return true;
-	records = arena_zero(arena, decided->reservation_count, sizeof(*records));
-	if (records == NULL)
-		return false;
-	for (size_t i = 0; i < decided->reservation_count; i++) {
-		const struct reservation *reservation = &decided->reservations[i];
-
-		records[i].rule = reservation->release ? RECORD_REMOVE_EQUALS : RECORD_ABSENT;
-		records[i].space = arena_format(arena, "unique/%.*s.%.*s", SLICE_ARG(command->domain->name),
-						SLICE_ARG(reservation->name));
-		records[i].key = reservation->key;
-		*(reservation->release ? &records[i].before : &records[i].value) = command->stream;
-		if (records[i].space.data == NULL)
-			return false;
-	}
-	command->append.records = records;
-	command->append.record_count = decided->reservation_count;
-	return true;
-}
-
-static bool
-make_append(struct command *command)
-{
-	struct engine_command *asked = command->asked;
-	struct decided *decided = &command->decided;
-	struct append_stream *streams = arena_zero(asked->arena, decided->stream_count, sizeof(*streams));
-
-	command->append = (struct append){ .streams = streams,
-					   .stream_count = decided->stream_count,
-					   .entries = decided->entries,
-					   .entry_count = decided->entry_count,
-					   .provenance = asked->provenance,
-					   .generation = command->domain->generation,
-					   .arena = asked->arena };
-	if (streams == NULL || !make_records(command))
-		return false;
-	for (size_t i = 0; i < decided->stream_count; i++) {
-		streams[i].name = decided->streams[i].name;
-		streams[i].expected = (struct expected){ EXPECTED_EXACTLY, decided->streams[i].version };
-	}
-	for (size_t i = 0; i < decided->entry_count; i++) {
-		struct new_entry *entry = &decided->entries[i];
-
-		entry_digest(entry, streams[entry->stream].name, command->append.generation, &asked->provenance,
-			     &entry->digest);
-	}
-	if (command->has_key) {
-		command->append.command_id = &command->command_id;
-		command->append.fingerprint = command->fingerprint;
-		command->append.reply = answer_envelope(command, asked->arena);
-		if (command->append.reply.data == NULL)
-			return false;
-	}
-	command->flights = arena_zero(asked->arena, decided->stream_count, sizeof(struct lane *));
-	return command->flights != NULL;
-}
-
-static void
-submit(struct worker *worker, struct command *command)
-{
-	struct decided *decided = &command->decided;
-	struct fault fault;
-
-	if (!make_append(command)) {
-		put_back(worker, command);
-		fault_set(&fault, FAULT_MEMORY, "memory", "no memory for an append");
-		finish_fault(worker, command, &fault);
-		return;
-	}
-	for (size_t i = 0; i < decided->stream_count; i++)
-		if (decided->streams[i].written)
-			command->flights[i] = lane_fly(&worker->lanes, decided->streams[i].name,
-						       i == 0 ? command->hash : command_hash(decided->streams[i].name));
-	command_move(command, COMMAND_COMMITTING);
-	worker->unsent++;
-	committer_give(worker->committer, command);
 }
 
 /* Answers at once what has nothing to record. true: answered. */
@@ -398,12 +319,12 @@ answer_unrecorded(struct worker *worker, struct command *command)
 	} else {
 		return false;
 	}
-	finish(worker, command);
+	execute_finish(worker, command);
 	return true;
 }
 
-static void
-decide(struct worker *worker, struct command *command)
+void
+execute_decide(struct worker *worker, struct command *command)
 {
 	struct fault fault;
 	int result;
@@ -420,8 +341,10 @@ decide(struct worker *worker, struct command *command)
 		return;
 	}
 	must(command->decided.stream_count != 0);
-	if (!answer_unrecorded(worker, command))
-		submit(worker, command);
+	if (answer_unrecorded(worker, command) || submit_command(worker, command, &fault) == 0)
+		return;
+	put_back(worker, command);
+	execute_fail(worker, command, &fault);
 }
 
 void
@@ -434,127 +357,10 @@ execute_run(struct worker *worker, struct command *command)
 	begin(worker, command);
 	command_move(command, COMMAND_DECIDING);
 	if (!late) {
-		decide(worker, command);
+		execute_decide(worker, command);
 		return;
 	}
-	fault_set(&fault, FAULT_BUSY, "queue_wait", "the command waited %lld ms for its turn", (long long)(waited_us / 1000));
-	finish_fault(worker, command, &fault);
-}
-
-/* Tells whoever may keep the state of a stream that this command wrote besides its own; before the answer goes out. */
-static void
-tell_forget(struct worker *worker, struct slice stream)
-{
-	uint64_t hash = command_hash(stream);
-	struct worker *owner = worker_of(worker, hash);
-	struct forget *forget;
-
-	if (owner == worker) {
-		cache_forget(&worker->cache, stream, hash);
-		return;
-	}
-	forget = malloc(sizeof(*forget) + stream.size);
-	if (forget == NULL)
-		return; /* its next append will lose the comparison and load again */
-	forget->post.kind = POST_FORGET;
-	forget->hash = hash;
-	forget->size = stream.size;
-	memcpy(forget->name, stream.data, stream.size);
-	if (!mailbox_give(&owner->box, &forget->post.mail))
-		free(forget);
-}
-
-static void
-settle_done(struct worker *worker, struct command *command)
-{
-	struct decided *decided = &command->decided;
-	const struct append *append = &command->append;
-	stream_version version = decided->streams[0].version + decided->streams[0].event_count;
-
-	command->cached->state = decided->streams[0].state;
-	command->cached->version = version;
-	if (decided->streams[0].event_count != 0 &&
-	    (decided->streams[0].meta_touched || command_aggregate(command)->meta_matters))
-		cache_empty(&worker->cache, command->cached);
-	release_foreign(worker, command);
-	for (size_t i = 1; i < decided->stream_count; i++)
-		if (decided->streams[i].written)
-			tell_forget(worker, decided->streams[i].name);
-	atomic_fetch_add_explicit(&worker->tally.events, append->entry_count, memory_order_relaxed);
-	answer_decided(command, version, append->last);
-	finish(worker, command);
-}
-
-/* What the decision made is of no use: provisional states go, the stream will be loaded anew. */
-static void
-discard(struct worker *worker, struct command *command)
-{
-	release_foreign(worker, command);
-	command->cached->state = command->decided.streams[0].state;
-	cache_empty(&worker->cache, command->cached);
-}
-
-static void
-decide_again(struct worker *worker, struct command *command)
-{
-	stream_version actual = command->append.versions != NULL ? command->append.versions[0] : 0;
-
-	discard(worker, command);
-	if (++command->attempt >= worker->limits->attempts) {
-		answer_conflict(command, "version_conflict", actual);
-		finish(worker, command);
-		return;
-	}
-	atomic_fetch_add_explicit(&worker->tally.again, 1, memory_order_relaxed);
-	arena_reset(command->asked->arena, command->mark);
-	command_move(command, COMMAND_DECIDING);
-	decide(worker, command);
-}
-
-static void
-settle_answered(struct worker *worker, struct command *command)
-{
-	const struct append *append = &command->append;
-
-	switch (append->answer) {
-	case APPEND_DONE:
-		settle_done(worker, command);
-		return;
-	case APPEND_CONFLICT:
-		decide_again(worker, command);
-		return;
-	case APPEND_RECORD_CONFLICT:
-		discard(worker, command);
-		answer_taken(command, &command->decided.reservations[append->conflict_record]);
-		break;
-	case APPEND_REPEATED:
-		discard(worker, command);
-		answer_repeated(command, append->repeated_reply, append->last);
-		break;
-	case APPEND_MISMATCH:
-		discard(worker, command);
-		answer_mismatch(command);
-		break;
-	case APPEND_NONE:
-	case APPEND_FAILED:
-		must(append->answer == APPEND_FAILED);
-		discard(worker, command);
-		answer_fault(command, &append->fault);
-		break;
-	}
-	finish(worker, command);
-}
-
-void
-execute_settle(struct worker *worker, struct command *command)
-{
-	for (size_t i = 0; i < command->decided.stream_count; i++)
-		if (command->flights[i] != NULL)
-			lane_land(&worker->lanes, command->flights[i]);
-	if (command->result == COMMIT_DONE) {
-		settle_answered(worker, command);
-		return;
-	}
-	discard(worker, command);
-	finish_fault(worker, command, &command->fault);
+	fault_set(&fault, FAULT_BUSY, "queue_wait", "the command waited %lld ms for its turn",
+		  (long long)(waited_us / 1000));
+	execute_fail(worker, command, &fault);
 }

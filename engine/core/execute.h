@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The path of one command through a worker: enter, run (decide), settle. */
+/* The path of one command through its worker, up to the append. */
 #ifndef MOONLOG_CORE_EXECUTE_H
 #define MOONLOG_CORE_EXECUTE_H
 
@@ -9,7 +9,15 @@
 void execute_enter(struct worker *worker, struct command *command);
 /* Its turn has come: decides, then gives the append to the committer or answers. */
 void execute_run(struct worker *worker, struct command *command);
-/* The committer has spoken: answers, or decides again. */
-void execute_settle(struct worker *worker, struct command *command);
+
+/* ---- for settle.c ---- */
+
+/* The same again, after a lost comparison. */
+void execute_decide(struct worker *worker, struct command *command);
+/* Releases the states of the other streams that the decision read. */
+void execute_release(struct worker *worker, struct command *command);
+/* The answer, filled in already, goes out: the command's memory belongs to its asker again. */
+void execute_finish(struct worker *worker, struct command *command);
+void execute_fail(struct worker *worker, struct command *command, const struct fault *fault);
 
 #endif

@@ -121,10 +121,9 @@ make(struct store *store, const struct source_set *sources, struct slice key, ui
 						  .space = SLICE("generation"),
 						  .key = slice_text(next),
 						  .value = manifest(sources, arena) };
-	records[count++] = (struct record_write){ .rule = RECORD_PUT,
-						  .space = SLICE("generation_of"),
-						  .key = key,
-						  .value = slice_text(next) };
+	records[count++] = (struct record_write){
+		.rule = RECORD_PUT, .space = SLICE("generation_of"), .key = key, .value = slice_text(next)
+	};
 	records[count++] = (struct record_write){ .rule = before == 0 ? RECORD_ABSENT : RECORD_EQUALS,
 						  .space = SLICE("generation_last"),
 						  .key = SLICE("last"),

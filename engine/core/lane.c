@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small hash table of the streams that something happens on right now; lanes come from a free list and go back to it
- * when nobody is in them. Whatever may have changed a lane puts it on the ready list, and lane_next looks at these until
- * it finds a command that may run: parked ones first, since they have waited in their own lane already.
+ * A small hash table of the streams that something happens on right now; lanes come from a free list and go back to
+ * it when nobody is in them. Whatever may have changed a lane puts it on the ready list, and lane_next looks at these
+ * until it finds a command that may run: parked ones first, since they have waited in their own lane already.
  */
 #include "core/lane.h"
 
@@ -35,7 +35,8 @@ place_of(struct lanes *lanes, struct slice name, uint64_t hash)
 {
 	struct lane **place = &lanes->buckets[hash & (LANE_BUCKETS - 1)];
 
-	while (*place != NULL && !((*place)->hash == hash && slice_equal(slice_from((*place)->name, (*place)->size), name)))
+	while (*place != NULL &&
+	       !((*place)->hash == hash && slice_equal(slice_from((*place)->name, (*place)->size), name)))
 		place = &(*place)->next;
 	return place;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lanes: the order of commands on one stream within one worker. A lane has at most one holder, the command that is being
- * decided or committed; others queue behind it. An append in flight that writes the stream, whoever's, also keeps it
- * busy, because deciding meanwhile could only end in a conflict.
+ * Lanes: the order of commands on one stream within one worker. A lane has at most one holder, the command that is
+ * being decided or committed; others queue behind it. An append in flight that writes the stream, whoever's, also
+ * keeps it busy, because deciding meanwhile could only end in a conflict.
  *
  * A holder that wants to load another stream whose append is in flight is parked there until it has landed. It waits
  * for a flight, never for a holder, so waiting cannot become a circle.
@@ -47,7 +47,8 @@ int lane_enter(struct lanes *lanes, struct command *command);
 struct command *lane_next(struct lanes *lanes);
 /* The holder is done with its stream. */
 void lane_leave(struct lanes *lanes, struct command *command);
-/* An append that writes `name` was given to the committer. NULL when memory is out, which costs only a conflict later. */
+/* An append that writes `name` was given to the committer. NULL when memory is out, which costs only a conflict
+ * later. */
 struct lane *lane_fly(struct lanes *lanes, struct slice name, uint64_t hash);
 void lane_land(struct lanes *lanes, struct lane *lane);
 /* The lane of a stream that an append in flight writes; NULL when there is none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a stream page by page and folds each page, so that memory stays bounded whatever the stream's length. The store
- * checks every digest on the way; a fold that fails names the event.
+ * Reads a stream page by page and folds each page, so that memory stays bounded whatever the stream's length. The
+ * store checks every digest on the way; a fold that fails names the event.
  */
 #include "core/load.h"
 
@@ -45,7 +45,8 @@ load_stream(const struct loading *loading, struct slice stream, stream_version l
 			limit.entries = (size_t)(last - *version);
 		if (limit.entries == 0)
 			break;
-		result = store_read_stream(loading->reader, stream, *version + 1, limit, loading->arena, &page, &end, fault);
+		result = store_read_stream(loading->reader, stream, *version + 1, limit, loading->arena, &page, &end,
+					   fault);
 		if (result == 0)
 			result = fold_page(loading, &page, state, version, fault);
 		arena_reset(loading->arena, mark);

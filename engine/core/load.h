@@ -14,9 +14,9 @@ struct loading {
 };
 
 /*
- * Folds the events after *version into *state (0 and 0: from the beginning), up to `last` (0: to the end). Gives the state
- * and the version that it stands at; 0 and 0 when there is no such stream. On failure the state is released and both are 0.
- * Fails: as reads and folds do, naming the stream.
+ * Folds the events after *version into *state (0 and 0: from the beginning), up to `last` (0: to the end). Gives the
+ * state and the version that it stands at; 0 and 0 when there is no such stream. On failure the state is released and
+ * both are 0. Fails: as reads and folds do, naming the stream.
  */
 int load_stream(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
 		stream_version *version, struct fault *fault);

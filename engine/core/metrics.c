@@ -29,7 +29,8 @@ sum(const struct engine *engine, size_t offset)
 	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++) {
 		const char *tally = (const char *)&engine->workers[i].tally;
 
-		total += atomic_load_explicit((const _Atomic uint64_t *)(const void *)(tally + offset), memory_order_relaxed);
+		total += atomic_load_explicit((const _Atomic uint64_t *)(const void *)(tally + offset),
+					      memory_order_relaxed);
 	}
 	return total;
 }
@@ -47,8 +48,8 @@ write_commands(const struct engine *engine, struct buf *out)
 	for (size_t i = 0; i < TALLY_CLASSES; i++) {
 		all += sum(engine, offsetof(struct tally, latency) + i * sizeof(uint64_t));
 		if (i < TALLY_CLASSES - 1)
-			buf_format(out, "moonlog_command_seconds_bucket{le=\"%g\"} %llu\n", (double)tally_bounds[i] / 1e6,
-				   (unsigned long long)all);
+			buf_format(out, "moonlog_command_seconds_bucket{le=\"%g\"} %llu\n",
+				   (double)tally_bounds[i] / 1e6, (unsigned long long)all);
 	}
 	buf_format(out, "moonlog_command_seconds_bucket{le=\"+Inf\"} %llu\n", (unsigned long long)all);
 	buf_format(out, "moonlog_command_seconds_sum %.6f\nmoonlog_command_seconds_count %llu\n",
@@ -84,7 +85,8 @@ write_threads(const struct engine *engine, struct buf *out)
 {
 	head(out, "moonlog_worker_queue", "gauge", "Commands waiting at a worker.");
 	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++)
-		buf_format(out, "moonlog_worker_queue{worker=\"%u\"} %zu\n", i, atomic_load(&engine->workers[i].waiting));
+		buf_format(out, "moonlog_worker_queue{worker=\"%u\"} %zu\n", i,
+			   atomic_load(&engine->workers[i].waiting));
 	head(out, "moonlog_reads_total", "counter", "Reads answered by a reader.");
 	for (unsigned i = 0; engine->readers != NULL && i < engine->limits.readers; i++)
 		buf_format(out, "moonlog_reads_total{reader=\"%u\"} %llu\n", i,
@@ -116,7 +118,8 @@ write_projections(struct engine *engine, struct buf *out)
 	head(out, "moonlog_projection_lag_seconds", "gauge", "Age of the oldest entry not yet projected.");
 	for (size_t i = 0; i < count; i++)
 		buf_format(out, "moonlog_projection_lag_seconds{domain=\"%.*s\",projection=\"%.*s\"} %.6f\n",
-			   SLICE_ARG(statuses[i].domain), SLICE_ARG(statuses[i].name), (double)statuses[i].behind_us / 1e6);
+			   SLICE_ARG(statuses[i].domain), SLICE_ARG(statuses[i].name),
+			   (double)statuses[i].behind_us / 1e6);
 	head(out, "moonlog_projection_stopped", "gauge", "1 when a projection stopped at an entry it cannot handle.");
 	for (size_t i = 0; i < count; i++)
 		buf_format(out, "moonlog_projection_stopped{domain=\"%.*s\",projection=\"%.*s\"} %d\n",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each kind of read does. Streams and log give recorded bytes, which no reload changes; state, history and queries
- * go through the domain's scripts. A page is read in bites and written into the answer bite by bite, so that memory
- * stays small and warm however long the page is.
+ * What each kind of read does. Streams and log give recorded bytes, which no reload changes; state, history and
+ * queries go through the domain's scripts. A page is read in bites and written into the answer bite by bite, so that
+ * memory stays small and warm however long the page is.
  *
  * A failed read leaves what it wrote in `out`; the asker looks at the outcome first.
  */
@@ -11,11 +11,11 @@
 #include "core/reader.h"
 #include "core/render.h"
 
-#define BITE_ENTRIES   256
-#define BITE_BYTES     ((size_t)512 * 1024)
-#define PAGE_ENTRIES   100
-#define PAGE_BYTES     ((size_t)1 << 20)
-#define HISTORY_MOST   10000
+#define BITE_ENTRIES 256
+#define BITE_BYTES   ((size_t)512 * 1024)
+#define PAGE_ENTRIES 100
+#define PAGE_BYTES   ((size_t)1 << 20)
+#define HISTORY_MOST 10000
 
 static void
 missing(struct engine_read *read, const char *code, const char *what, struct slice name)
@@ -45,7 +45,8 @@ first_id(void *self, log_position commit_first, struct id *id)
 	struct fault fault;
 	int result = -1;
 
-	if (store_read_log(reader->store_reader, commit_first - 1, NULL, one, &reader->pages, &entries, &seen, &fault) == 0 &&
+	if (store_read_log(reader->store_reader, commit_first - 1, NULL, one, &reader->pages, &entries, &seen,
+			   &fault) == 0 &&
 	    entries.count == 1) {
 		*id = entries.items[0].id;
 		result = 0;
@@ -100,8 +101,8 @@ read_stream(struct reader *reader, struct engine_read *read)
 
 		if (bite.entries == 0)
 			break;
-		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries, &read->version,
-				      &read->fault) != 0)
+		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries,
+				      &read->version, &read->fault) != 0)
 			return -1;
 		if (read->version == 0) {
 			missing(read, "no_such_stream", "stream", read->stream);
@@ -148,8 +149,8 @@ read_log(struct reader *reader, struct engine_read *read)
 
 		if (bite.entries == 0)
 			break;
-		if (store_read_log(reader->store_reader, read->next, filtered ? &filter : NULL, bite, &reader->pages, &entries,
-				   &seen, &read->fault) != 0)
+		if (store_read_log(reader->store_reader, read->next, filtered ? &filter : NULL, bite, &reader->pages,
+				   &entries, &seen, &read->fault) != 0)
 			return -1;
 		write_entries(read, &render, &entries);
 		arena_reset(&reader->pages, mark);
@@ -201,8 +202,8 @@ version_at_time(struct reader *reader, struct engine_read *read, stream_version 
 		struct read_limit bite = { BITE_ENTRIES, BITE_BYTES };
 		struct entries entries = { 0 };
 
-		if (store_read_stream(reader->store_reader, read->stream, *version + 1, bite, &reader->pages, &entries, &last,
-				      &read->fault) != 0)
+		if (store_read_stream(reader->store_reader, read->stream, *version + 1, bite, &reader->pages, &entries,
+				      &last, &read->fault) != 0)
 			return -1;
 		for (size_t i = 0; i < entries.count && !passed; i++) {
 			passed = entries.items[i].position > until;
@@ -223,7 +224,8 @@ show_state(struct reader *reader, struct engine_read *read, const struct domain 
 					.version = read->version,
 					.state = state,
 					.route = read->route,
-					.context = { .now_us = clock_wall_us(reader->parts->clock), .caller = read->caller } };
+					.context = { .now_us = clock_wall_us(reader->parts->clock),
+						     .caller = read->caller } };
 
 	if (read->route == NULL) {
 		buf_text(read->out, "{\"stream\":");
@@ -354,8 +356,8 @@ read_history(struct reader *reader, struct engine_read *read)
 		struct read_limit bite = { left < BITE_ENTRIES ? left : BITE_ENTRIES, BITE_BYTES };
 		struct entries entries = { 0 };
 
-		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries, &read->version,
-				      &read->fault) != 0 ||
+		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries,
+				      &read->version, &read->fault) != 0 ||
 		    write_history(reader, read, domain, (uint16_t)aggregate, &entries) != 0)
 			return -1;
 		if (entries.count != 0)
@@ -379,15 +381,16 @@ run_query(struct reader *reader, struct engine_read *read, const struct domain *
 	struct query_request request = { .query = query,
 					 .params = read->params,
 					 .param_count = read->param_count,
-					 .context = { .now_us = clock_wall_us(reader->parts->clock), .caller = read->caller },
+					 .context = { .now_us = clock_wall_us(reader->parts->clock),
+						      .caller = read->caller },
 					 .route = read->route };
 	struct input_trouble input = { 0 };
 	struct script_trouble trouble = { 0 };
 	int result;
 
 	entropy_fill(reader->parts->entropy, request.context.seed, sizeof(request.context.seed));
-	read->as_of = domain->projector != NULL ? projector_position(domain->projector)
-						: store_head(reader->parts->store);
+	read->as_of =
+		domain->projector != NULL ? projector_position(domain->projector) : store_head(reader->parts->store);
 	if (view != NULL && view_reader_begin(view, &read->fault) != 0)
 		return -1;
 	request.rows = view != NULL ? view_reader_rows(view) : NULL;

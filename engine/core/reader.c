@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reader's loop: take what is there, answer it one after the other, look at the parked reads whenever a projection has
- * moved or a deadline comes near. Machines, views and cache are the thread's own, so nothing here is locked.
+ * A reader's loop: take what is there, answer it one after the other, look at the parked reads whenever a projection
+ * has moved or a deadline comes near. Machines, views and cache are the thread's own, so nothing here is locked.
  */
 #include "core/reader.h"
 
@@ -74,8 +74,8 @@ refused:
 void
 reader_progressed(struct reader *reader)
 {
-	/* The position was stored before; a read-modify-write is not moved before that store, as a load might be. So either
-	 * this thread sees `waiting`, or the reader, which stores `waiting` first, sees the position. */
+	/* The position was stored before; a read-modify-write is not moved before that store, as a load might be. So
+	 * either this thread sees `waiting`, or the reader, which stores `waiting` first, sees the position. */
 	if (atomic_fetch_add(&reader->waiting, 0) != 0)
 		mailbox_nudge(&reader->box);
 }
@@ -166,8 +166,6 @@ reader_main(void *self)
 			begin(reader, reading);
 		}
 		look_at_parked(reader);
-		for (size_t i = 0; i < reader->domain_count; i++)
-			script_tidy(reader->machines[i]);
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool of readers: threads that answer queries, stream, log and state reads, each with a window on the store, script
- * machines and windows on the views of its own. A query that waits for its projections is parked, no thread waits.
+ * The pool of readers: threads that answer queries, stream, log and state reads, each with a window on the store,
+ * script machines and windows on the views of its own. A query that waits for its projections is parked, no thread
+ * waits.
  */
 #ifndef MOONLOG_CORE_READER_H
 #define MOONLOG_CORE_READER_H

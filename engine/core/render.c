@@ -13,8 +13,9 @@
 
 #define FIXED_ROOM 640 /* more than all keys, numbers, ids and hashes of one entry take */
 
-static const char digits[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
-			     "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+static const char digits[] =
+	"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+	"5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 static inline char *
 put(char *at, const char *text, size_t size)
@@ -144,8 +145,8 @@ text_room(const struct recorded_entry *entry)
 	const struct provenance *from = &entry->provenance;
 
 	/* Six bytes for one is the most that escaping can make of it. */
-	return 6 * (entry->stream.size + entry->type.size + entry->topic.size + entry->key.size + from->correlation_id.size +
-		    from->causation_id.size + from->traceparent.size + from->actor.size);
+	return 6 * (entry->stream.size + entry->type.size + entry->topic.size + entry->key.size +
+		    from->correlation_id.size + from->causation_id.size + from->traceparent.size + from->actor.size);
 }
 
 static char *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Routes are few, so they are tried one after the other, segment by segment, without any memory. Of several that match,
- * the one whose first differing segment is literal wins: /accounts/new before /accounts/{id}.
+ * Routes are few, so they are tried one after the other, segment by segment, without any memory. Of several that
+ * match, the one whose first differing segment is literal wins: /accounts/new before /accounts/{id}.
  */
 #include "core/routes.h"
 

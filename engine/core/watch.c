@@ -83,8 +83,8 @@ watch_announce(struct watch_list *list)
 	struct waker wakers[AT_ONCE];
 	size_t count;
 
-	/* The head was stored before; a read-modify-write is not moved before that store, as a load might be. So who arms
-	 * first and looks at the head then misses nothing. */
+	/* The head was stored before; a read-modify-write is not moved before that store, as a load might be. So who
+	 * arms first and looks at the head then misses nothing. */
 	if (atomic_fetch_add(&list->armed, 0) == 0)
 		return;
 	do {

@@ -4,13 +4,18 @@
  * decided: by itself when nothing else waits for it and the committer's role is free, else by waking the committer's
  * thread. So it never waits for a commit while a command waits for it [design: the path of a command].
  *
- * With nothing at all to do it lets the script machines collect, a bounded step at a time, and then sleeps.
+ * When nothing came for a while it lets the script machines collect to the end of a cycle, a bounded step at a time,
+ * and then sleeps. Under load their own pace is the cheaper one: a step between any two commands would mark and sweep
+ * for ever.
  */
 #include "core/worker.h"
 
 #include <stdlib.h>
 
 #include "core/execute.h"
+#include "core/settle.h"
+
+#define QUIET_NS ((int64_t)20 * 1000 * 1000)
 
 int
 worker_open(struct worker *worker, const struct script_options *options, struct fault *fault)
@@ -22,7 +27,8 @@ worker_open(struct worker *worker, const struct script_options *options, struct 
 	for (size_t i = 0; i < worker->domain_count; i++)
 		if (script_open(worker->domains[i]->program, options, &worker->machines[i], fault) != 0)
 			return -1;
-	return cache_init(&worker->cache, worker->machines, worker->limits->hot_states, worker->limits->warm_bytes, fault);
+	return cache_init(&worker->cache, worker->machines, worker->limits->hot_states, worker->limits->warm_bytes,
+			  fault);
 }
 
 void
@@ -90,7 +96,7 @@ handle(struct worker *worker, struct mail *list)
 			execute_enter(worker, container_of(post, struct command, post));
 			break;
 		case POST_SETTLED:
-			execute_settle(worker, container_of(post, struct command, post));
+			settle_command(worker, container_of(post, struct command, post));
 			break;
 		case POST_FORGET: {
 			struct forget *forget = container_of(post, struct forget, post);
@@ -125,15 +131,18 @@ see_to_commit(struct worker *worker)
 	return true;
 }
 
-static bool
+/* To the end of a cycle, or until mail comes. */
+static void
 tidy(struct worker *worker)
 {
-	bool more = false;
+	bool more = true;
 
-	for (size_t i = 0; i < worker->domain_count; i++)
-		more |= script_tidy(worker->machines[i]);
+	while (more && mailbox_count(&worker->box) == 0) {
+		more = false;
+		for (size_t i = 0; i < worker->domain_count; i++)
+			more |= script_tidy(worker->machines[i]);
+	}
 	worker->untidy = more;
-	return more;
 }
 
 static void *
@@ -147,11 +156,13 @@ worker_main(void *self)
 		if (list == NULL) {
 			if (see_to_commit(worker))
 				continue;
-			if (worker->untidy && tidy(worker))
-				continue;
-			list = mailbox_wait(&worker->box, -1);
+			list = mailbox_wait(&worker->box, worker->untidy ? QUIET_NS : -1);
 			if (list == NULL && mailbox_is_closed(&worker->box))
 				return NULL;
+			if (list == NULL) {
+				tidy(worker);
+				continue;
+			}
 		}
 		handle(worker, list);
 		if (worker->unsent != 0 && mailbox_count(&worker->box) != 0)

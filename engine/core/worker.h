@@ -17,7 +17,7 @@ extern const int64_t tally_bounds[TALLY_CLASSES - 1];
 /* What a worker counts; read by others with relaxed loads. */
 struct tally {
 	_Atomic uint64_t outcomes[OUTCOME_FAILED + 1];
-	_Atomic uint64_t again;      /* decisions after conflicts */
+	_Atomic uint64_t again; /* decisions after conflicts */
 	_Atomic uint64_t events;
 	_Atomic uint64_t latency[TALLY_CLASSES];
 	_Atomic uint64_t latency_us; /* sum */
@@ -42,8 +42,8 @@ struct worker {
 	struct cache cache;
 	struct lanes lanes;
 	struct arena pages;
-	size_t unsent; /* appends given to the committer since this worker last looked to their commit */
-	bool untidy;   /* decided something since the machines were last tidied to the end */
+	size_t unsent;          /* appends given to the committer since this worker last looked to their commit */
+	bool untidy;            /* decided something since the machines were last tidied to the end */
 	_Atomic size_t *inside; /* the engine's count of asks not yet answered */
 	/* waiting: given, not yet begun */
 	_Atomic size_t waiting;

@@ -347,7 +347,8 @@ check_seed(struct rig *rig)
 
 	open_counter(rig, "s");
 	for (int i = 0; i < 2; i++) {
-		CHECK_INT(keyed(rig, i == 0 ? &first : &second, "s", "Seed", "{}", i == 0 ? "S1" : "S2"), OUTCOME_ACCEPTED);
+		CHECK_INT(keyed(rig, i == 0 ? &first : &second, "s", "Seed", "{}", i == 0 ? "S1" : "S2"),
+			  OUTCOME_ACCEPTED);
 	}
 	CHECK(!slice_equal(first.command.outcome.reply, second.command.outcome.reply));
 	ask_fini(&first);

@@ -50,7 +50,8 @@ rig_open_store(struct rig *rig, enum rig_store kind)
 	snprintf(rig->folder, sizeof(rig->folder), "/tmp/moonlog-core-XXXXXX");
 	if (kind == RIG_SQLITE && mkdtemp(rig->folder) == NULL)
 		exit(1);
-	if ((kind == RIG_MEMORY ? memory_open(NULL, &rig->store, &fault) : sqlite_open(&options, &rig->store, &fault)) != 0)
+	if ((kind == RIG_MEMORY ? memory_open(NULL, &rig->store, &fault)
+				: sqlite_open(&options, &rig->store, &fault)) != 0)
 		give_up("store", &fault);
 }
 

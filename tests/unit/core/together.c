@@ -116,8 +116,9 @@ five_ids(size_t i)
 static const char *
 to_another(size_t i)
 {
-	static const char *const bodies[] = { "{\"to\":\"c0\",\"by\":3}", "{\"to\":\"c1\",\"by\":2}", "{\"to\":\"c2\",\"by\":5}",
-					      "{\"to\":\"c3\",\"by\":1}", "{\"to\":\"c4\",\"by\":4}" };
+	static const char *const bodies[] = { "{\"to\":\"c0\",\"by\":3}", "{\"to\":\"c1\",\"by\":2}",
+					      "{\"to\":\"c2\",\"by\":5}", "{\"to\":\"c3\",\"by\":1}",
+					      "{\"to\":\"c4\",\"by\":4}" };
 
 	return bodies[(i % 5 + 1 + i / 5 % 4) % 5];
 }

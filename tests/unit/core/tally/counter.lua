@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 return {
     name = "counter",
     initial = function() return { value = 0, seen = 0 } end,

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- What the engine's own tests need of a domain: counters that can be opened, changed, moved between, refused.
 return {
     settings = { currency = "EUR" },

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the committer's word means for a command: the provisional state becomes the cached one and the answer goes out;
+ * or it is decided again; or what was made is thrown away and the answer says why.
+ */
+#include "core/settle.h"
+
+#include <stdlib.h>
+
+#include "core/answer.h"
+#include "core/execute.h"
+
+/* Tells whoever may keep the state of a stream that this command wrote besides its own; before the answer goes out.
+ */
+static void
+tell_forget(struct worker *worker, struct slice stream)
+{
+	uint64_t hash = command_hash(stream);
+	struct worker *owner = worker_of(worker, hash);
+	struct forget *forget;
+
+	if (owner == worker) {
+		cache_forget(&worker->cache, stream, hash);
+		return;
+	}
+	forget = malloc(sizeof(*forget) + stream.size);
+	if (forget == NULL)
+		return; /* its next append will lose the comparison and load again */
+	forget->post.kind = POST_FORGET;
+	forget->hash = hash;
+	forget->size = stream.size;
+	memcpy(forget->name, stream.data, stream.size);
+	if (!mailbox_give(&owner->box, &forget->post.mail))
+		free(forget);
+}
+
+static void
+settle_done(struct worker *worker, struct command *command)
+{
+	struct decided *decided = &command->decided;
+	const struct append *append = &command->append;
+	stream_version version = decided->streams[0].version + decided->streams[0].event_count;
+
+	command->cached->state = decided->streams[0].state;
+	command->cached->version = version;
+	if (decided->streams[0].event_count != 0 &&
+	    (decided->streams[0].meta_touched || command_aggregate(command)->meta_matters))
+		cache_empty(&worker->cache, command->cached);
+	execute_release(worker, command);
+	for (size_t i = 1; i < decided->stream_count; i++)
+		if (decided->streams[i].written)
+			tell_forget(worker, decided->streams[i].name);
+	atomic_fetch_add_explicit(&worker->tally.events, append->entry_count, memory_order_relaxed);
+	answer_decided(command, version, append->last);
+	execute_finish(worker, command);
+}
+
+/* What the decision made is of no use: provisional states go, the stream will be loaded anew. */
+static void
+discard(struct worker *worker, struct command *command)
+{
+	execute_release(worker, command);
+	command->cached->state = command->decided.streams[0].state;
+	cache_empty(&worker->cache, command->cached);
+}
+
+static void
+decide_again(struct worker *worker, struct command *command)
+{
+	stream_version actual = command->append.versions != NULL ? command->append.versions[0] : 0;
+
+	discard(worker, command);
+	if (++command->attempt >= worker->limits->attempts) {
+		answer_conflict(command, "version_conflict", actual);
+		execute_finish(worker, command);
+		return;
+	}
+	atomic_fetch_add_explicit(&worker->tally.again, 1, memory_order_relaxed);
+	arena_reset(command->asked->arena, command->mark);
+	command_move(command, COMMAND_DECIDING);
+	execute_decide(worker, command);
+}
+
+static void
+settle_answered(struct worker *worker, struct command *command)
+{
+	const struct append *append = &command->append;
+
+	switch (append->answer) {
+	case APPEND_DONE:
+		settle_done(worker, command);
+		return;
+	case APPEND_CONFLICT:
+		decide_again(worker, command);
+		return;
+	case APPEND_RECORD_CONFLICT:
+		discard(worker, command);
+		answer_taken(command, &command->decided.reservations[append->conflict_record]);
+		break;
+	case APPEND_REPEATED:
+		discard(worker, command);
+		answer_repeated(command, append->repeated_reply, append->last);
+		break;
+	case APPEND_MISMATCH:
+		discard(worker, command);
+		answer_mismatch(command);
+		break;
+	case APPEND_NONE:
+	case APPEND_FAILED:
+		must(append->answer == APPEND_FAILED);
+		discard(worker, command);
+		answer_fault(command, &append->fault);
+		break;
+	}
+	execute_finish(worker, command);
+}
+
+void
+settle_command(struct worker *worker, struct command *command)
+{
+	for (size_t i = 0; i < command->decided.stream_count; i++)
+		if (command->flights[i] != NULL)
+			lane_land(&worker->lanes, command->flights[i]);
+	if (command->result == COMMIT_DONE) {
+		settle_answered(worker, command);
+		return;
+	}
+	discard(worker, command);
+	execute_fail(worker, command, &command->fault);
+}
