@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: a state never holds more than its cap (but for Lua's stack at its very end), nor one block above the block cap, nor the process more than the
- * pool's; shrinking and freeing never fail.
+ * Promises: a state never holds more than its cap (but for Lua's stack at its very end), nor one block above the block
+ * cap, nor the process more than the pool's; shrinking and freeing never fail.
  *
  * Blocks up to ALLOC_SMALL come from free lists by size, carved from slabs that live as long as the state: Lua hands
  * back the old size with each call, so no header is needed. Larger blocks are malloc's. Bytes are counted by class.

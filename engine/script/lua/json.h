@@ -26,8 +26,8 @@ struct json_limits {
 int json_read(lua_State *L, struct slice text, const struct json_limits *limits, struct fault *fault);
 
 /*
- * Appends the canonical bytes of the value at `index`. Metamethods are ignored; frozen views are followed. Fails (out is
- * as before): SCRIPT "bad_json_value" naming the path ("items[3].price: NaN has no JSON form"), LIMIT "json_limit",
+ * Appends the canonical bytes of the value at `index`. Metamethods are ignored; frozen views are followed.
+ * Fails (out is as before): SCRIPT "bad_json_value" naming the path ("items[3].price: NaN has no JSON form"), LIMIT "json_limit",
  * MEMORY when out cannot grow.
  */
 int json_write(lua_State *L, int index, struct buf *out, const struct json_limits *limits, struct fault *fault);

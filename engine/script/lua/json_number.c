@@ -3,8 +3,8 @@
  * Numbers of JSON both ways, exact: integers are 64 bits or refused; a float read is the nearest double, a float
  * written is the shortest text that reads back as it and always shows a point or an exponent.
  *
- * Most numbers take short cuts that are exact by arithmetic: a mantissa below 2^53 times or divided by a power of ten up
- * to 22 is rounded once; up to 15 digits name a double uniquely. The rest goes through the C library.
+ * Most numbers take short cuts that are exact by arithmetic: a mantissa below 2^53 times or divided by a power of ten
+ * up to 22 is rounded once; up to 15 digits name a double uniquely. The rest goes through the C library.
  */
 #include <float.h>
 #include <math.h>

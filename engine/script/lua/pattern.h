@@ -31,7 +31,7 @@ struct pattern {
 };
 
 void pattern_init(struct pattern *state, struct slice subject, struct slice pattern, uint64_t steps);
-/* The end of the match of `pattern` that begins at `at`; NULL when there is none, or on error (see error, over_limit). */
+/* The end of the match of `pattern` that begins at `at`; NULL when there is none, or on `error` or `over_limit`. */
 const char *pattern_match(struct pattern *state, const char *at, const char *pattern);
 /* Without magic characters: a plain search does. */
 bool pattern_is_plain(struct slice pattern);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a scalar must satisfy beyond its type: shared by reading and writing. Each gives false with code and reason set. */
+/* What a scalar must satisfy beyond its type, for reading and writing. Each gives false with code and reason set. */
 #ifndef MOONLOG_SCRIPT_LUA_SCHEMA_CHECK_H
 #define MOONLOG_SCRIPT_LUA_SCHEMA_CHECK_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values out of texts: times, UUIDs, amounts and the parameters of paths and queries. An amount is parsed digit by digit
- * in the decimals of its currency: no floating point.
+ * Values out of texts: times, UUIDs, amounts and the parameters of paths and queries. An amount is parsed digit by
+ * digit in the decimals of its currency: no floating point.
  */
 #include <lauxlib.h>
 

@@ -60,8 +60,8 @@ struct vm {
 	bool spent;                 /* memory ran out once: make a new state from the snapshot, as soon as can be */
 	lua_CFunction stock_format; /* the packaged string.format behind our checks */
 	/*
-	 * The watchdog's place: the running call must end by this clock reading (mono_ns; 0 = none), whether it was told
-	 * to, and the coroutine that runs now, since a hook belongs to one coroutine.
+	 * The watchdog's place: the running call must end by this clock reading (mono_ns; 0 = none), whether it was
+	 * told to, and the coroutine that runs now, since a hook belongs to one coroutine.
 	 */
 	_Atomic int64_t deadline_ns;
 	atomic_bool killed;

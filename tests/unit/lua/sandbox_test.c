@@ -51,86 +51,83 @@ struct attempt {
 	const char *refusal; /* part of the error; NULL: must give "true" */
 };
 
+static const struct attempt attempts[] = {
+	/* change what others see */
+	{ "string.upper = function() return 'mine' end", "read-only table" },
+	{ "string.extra = 1", "read-only table" },
+	{ "rawset(string, 'upper', print)", "read-only table" },
+	{ "rawset(_ENV, 'print', 1)", "read-only table" },
+	{ "table.insert(math, 1)", "read-only table" },
+	{ "table.move({ 1 }, 1, 1, 1, string)", "read-only table" },
+	{ "table.sort(setmetatable({ 2, 1 }, { __newindex = string })) return true", NULL },
+	{ "json.array(string)", "read-only table" },
+	{ "setmetatable(string, {})", "protected metatable" },
+	{ "setmetatable(_ENV, {})", "protected metatable" },
+	{ "setmetatable(json.array(), {})", "protected metatable" },
+	{ "setmetatable({}, string)", "read-only table" },
+	{ "return getmetatable('') == nil", NULL },
+	{ "return getmetatable(string) == false and getmetatable(_ENV) == false", NULL },
+	{ "getmetatable('').__index = nil", "index a nil value" },
+	{ "('x').extra = 1", "index a string value" },
+	{ "return ('x').dump == nil", NULL },
+	{ "local s = string for k in pairs(s) do assert(k ~= 'dump') end return true", NULL },
+	/* run other code */
+	{ "return require == nil or not pcall(require, 'os')", NULL },
+	{ "require '../../etc/passwd'", "there are no modules here" },
+	{ "setmetatable({}, { __gc = function() end })", "'__gc'" },
+	{ "setmetatable({}, { __mode = 'k' })", "'__mode'" },
+	{ "local m = {} setmetatable({}, m) m.__gc = print return getmetatable(setmetatable({}, m)) == m", NULL },
+	{ "local m = {} setmetatable({}, m) m.__mode = 'k' local t = setmetatable({}, m) t[{}] = 1 return true", NULL },
+	{ "local m = { __metatable = 'locked' } local t = setmetatable({}, m) "
+	  "return getmetatable(t) == 'locked' and not pcall(setmetatable, t, nil)",
+	  NULL },
+	/* see addresses, order or time */
+	{ "return tostring({}) == 'table' and tostring(print) == 'function' and "
+	  "tostring(coroutine.create(print)) == 'thread' and tostring(json.null) == 'null'",
+	  NULL },
+	{ "return string.format('%s %s', {}, print) == 'table function'", NULL },
+	{ "string.format('%p', {})", "addresses" },
+	{ "string.format('%-10p', {})", "addresses" },
+	{ "return string.format('%s', setmetatable({}, { __tostring = function() return 'me' end })) == 'me'", NULL },
+	{ "return not pcall(function() return 'a' .. {} end)", NULL },
+	{ "for k in pairs({ [{}] = 1 }) do end", "has no order" },
+	{ "next({ [print] = 1 })", "has no order" },
+	/* keep C busy: every one of these would run for years in the packaged library */
+	{ "table.move({}, 1, 1e15, 2)", "too many elements" },
+	{ "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 1)", "elements" },
+	{ "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)", "elements" },
+	{ "table.sort(setmetatable({}, { __len = function() return 1 << 30 end }))", "elements" },
+	{ "return string.rep('', 1e18) == ''", NULL },
+	{ "string.rep('x', -1 >> 1)", "longer than" },
+	{ "string.rep('x', 1 << 40, 'yy')", "longer than" },
+	{ "string.find(string.rep('a', 300), '.-.-.-b')", "steps" },
+	{ "string.match(string.rep('a', 24), string.rep('a*', 12) .. 'b')", "steps" },
+	{ "string.gsub(string.rep(' ', 20000), '%s+$x', '')", "steps" },
+	{ "for _ in string.gmatch(string.rep(' ', 20000), '%s+x') do end", "steps" },
+	{ "string.find(string.rep('a', 2000000), 'a-b')", "at most" },
+	{ "return string.find(string.rep('a', 1000000) .. 'b', string.rep('a', 500) .. 'b', 1, true) ~= nil", NULL },
+	{ "string.pack('c99999999', 'x')", "single value" },
+	{ "string.find('x', string.rep('(', 40))", "too many captures" },
+	{ "('x'):find(string.rep('(', 20) .. 'x')", "unfinished capture" },
+	{ "string.find(string.rep('x', 500), string.rep('x?', 300))", "too complex" },
+	/* errors inside errors */
+	{ "error(setmetatable({}, { __tostring = function() error('x') end }))", "error value is a table" },
+	{ "local function f() error('again') end return xpcall(f, f) == false", NULL },
+	{ "local co co = coroutine.wrap(function() return co() end) co()", "non-suspended" },
+	{ "local function f() return coroutine.wrap(f)() end f()", "bank/account.lua:1" },
+	{ "return select('#', table.unpack({}, 1, 1e8))", "too many results" },
+	{ "tostring(setmetatable({}, { __tostring = function() return {} end }))", "must return a string" },
+	{ "local t = {} for i = 1, 100 do t = { t } end json.encode(t)", "nested deeper" },
+	{ "local t = {} t.t = t json.encode(t)", "holds itself" },
+	{ "json.decode(string.rep('[', 1000))", "nested too deeply" },
+	{ "json.encode({ [1] = 1, a = 2 })", "no array" },
+	{ "json.encode(print)", "a function has no JSON form" },
+	/* bytecode */
+	{ "return pcall(string.format, '%q', print) == false", NULL },
+};
+
 TEST(escape_attempts)
 {
-	static const struct attempt attempts[] = {
-		/* change what others see */
-		{ "string.upper = function() return 'mine' end", "read-only table" },
-		{ "string.extra = 1", "read-only table" },
-		{ "rawset(string, 'upper', print)", "read-only table" },
-		{ "rawset(_ENV, 'print', 1)", "read-only table" },
-		{ "table.insert(math, 1)", "read-only table" },
-		{ "table.move({ 1 }, 1, 1, 1, string)", "read-only table" },
-		{ "table.sort(setmetatable({ 2, 1 }, { __newindex = string })) return true", NULL },
-		{ "json.array(string)", "read-only table" },
-		{ "setmetatable(string, {})", "protected metatable" },
-		{ "setmetatable(_ENV, {})", "protected metatable" },
-		{ "setmetatable(json.array(), {})", "protected metatable" },
-		{ "setmetatable({}, string)", "read-only table" },
-		{ "return getmetatable('') == nil", NULL },
-		{ "return getmetatable(string) == false and getmetatable(_ENV) == false", NULL },
-		{ "getmetatable('').__index = nil", "index a nil value" },
-		{ "('x').extra = 1", "index a string value" },
-		{ "return ('x').dump == nil", NULL },
-		{ "local s = string for k in pairs(s) do assert(k ~= 'dump') end return true", NULL },
-		/* run other code */
-		{ "return require == nil or not pcall(require, 'os')", NULL },
-		{ "require '../../etc/passwd'", "there are no modules here" },
-		{ "setmetatable({}, { __gc = function() end })", "'__gc'" },
-		{ "setmetatable({}, { __mode = 'k' })", "'__mode'" },
-		{ "local m = {} setmetatable({}, m) m.__gc = print return getmetatable(setmetatable({}, m)) == m",
-		  NULL },
-		{ "local m = {} setmetatable({}, m) m.__mode = 'k' local t = setmetatable({}, m) t[{}] = 1 return true",
-		  NULL },
-		{ "local m = { __metatable = 'locked' } local t = setmetatable({}, m) "
-		  "return getmetatable(t) == 'locked' and not pcall(setmetatable, t, nil)",
-		  NULL },
-		/* see addresses, order or time */
-		{ "return tostring({}) == 'table' and tostring(print) == 'function' and "
-		  "tostring(coroutine.create(print)) == 'thread' and tostring(json.null) == 'null'",
-		  NULL },
-		{ "return string.format('%s %s', {}, print) == 'table function'", NULL },
-		{ "string.format('%p', {})", "addresses" },
-		{ "string.format('%-10p', {})", "addresses" },
-		{ "return string.format('%s', setmetatable({}, { __tostring = function() return 'me' end })) == 'me'",
-		  NULL },
-		{ "return not pcall(function() return 'a' .. {} end)", NULL },
-		{ "for k in pairs({ [{}] = 1 }) do end", "has no order" },
-		{ "next({ [print] = 1 })", "has no order" },
-		/* keep C busy: every one of these would run for years in the packaged library */
-		{ "table.move({}, 1, 1e15, 2)", "too many elements" },
-		{ "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 1)", "elements" },
-		{ "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)", "elements" },
-		{ "table.sort(setmetatable({}, { __len = function() return 1 << 30 end }))", "elements" },
-		{ "return string.rep('', 1e18) == ''", NULL },
-		{ "string.rep('x', -1 >> 1)", "longer than" },
-		{ "string.rep('x', 1 << 40, 'yy')", "longer than" },
-		{ "string.find(string.rep('a', 300), '.-.-.-b')", "steps" },
-		{ "string.match(string.rep('a', 24), string.rep('a*', 12) .. 'b')", "steps" },
-		{ "string.gsub(string.rep(' ', 20000), '%s+$x', '')", "steps" },
-		{ "for _ in string.gmatch(string.rep(' ', 20000), '%s+x') do end", "steps" },
-		{ "string.find(string.rep('a', 2000000), 'a-b')", "at most" },
-		{ "return string.find(string.rep('a', 1000000) .. 'b', string.rep('a', 500) .. 'b', 1, true) ~= nil",
-		  NULL },
-		{ "string.pack('c99999999', 'x')", "single value" },
-		{ "string.find('x', string.rep('(', 40))", "too many captures" },
-		{ "('x'):find(string.rep('(', 20) .. 'x')", "unfinished capture" },
-		{ "string.find(string.rep('x', 500), string.rep('x?', 300))", "too complex" },
-		/* errors inside errors */
-		{ "error(setmetatable({}, { __tostring = function() error('x') end }))", "error value is a table" },
-		{ "local function f() error('again') end return xpcall(f, f) == false", NULL },
-		{ "local co co = coroutine.wrap(function() return co() end) co()", "non-suspended" },
-		{ "local function f() return coroutine.wrap(f)() end f()", "bank/account.lua:1" },
-		{ "return select('#', table.unpack({}, 1, 1e8))", "too many results" },
-		{ "tostring(setmetatable({}, { __tostring = function() return {} end }))", "must return a string" },
-		{ "local t = {} for i = 1, 100 do t = { t } end json.encode(t)", "nested deeper" },
-		{ "local t = {} t.t = t json.encode(t)", "holds itself" },
-		{ "json.decode(string.rep('[', 1000))", "nested too deeply" },
-		{ "json.encode({ [1] = 1, a = 2 })", "no array" },
-		{ "json.encode(print)", "a function has no JSON form" },
-		/* bytecode */
-		{ "return pcall(string.format, '%q', print) == false", NULL },
-	};
 	for (size_t i = 0; i < countof(attempts); i++) {
 		const struct attempt *attempt = &attempts[i];
 		struct lua_case run;
@@ -218,6 +215,7 @@ TEST(host_tables_are_frozen_all_the_way)
 	CHECK_TEXT(with_frozen("return next((...))", text, sizeof text), "currency");
 }
 
+/* [I7] Two states have two hash seeds and other addresses. */
 TEST(two_states_agree)
 {
 	static const char source[] = "local keys = {} for i = 1, 200 do keys['k' .. i * 7919 % 1000] = i end\n"

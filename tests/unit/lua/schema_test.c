@@ -177,7 +177,7 @@ TEST(currency_stands_beside)
 		reads(&test, "{\"amount\":1.234,\"currency\":\"KWD\",\"usd\":1.20,\"fee\":3,\"feeCurrency\":\"JPY\"}"),
 		"{\"amount\":1234,\"currency\":\"KWD\",\"fee\":3,\"feeCurrency\":\"JPY\",\"usd\":120}");
 	CHECK_TEXT(test.wire, "{\"amount\":1.234,\"currency\":\"KWD\",\"fee\":3,\"feeCurrency\":\"JPY\",\"usd\":1.20}");
-	CHECK_TEXT(reads(&test, "{\"amount\":1,\"currency\":\"XXX\"}"),
+	CHECK_TEXT(reads(&test, "{\"amount\":1,\"currency\":\"CHF\"}"),
 		   "bad_value: currency: must be one of EUR, JPY, KWD (offset 23)");
 	close_case(&test);
 }
