@@ -314,8 +314,8 @@ int script_query(struct script_machine *machine, const struct query_request *req
 /* Appends the JSON of a state to `out`; a route's `reply` may refuse as a query does. */
 int script_show(struct script_machine *machine, const struct show_request *request, struct buf *out,
 		struct fault *fault);
-/* Appends an event's data as the wire shows it: money as decimals, times as ISO 8601 text. Data that the current schema
- * does not describe (an older version) is appended as recorded. */
+/* Appends an event's data as the wire shows it, brought up to its newest version: money as decimals, times as ISO 8601
+ * text. Data that the rules cannot describe (an event they no longer know) is appended as recorded. */
 int script_event_wire(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
 		      struct buf *out, struct fault *fault);
 /* About the last failed call of this machine. */

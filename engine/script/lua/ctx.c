@@ -80,8 +80,9 @@ ctx_now(lua_State *L, const char *name)
 	struct moon_machine *machine = moon_machine_of(L);
 	if (!machine->ctx.active)
 		luaL_error(L, "ctx.%s outside of a call: ctx is of use only while the handler that got it runs", name);
+	bool given = lua_gettop(L) > 0;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->ctx_object);
-	if (!lua_rawequal(L, 1, -1))
+	if (!given || !lua_rawequal(L, 1, -1))
 		luaL_error(L, "ctx:%s needs the colon: ctx:%s(...)", name, name);
 	lua_pop(L, 1);
 	return &machine->ctx;

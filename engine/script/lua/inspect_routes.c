@@ -284,6 +284,34 @@ inspect_method(struct inspection *in, struct script_route *route)
 							     : "what only reads has the method GET");
 }
 
+/* Does the schema hold money or times anywhere? They differ on the wire. */
+static bool
+has_wire_forms(const struct schema *schema)
+{
+	if (schema == NULL)
+		return false;
+	bool found = schema->type == SCHEMA_MONEY || schema->type == SCHEMA_TIME || has_wire_forms(schema->element);
+	for (size_t i = 0; i < schema->field_count && !found; i++)
+		found = has_wire_forms(&schema->fields[i].schema);
+	return found;
+}
+
+/* A reshaped reply without a schema would leave money in minor units. */
+static void
+inspect_shape(struct inspection *in, const struct script_route *route, const struct moon_route *rule)
+{
+	bool shaped = route->target == TARGET_COMMAND || route->target == TARGET_STATE;
+	if (rule->reply != 0 && !shaped)
+		inspect_fail(in, "reply", "'reply' shapes commands and states; a query shapes its own answer");
+	if (rule->reply == 0 || rule->returns != NULL || route->target != TARGET_COMMAND)
+		return;
+	const struct script_aggregate *door = &in->aggregates[route->aggregate];
+	if (has_wire_forms(in->aggregate_rules[route->aggregate].commands[route->command].reply))
+		inspect_fail(in, "reply",
+			     "'reply' reshapes the money or times of %s.%s: say by 'returns' which fields they are",
+			     door->name.data, door->commands[route->command].name.data);
+}
+
 static void
 inspect_route(struct inspection *in)
 {
@@ -321,9 +349,7 @@ inspect_route(struct inspection *in)
 	route->summary = inspect_text(in, "summary");
 	rule->returns = inspect_any_schema(in, "returns");
 	rule->reply = inspect_handler(in, "reply", false);
-	bool shaped = route->target == TARGET_COMMAND || route->target == TARGET_STATE;
-	if (rule->reply != 0 && !shaped)
-		inspect_fail(in, "reply", "'reply' shapes commands and states; a query shapes its own answer");
+	inspect_shape(in, route, rule);
 	for (size_t i = 0; i < in->route_count; i++)
 		if (slice_equal(in->routes[i].method, route->method) && same_path(in->routes[i].path, route->path))
 			inspect_fail(in, route->path.data, "%s \"%s\" is there twice", route->method.data,

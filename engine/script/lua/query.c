@@ -135,20 +135,34 @@ moon_show(struct script_machine *door, const struct show_request *request, struc
 	return answer(&call, &request->context, show_body, fault);
 }
 
+/* Pushes the data as the newest version has it; false when there is no way there. */
+static bool
+push_newest(lua_State *L, const struct answer_call *call, uint16_t event)
+{
+	const struct moon_program *program = call->machine->program;
+	const uint32_t *upcast = program->aggregates[call->aggregate].events[event].upcast;
+	uint32_t newest = program->door.aggregates[call->aggregate].events[event].version;
+	for (uint32_t version = call->entry->schema_version; version < newest; version++)
+		if (upcast == NULL || upcast[version] == 0)
+			return false;
+	if (call->entry->schema_version > newest)
+		return false;
+	moon_event_data(L, call->machine, call->aggregate, event, call->entry);
+	return true;
+}
+
 static int
 wire_body(lua_State *L)
 {
 	struct answer_call *call = vm_request(L);
-	struct moon_machine *machine = call->machine;
-	const struct moon_program *program = machine->program;
-	const struct schema_context stored = { .mode = SCHEMA_STORED, .currency = program->currency };
+	const struct moon_program *program = call->machine->program;
 	const struct schema_context wire = { .mode = SCHEMA_WIRE, .currency = program->currency };
 	struct schema_trouble trouble;
 	int event = moon_event_find(program, call->aggregate, call->entry->type);
-	const struct schema *schema = event >= 0 ? program->aggregates[call->aggregate].events[event].data : NULL;
 	luaL_checkstack(L, 16, NULL);
-	if (schema == NULL || schema_read(L, schema, call->entry->data, &stored, &trouble) != 0 ||
-	    schema_write(L, -1, schema, &wire, call->out, &trouble) != 0)
+	if (event < 0 || !push_newest(L, call, (uint16_t)event) ||
+	    schema_write(L, -1, program->aggregates[call->aggregate].events[event].data, &wire, call->out, &trouble) !=
+		    0)
 		buf_add(call->out, call->entry->data);
 	return 0;
 }
@@ -159,5 +173,14 @@ moon_event_wire(struct script_machine *door, uint16_t aggregate, const struct re
 {
 	struct moon_machine *machine = container_of(door, struct moon_machine, door);
 	struct answer_call call = { .machine = machine, .entry = entry, .aggregate = aggregate, .out = out };
-	return answer(&call, NULL, wire_body, fault);
+	struct fault own;
+	if (answer(&call, NULL, wire_body, &own) == 0)
+		return 0;
+	if (own.class != FAULT_SCRIPT) {
+		if (fault != NULL)
+			*fault = own;
+		return -1;
+	}
+	buf_add(out, entry->data); /* an upcaster at fault must not hide what was recorded */
+	return 0;
 }

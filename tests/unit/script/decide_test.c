@@ -340,6 +340,57 @@ TEST(a_failure_shows_its_line)
 	domain_close(&d);
 }
 
+TEST(objects_of_a_call_die_with_it)
+{
+	static const struct domain_file files[] = {
+		{ "keeper.lua",
+		  "local kept, meta_kept\n"
+		  "return { name = 'keeper', initial = function() return {} end,\n"
+		  "  events = { Kept = { data = {}, apply = function(s, _, meta) meta_kept = meta return s end } },\n"
+		  "  commands = {\n"
+		  "    Keep = { creates = true, handle = function(_, _, ctx) kept = ctx return { { type = 'Kept' } } "
+		  "end },\n"
+		  "    Use = { data = { what = 'string' }, handle = function(_, data, ctx)\n"
+		  "      if data.what == 'meta' then return {}, { x = meta_kept.type } end\n"
+		  "      if data.what == 'write' then ctx.id = 'b' end\n"
+		  "      if data.what == 'dot' then ctx.now() end\n"
+		  "      if data.what == 'none' then return {}, { x = ctx.nothing } end\n"
+		  "      if data.what == 'metatable' then return {}, { x = tostring(getmetatable(ctx)) } end\n"
+		  "      if data.what == 'coroutine' then\n"
+		  "        local c = coroutine.wrap(function() return ctx:load('keeper', 'b').exists end)\n"
+		  "        return {}, { x = c() } end\n"
+		  "      if data.what == 'circle' then local t = {} t.t = t return {}, t end\n"
+		  "      if data.what == 'deep' then local function f() return 1 + f() end return {}, { x = f() } end\n"
+		  "      if data.what == 'caught' then pcall(ctx.load, ctx, 'nothing', 'b') return {}, { x = 1 } end\n"
+		  "      if data.what == 'large' then return { { type = 'Kept', data = { x = 1 } } } end\n"
+		  "      return {} end } } }\n" },
+		{ NULL, NULL },
+	};
+	static const struct {
+		const char *what, *answer;
+	} cases[] = {
+		{ "meta", "outside of the call" },  { "write", "read-only" }, { "dot", "needs the colon" },
+		{ "none", "ctx has no 'nothing'" }, { "coroutine", NULL },    { "circle", "in a circle" },
+		{ "deep", "stack overflow" },       { "caught", NULL },       { "large", "event Kept: x" },
+	};
+	struct decided out;
+	if (domain_load(&d, files) != 0)
+		CHECK_FAIL("%s", d.fault.text);
+	const struct attempt keep = { .command = "keeper.Keep" };
+	CHECK_INT(domain_decide(&d, &keep, &out), 0);
+	for (size_t i = 0; i < countof(cases); i++) {
+		char body[60];
+		snprintf(body, sizeof body, "{\"what\":\"%s\"}", cases[i].what);
+		const struct attempt use = { .command = "keeper.Use", .body = body, .state = "{}", .version = 1 };
+		int result = domain_decide(&d, &use, &out);
+		if (result == 0 && cases[i].answer == NULL)
+			continue;
+		if (result == 0 || cases[i].answer == NULL || strstr(d.fault.text, cases[i].answer) == NULL)
+			CHECK_FAIL("%s: %s", cases[i].what, result != 0 ? d.fault.text : "accepted");
+	}
+	domain_close(&d);
+}
+
 TEST(chance_follows_the_seed)
 {
 	struct decided first, second;
@@ -473,6 +524,10 @@ TEST(states_and_events_on_the_wire)
 	CHECK_SLICE(buf_slice(&out), "{\"amount\":7.00,\"currency\":\"EUR\"}");
 	buf_clear(&out);
 	entry.data = SLICE("{\"amount\":700}");
+	CHECK_INT(script_event_wire(d.machine, 0, &entry, &out, &d.fault), 0);
+	CHECK_SLICE(buf_slice(&out), "{\"amount\":7.00,\"currency\":\"EUR\"}"); /* version 1, upcast */
+	buf_clear(&out);
+	entry.type = SLICE("Forgotten");
 	CHECK_INT(script_event_wire(d.machine, 0, &entry, &out, &d.fault), 0);
 	CHECK_SLICE(buf_slice(&out), "{\"amount\":700}");
 	buf_fini(&out);

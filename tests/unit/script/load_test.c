@@ -8,7 +8,8 @@ static struct domain d;
 #define GOOD_ACCOUNT                                                                                                   \
 	"return { name = 'account', initial = function() return {} end,\n"                                             \
 	"  events = { Opened = { data = {}, apply = function(s) return s end } },\n"                                   \
-	"  commands = { Open = { creates = true, handle = function() return {} end } } }\n"
+	"  commands = { Open = { creates = true, handle = function() return {} end },\n"                               \
+	"    Pay = { reply = { left = 'money' }, handle = function() return {} end } } }\n"
 
 #define GOOD_REPORTS                                                                                                   \
 	"return { name = 'reports', tables = { T = { key = { 'Id' }, columns = { Id = 'text' } } },\n"                 \
@@ -187,6 +188,8 @@ TEST(routes)
 		"routes[2]|is there twice");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true, status = 404 }"), "'status'");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true, reply = function() end }"), "'reply' shapes");
+	refuses("d.lua", ROUTE("{ 'POST', '/a', command = 'account.Pay', reply = function(r) return r end }"),
+		"by 'returns'");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', heath = true }"), "unknown field 'heath'");
 	refuses("d.lua", ROUTE("{ 'GET', '/a', health = true },\n'text'"), "routes[2]: is a string");
 	loads("d.lua", ROUTE("{ 'POST', '/a', command = 'account.Open' }, { 'GET', '/a/{id}', state = 'account' },\n"
