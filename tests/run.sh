@@ -147,7 +147,8 @@ stage_lint() {
 stage_fuzz() {
 	local targets target found=tests/fuzz/found
 	cmake --preset fuzz -DMOONLOG_TESTS=ON >$logs/configure-fuzz.log 2>&1
-	targets=$(ninja -C build/fuzz -t targets all 2>/dev/null | sed -n 's/^\(fuzz_[a-z0-9_]*\): phony$/\1/p' | sort -u)
+	targets=$(ninja -C build/fuzz -t targets all 2>/dev/null |
+		sed -n 's/^\(fuzz_[a-z0-9_]*\): phony$/\1/p' | sort -u)
 	[ -n "$targets" ] || { fail "fuzz: no target"; return; }
 	build fuzz $targets
 	mkdir -p $found
