@@ -17,10 +17,9 @@ static const struct {
 	const char *code;
 	uint16_t status;
 } code_statuses[] = {
-	{ FAULT_LIMIT, "body_too_large", 413 }, { FAULT_LIMIT, "bad_json", 400 },
-	{ FAULT_LIMIT, "json_too_deep", 400 },  { FAULT_LIMIT, "too_deep", 400 },
-	{ FAULT_TIMEOUT, "not_yet", 503 },      { FAULT_TIMEOUT, "queue_wait", 503 },
-	{ FAULT_INPUT, "no_such_query", 404 },  { FAULT_INPUT, "no_such_domain", 404 },
+	{ FAULT_LIMIT, "json_limit", 400 },
+	{ FAULT_LIMIT, "body_too_large", 413 },
+	{ FAULT_TIMEOUT, "not_yet", 503 },
 };
 
 uint16_t
