@@ -288,7 +288,7 @@ write_route(struct buf *out, const struct moon_program *program, size_t number)
 			buf_text(out, "{}");
 		buf_text(out, "}}");
 	}
-	buf_text(out, "},\"4XX\":{\"description\":\"refused\",\"content\":{\"application/problem+json\":{}}}}}");
+	buf_text(out, "},\"4XX\":{\"$ref\":\"#/components/responses/problem\"}}}");
 }
 
 static void

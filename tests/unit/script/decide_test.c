@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A small bank: what decisions, folds, projections, queries and routes give. */
+#include "base/json.h"
 #include "support/check.h"
 #include "unit/script/domain.h"
 #include "unit/script/rows.h"
@@ -151,6 +152,8 @@ TEST(program_lists_what_it_has)
 	CHECK_INT(d.program->routes[0].status, 201);
 	CHECK_SLICE(d.program->settings, "{\"currency\":\"EUR\",\"limits\":{\"most\":5}}");
 	CHECK_INT(d.program->table_count, 1);
+	struct json_value value;
+	CHECK_INT(json_check(d.program->openapi, &value, &d.fault), 0);
 	CHECK(memmem(d.program->openapi.data, d.program->openapi.size, "/accounts/{id}/deposit", 22) != NULL);
 	domain_close(&d);
 }

@@ -1,0 +1,172 @@
+-- SPDX-License-Identifier: MIT
+---@meta moonlog
+-- Definitions for editors (LuaLS): put this folder into "workspace.library" of .luarc.json. Never run.
+
+---@alias moonlog.Schema string|table "string?" or { type = "string", optional = true, ... }; { array = ... }, { map = ... }, { fields = ... }
+---@alias moonlog.Fields table<string, moonlog.Schema>
+
+---@class moonlog.Refusal
+---@field code string snake_case
+---@field message? string
+---@field status? integer 400 to 499; 422 unless said
+---@field details? table
+
+---@class moonlog.Event
+---@field type string
+---@field data? table
+---@field stream? moonlog.Loaded what ctx:load gave; the command's own stream unless said
+
+---@class moonlog.Message
+---@field type string
+---@field data? table
+---@field key? string the stream's id unless said
+---@field headers? table<string, string>
+
+---@class moonlog.Meta
+---@field id string
+---@field type string
+---@field stream string
+---@field stream_id string
+---@field version integer
+---@field position integer
+---@field time integer microseconds since 1970
+
+---@class moonlog.Loaded
+---@field id string
+---@field exists boolean
+---@field version integer
+---@field state table
+
+---@class moonlog.Ctx
+---@field id string of the stream; not in queries
+---@field stream string
+---@field version integer before the command
+---@field caller string
+---@field correlation_id string
+---@field settings table
+local ctx = {}
+---Microseconds since 1970.
+---@return integer
+function ctx:now() end
+---@return string
+function ctx:uuid() end
+---A float from 0 to below 1, or an integer from m to n.
+---@param m? integer
+---@param n? integer
+---@return number
+function ctx:random(m, n) end
+---@param level "debug"|"info"|"warn"|"error"
+---@param text any
+function ctx:log(level, text) end
+---Another stream's state, to decide by or to record events in; command handlers only.
+---@param aggregate string
+---@param id string
+---@return moonlog.Loaded
+function ctx:load(aggregate, id) end
+---A unique key, part of the same commit; command handlers only.
+---@param name string
+---@param key string|integer
+---@param refusal? moonlog.Refusal
+function ctx:reserve(name, key, refusal) end
+---@param name string
+---@param key string|integer
+function ctx:release(name, key) end
+
+---@class moonlog.EventRule
+---@field version? integer
+---@field data? moonlog.Fields
+---@field apply fun(state: table, data: table, meta: moonlog.Meta): table
+---@field upcast? table<integer, fun(data: table): table>
+---@field publish? { topic: string, map?: fun(data: table, meta: moonlog.Meta, state: table): moonlog.Message|moonlog.Message[]|nil }
+---@field summary? string
+
+---@class moonlog.Command
+---@field data? moonlog.Fields
+---@field handle fun(state: table, data: table, ctx: moonlog.Ctx): moonlog.Event[]?, table?, moonlog.Refusal?
+---@field reply? moonlog.Schema
+---@field creates? boolean
+---@field anywhere? boolean
+---@field summary? string
+
+---@class moonlog.Aggregate
+---@field name string
+---@field state_version? integer
+---@field initial fun(): table
+---@field events table<string, moonlog.EventRule>
+---@field commands? table<string, moonlog.Command>
+---@field summary? string
+
+---@class moonlog.Find
+---@field where? table<string, any> a value, or { operator, value }
+---@field order? string|string[] "-Name" for descending
+---@field limit? integer
+---@field offset? integer
+
+---@class moonlog.ViewTable
+local rows = {}
+---@param key any
+---@return table?
+function rows:get(key) end
+---@param row table
+function rows:put(row) end
+---@param row table
+function rows:insert(row) end
+---@param key any
+---@param changes table
+---@return boolean found
+function rows:update(key, changes) end
+---@param key any
+---@param amounts table<string, number>
+function rows:add(key, amounts) end
+---@param key any
+---@return boolean found
+function rows:delete(key) end
+---@param where table<string, any>
+---@return integer removed
+function rows:delete_where(where) end
+---@param options? moonlog.Find
+---@return table[]
+function rows:find(options) end
+---@param options? moonlog.Find
+---@return integer
+function rows:count(options) end
+
+---@class moonlog.Table
+---@field key string[]
+---@field columns table<string, string|table>
+---@field indexes? table[]
+
+---@class moonlog.Projection
+---@field name string
+---@field tables table<string, moonlog.Table>
+---@field on table<string, fun(view: table<string, moonlog.ViewTable>, data: table, meta: moonlog.Meta)>
+---@field summary? string
+
+---@class moonlog.Query
+---@field params? moonlog.Fields
+---@field returns? moonlog.Schema
+---@field run fun(view: table<string, moonlog.ViewTable>, params: table, ctx: moonlog.Ctx): any, moonlog.Refusal?
+---@field summary? string
+
+---@class moonlog.Route
+---@field [1] "GET"|"POST"|"PUT"|"DELETE"|"PATCH"
+---@field [2] string
+---@field command? string "aggregate.Command"
+---@field query? string
+---@field state? string
+---@field history? string
+---@field health? boolean
+---@field text? string
+---@field content_type? string
+---@field status? integer
+---@field location? string
+---@field reply? fun(reply: table, meta: { id: string, stream: string, version: integer }): table?, moonlog.Refusal?
+---@field returns? moonlog.Schema
+---@field summary? string
+
+---@class moonlog.Domain
+---@field title? string
+---@field description? string
+---@field settings? table
+---@field routes? moonlog.Route[]
+---@field queries? table<string, moonlog.Query>
