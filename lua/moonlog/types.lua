@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: MIT
 ---@meta moonlog
+-- luacheck: ignore
 -- Definitions for editors (LuaLS): put this folder into "workspace.library" of .luarc.json. Never run.
 
----@alias moonlog.Schema string|table "string?" or { type = "string", optional = true, ... }; { array = ... }, { map = ... }, { fields = ... }
+-- "string?" or { type = "string", optional = true, ... }; { array = ... }, { map = ... }, { fields = ... }
+---@alias moonlog.Schema string|table
 ---@alias moonlog.Fields table<string, moonlog.Schema>
 
 ---@class moonlog.Refusal
@@ -72,12 +74,16 @@ function ctx:reserve(name, key, refusal) end
 ---@param key string|integer
 function ctx:release(name, key) end
 
+---@class moonlog.Publish
+---@field topic string
+---@field map? fun(data: table, meta: moonlog.Meta, state: table): moonlog.Message|moonlog.Message[]|nil
+
 ---@class moonlog.EventRule
 ---@field version? integer
 ---@field data? moonlog.Fields
 ---@field apply fun(state: table, data: table, meta: moonlog.Meta): table
 ---@field upcast? table<integer, fun(data: table): table>
----@field publish? { topic: string, map?: fun(data: table, meta: moonlog.Meta, state: table): moonlog.Message|moonlog.Message[]|nil }
+---@field publish? moonlog.Publish
 ---@field summary? string
 
 ---@class moonlog.Command
