@@ -166,7 +166,7 @@ struct decided_stream {
 	bool written;           /* some entry goes to it */
 	uint32_t event_count;
 	script_state state; /* after the new events, provisional until the commit; owned by the caller */
-	bool meta_touched; /* a fold read what only the commit gives (id, position, time): read it from the store again */
+	bool meta_touched; /* a fold read what only the commit gives (id, position, time): read it once more */
 };
 
 enum decision { DECISION_ACCEPTED, DECISION_REFUSED };
