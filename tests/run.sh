@@ -145,26 +145,30 @@ stage_lint() {
 }
 
 stage_fuzz() {
-	local targets target found=tests/fuzz/found
+	local targets target pids=() found=tests/fuzz/found
 	cmake --preset fuzz -DMOONLOG_TESTS=ON >$logs/configure-fuzz.log 2>&1
 	targets=$(ninja -C build/fuzz -t targets all 2>/dev/null |
 		sed -n 's/^\(fuzz_[a-z0-9_]*\): phony$/\1/p' | sort -u)
 	[ -n "$targets" ] || { fail "fuzz: no target"; return; }
 	build fuzz $targets
 	mkdir -p $found
+	echo "$fuzz_seconds s each:" $targets
 	for target in $targets; do
 		mkdir -p "build/fuzz/corpus/$target"
-		echo "$target: $fuzz_seconds s"
-		if "build/fuzz/tests/fuzz/$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
-			-verbosity=0 \
+		"build/fuzz/tests/fuzz/$target" -max_total_time="$fuzz_seconds" -timeout=25 -rss_limit_mb=2048 \
 			-print_final_stats=1 -artifact_prefix="$found/$target-" "build/fuzz/corpus/$target" \
-			>"$logs/$target.log" 2>&1; then
-			grep -E 'number_of_executed_units' "$logs/$target.log"
+			>"$logs/$target.log" 2>&1 &
+		pids+=("$!")
+	done
+	for target in $targets; do
+		if wait "${pids[0]}"; then
+			echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$logs/$target.log") runs"
 			pass
 		else
 			tail -30 "$logs/$target.log"
 			fail "$target (input kept in $found)"
 		fi
+		pids=("${pids[@]:1}")
 	done
 }
 
