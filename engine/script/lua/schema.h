@@ -112,7 +112,8 @@ int schema_compile_fields(lua_State *L, int index, struct arena *arena, const ch
 
 /*
  * Pushes the value of `bytes`, checked: unknown fields refused, missing ones named, defaults filled, null in an
- * optional field left out. No bytes at all read as {} where an object is wanted. Inside vm_protect. Fails with nothing pushed.
+ * optional field left out. No bytes at all read as {} where an object is wanted. Inside vm_protect.
+ * Fails with nothing pushed.
  */
 int schema_read(lua_State *L, const struct schema *schema, struct slice bytes, const struct schema_context *context,
 		struct schema_trouble *trouble);

@@ -150,7 +150,9 @@ vm_protect(struct vm *vm, lua_CFunction body, void *request, struct fault *fault
 	lua_settop(L, top);
 	if (status == LUA_OK)
 		return 0;
-	return status == LUA_ERRMEM ? memory_fault(vm, fault) : script_fault(vm, fault);
+	/* a coroutine or a rule may have caught the error and raised its text again */
+	bool memory = vm->alloc.refusal != ALLOC_NOT_REFUSED && strcmp(vm->trouble.message, "not enough memory") == 0;
+	return status == LUA_ERRMEM || memory ? memory_fault(vm, fault) : script_fault(vm, fault);
 }
 
 void

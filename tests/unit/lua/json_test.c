@@ -212,4 +212,56 @@ TEST(written_refusals_name_the_path)
 	lua_case_raises("json.encode(nil)", "bad_json_value", "a nil has no JSON form");
 }
 
+TEST(odd_tables_are_written)
+{
+	/* a metatable that was used keeps its copy under a hidden key, which no text shows */
+	lua_case_gives("local m = { a = 1 } setmetatable({}, m) return json.encode(m)", "{\"a\":1}");
+	lua_case_gives("local m = {} for i = 10, 59 do m['k' .. i] = i end setmetatable({}, m) "
+		       "return #json.encode(m) .. json.encode(m):sub(1, 17)",
+		       "451{\"k10\":10,\"k11\":1");
+	lua_case_raises("local t = {} for i = 10, 59 do t['k' .. i] = i end t[1.5] = 1 json.encode({ big = t })",
+			"bad_json_value", "key of type number");
+	lua_case_gives("return json.encode({ ['\\11'] = '\\27' })", "{\"\\u000b\":\"\\u001b\"}");
+	lua_case_raises("json.encode({ ['\\xff'] = 1 })", "bad_json_value", "the string is not UTF-8");
+	lua_case_raises("json.encode({ 1, [-1] = 2 })", "bad_json_value", "not 1 to n");
+	lua_case_raises("json.encode({ 1, [2.5] = 2 })", "bad_json_value", "not 1 to n");
+	lua_case_raises("return json.encode(string)", "bad_json_value", "a function has no JSON form");
+	lua_case_gives("return json.encode(string.rep('a', 3)) .. json.encode(1.5) .. json.encode(false)",
+		       "\"aaa\"1.5false");
+	lua_case_gives("return #json.decode('\"' .. ('\\\\n'):rep(1000) .. '\"')", "1000");
+	lua_case_raises("json.decode('\"' .. ('\\\\n'):rep(1000) .. '\\\\q\"')", "bad_json",
+			"offset 2001: unknown escape");
+	lua_case_raises("json.decode(('{\"a\":'):rep(100))", "json_limit", "nested too deeply");
+	lua_case_gives(
+		"return tostring(json.isnull(5)) .. tostring(json.isnull(json.null)) .. tostring(json.isarray({}))",
+		"falsetruefalse");
+}
+
+static int
+small_body(lua_State *L)
+{
+	struct codec *codec = vm_request(L);
+	CHECK_INT(json_read(L, codec->text, NULL, &codec->fault), 0);
+	codec->result = json_write(L, -1, &codec->out, NULL, &codec->fault);
+	return 0;
+}
+
+TEST(a_full_buffer_is_a_limit)
+{
+	static const char *const texts[] = { "[1,2,3,4,5,6,7,8,9,10]", "\"0123456789012345678901234567890\"" };
+	for (size_t i = 0; i < countof(texts); i++) {
+		struct lua_case run;
+		struct codec codec = { .text = slice_text(texts[i]) };
+		lua_case_open(&run, NULL);
+		buf_init(&codec.out, 16);
+		buf_text(&codec.out, "kept ");
+		CHECK_INT(vm_protect(run.vm, small_body, &codec, &run.fault), 0);
+		CHECK_INT(codec.result, -1);
+		CHECK_TEXT(codec.fault.text, "the value is longer than 16 bytes as JSON");
+		CHECK_SLICE(buf_slice(&codec.out), "kept ");
+		buf_fini(&codec.out);
+		lua_case_close(&run);
+	}
+}
+
 TEST_MAIN()

@@ -190,6 +190,50 @@ TEST(collector_steps_reach_an_end)
 	lua_case_close(&run);
 }
 
+/* Memory may end at any allocation, also while a state is made: never more than a fault, never a leak. */
+TEST(memory_may_end_anywhere)
+{
+	static const char source[] =
+		"local t = json.decode('{\"a\":[1,2,{\"b\":\"text with \\\\n escape\"}],\"c\":1.5}')\n"
+		"for k, v in pairs(t) do t[k] = { v } end\n"
+		"local rows = {} for i = 1, 40 do rows[i] = { n = i % 5 } end\n"
+		"table.sort(rows, function(a, b) return a.n < b.n end)\n"
+		"local s = ('some words here'):gsub('%w+', function(w) return w:upper():rep(3, '-') end)\n"
+		"local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield({ i }) end end) co()\n"
+		"local C = {} C.__index = C setmetatable(rows, C)\n"
+		"return #json.encode({ t, rows[1], s }) > 0 and string.format('%s', {})\n";
+	bool reached = false;
+	for (size_t heap = 4 << 10; heap < 160 << 10; heap += 128) {
+		struct vm_limits limits = { .heap_bytes = heap };
+		struct lua_case run = { .name = SLICE("sweep.lua"), .source = slice_text(source) };
+		if (vm_new(&limits, NULL, NULL, &run.vm, &run.fault) != 0) {
+			CHECK(run.fault.class == FAULT_MEMORY || run.fault.class == FAULT_SCRIPT);
+			continue;
+		}
+		if (vm_protect(run.vm, lua_case_body, &run, &run.fault) != 0)
+			CHECK(strcmp(run.fault.code, "memory_limit") == 0 ||
+			      strstr(run.fault.text, "stack overflow") != NULL); /* the stack could not grow */
+		else
+			reached = true;
+		CHECK(run.vm->alloc.peak_bytes <= heap);
+		vm_free(run.vm);
+	}
+	CHECK(reached);
+}
+
+TEST(no_host_at_all)
+{
+	struct vm *vm;
+	struct fault fault;
+	struct lua_case run = { .name = SLICE("x.lua"), .source = SLICE("print('unheard') error('seen')") };
+	CHECK_INT(vm_new(NULL, NULL, NULL, &vm, &fault), 0);
+	CHECK_INT(vm_protect(vm, lua_case_body, &run, NULL), -1);
+	CHECK_TEXT(vm->trouble.message, "seen");
+	CHECK_TEXT(vm->trouble.excerpt, "");
+	vm_free(vm);
+	vm_free(NULL);
+}
+
 TEST(print_goes_to_the_host)
 {
 	struct lua_case run;
