@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- An account: opened once, money in and out while it is active, closed when empty.
 -- Amounts are integers of minor units; `transaction` tells both balances around a movement.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- The bank: accounts with a balance, transfers between two of them, reports of balances and transactions.
 
 local function opened(_, meta)

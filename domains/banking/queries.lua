@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- The bank's reports, in the names its clients know.
 
 local page = {

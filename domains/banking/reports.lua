@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- The read models: one row an account, one row a movement. Events arrive once and in order, so a balance is
 -- set, never added up here; Version tells which event a row stands at.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 describe("account", function()
     local account = moonlog.aggregate "banking.account"
 

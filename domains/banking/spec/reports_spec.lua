@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 describe("reports", function()
     local reports = moonlog.projection "banking.reports"
 
