@@ -107,26 +107,44 @@ make_id(const struct command *command, const struct engine_parts *parts)
 	return arena_copy(command->asked->arena, slice_text(text));
 }
 
+/* The parts behind each other. Every command passes here, so no format is interpreted. */
+static struct slice
+join(struct arena *arena, const struct slice *parts, size_t count)
+{
+	size_t size = 0;
+	char *text, *at;
+
+	for (size_t i = 0; i < count; i++)
+		size += parts[i].size;
+	text = at = arena_alloc(arena, size + 1);
+	if (text == NULL)
+		return SLICE_NONE;
+	for (size_t i = 0; i < count; i++) {
+		memcpy(at, parts[i].data, parts[i].size);
+		at += parts[i].size;
+	}
+	return slice_from(text, size);
+}
+
 static bool
 make_names(struct command *command, const struct engine_parts *parts)
 {
 	struct engine_command *asked = command->asked;
 	struct arena *arena = asked->arena;
 	struct slice aggregate = command_aggregate(command)->name;
-	struct slice target;
+	struct slice domain = command->domain->name, dot = SLICE("."), target;
 
 	if (command->has_key) {
-		target = arena_format(arena, "%.*s.%.*s", SLICE_ARG(aggregate), SLICE_ARG(asked->command));
+		target = join(arena, (struct slice[]){ aggregate, dot, asked->command }, 3);
 		if (target.data == NULL)
 			return false;
-		command->command_id = command_id_make(command->domain->name, target, asked->idempotency_key);
+		command->command_id = command_id_make(domain, target, asked->idempotency_key);
 	}
 	command->id = asked->id.size != 0 ? asked->id : make_id(command, parts);
 	if (command->id.data == NULL)
 		return false;
 	asked->made_id = command->id;
-	command->stream = arena_format(arena, "%.*s.%.*s/%.*s", SLICE_ARG(command->domain->name), SLICE_ARG(aggregate),
-				       SLICE_ARG(command->id));
+	command->stream = join(arena, (struct slice[]){ domain, dot, aggregate, SLICE("/"), command->id }, 5);
 	if (command->stream.data == NULL)
 		return false;
 	command->hash = command_hash(command->stream);

@@ -29,13 +29,12 @@ fill_limits(struct engine_limits *limits)
 	limits->workers = limits->workers != 0 ? limits->workers : 2;
 	limits->readers = limits->readers != 0 ? limits->readers : 2;
 	limits->queue_length = limits->queue_length != 0 ? limits->queue_length : 1024;
-	limits->domain_share = limits->domain_share != 0 ? limits->domain_share : (limits->queue_length + 1) / 2;
 	limits->queue_wait_us = limits->queue_wait_us != 0 ? limits->queue_wait_us : 2000000;
 	limits->attempts = limits->attempts != 0 ? limits->attempts : 10;
 	limits->hot_states = limits->hot_states != 0 ? limits->hot_states : 4096;
 	limits->warm_bytes = limits->warm_bytes != 0 ? limits->warm_bytes : (size_t)16 << 20;
 	limits->group_appends = limits->group_appends != 0 ? limits->group_appends : 256;
-	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 1000;
+	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 4000;
 }
 
 /* The log has grown: followers and watchers hear of it. Called by whoever held the committer's role. */
@@ -213,6 +212,9 @@ int
 engine_start(struct engine *engine, struct fault *fault)
 {
 	must(!atomic_load(&engine->started));
+	if (engine->limits.domain_share == 0)
+		engine->limits.domain_share =
+			engine->domain_count > 1 ? (engine->limits.queue_length + 1) / 2 : engine->limits.queue_length;
 	engine->workers = calloc(engine->limits.workers, sizeof(*engine->workers));
 	engine->readers = calloc(engine->limits.readers, sizeof(*engine->readers));
 	if (engine->workers == NULL || engine->readers == NULL)
@@ -260,7 +262,7 @@ engine_close(struct engine *engine)
 {
 	if (engine == NULL)
 		return;
-	atomic_store(&engine->draining, true);
+	engine_drain(engine, INT64_MAX);
 	close_threads(engine);
 	for (size_t i = 0; i < engine->domain_count; i++) {
 		domain_close(engine->domains[i]);

@@ -38,16 +38,16 @@ struct engine_parts {
 };
 
 struct engine_limits {
-	unsigned workers;        /* 0 = 2 */
-	unsigned readers;        /* 0 = 2 */
-	size_t queue_length;     /* commands waiting at one worker; 0 = 1024 */
-	size_t domain_share;     /* of one domain in that queue, so that none starves its neighbours; 0 = half */
+	unsigned workers;    /* 0 = 2 */
+	unsigned readers;    /* 0 = 2 */
+	size_t queue_length; /* commands waiting at one worker; 0 = 1024 */
+	size_t domain_share; /* of one domain in that queue, so that none starves its neighbours; 0 = half, all of it for one alone */
 	int64_t queue_wait_us;   /* a command that waited longer is answered 503; 0 = 2 s */
 	unsigned attempts;       /* decisions after conflicts; 0 = 10 */
 	size_t hot_states;       /* decoded states a machine keeps; 0 = 4096 */
 	size_t warm_bytes;       /* canonical states kept behind them, a worker; 0 = 16 MiB */
 	size_t group_appends;    /* appends packed into one commit; 0 = 256 */
-	size_t projection_batch; /* entries; 0 = 1000 */
+	size_t projection_batch; /* entries; 0 = 4000 */
 	size_t heap_bytes;       /* of one script machine; 0 = 64 MiB */
 	bool development;
 };

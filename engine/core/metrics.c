@@ -72,6 +72,9 @@ write_store(const struct engine *engine, struct buf *out)
 	       atomic_load(&engine->committer.groups));
 	single(out, "moonlog_commit_appends_total", "counter", "Appends in those transactions.",
 	       atomic_load(&engine->committer.appends));
+	single(out, "moonlog_commit_groups_by_thread_total", "counter",
+	       "Of those, by the committer's own thread rather than by a worker.",
+	       atomic_load(&engine->committer.by_thread));
 	if (stats == NULL)
 		return;
 	single(out, "moonlog_store_syncs_total", "counter", "Syncs of the store.", stats->syncs);
