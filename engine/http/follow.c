@@ -18,6 +18,7 @@
 
 #define PAGE_ENTRIES  100
 #define PAGE_MOST     1000
+#define NO_LIMIT      UINT64_MAX
 #define LONG_ENTRIES  4096
 #define LONG_BYTES    ((size_t)512 * 1024)
 #define KEEP_ALIVE_NS 15000000000LL
@@ -293,7 +294,7 @@ take_log_params(struct http_request *request, uint64_t *limit, struct fault *fau
 	if (http_request_parse_query(request, fault) != 0 || take_after(request, fault) != 0 ||
 	    http_request_take_number(request, "limit", limit, fault) != 0)
 		return -1;
-	if (*limit != 0 && *limit > PAGE_MOST)
+	if (*limit != NO_LIMIT && (*limit < 1 || *limit > PAGE_MOST))
 		return fault_set(fault, FAULT_INPUT, "bad_parameter", "limit must be 1 to %d", PAGE_MOST);
 	follow->domain = SLICE_NONE;
 	if (http_request_take_param(request, "domain", &word)) {
@@ -316,7 +317,7 @@ http_log(struct http_request *request)
 {
 	struct http_follow *follow = &request->follow;
 	struct fault fault = { 0 };
-	uint64_t limit = 0;
+	uint64_t limit = NO_LIMIT;
 	if (take_log_params(request, &limit, &fault) != 0) {
 		http_reply_fault(request, &fault);
 		http_conn_send(request);
@@ -333,7 +334,7 @@ http_log(struct http_request *request)
 		return;
 	}
 	request->status = 0;
-	if (follow->live || (!json && limit == 0)) {
+	if (follow->live || (!json && limit == NO_LIMIT)) {
 		if (!ask_page(request)) {
 			http_reply_fault(request, &request->ask.read.fault);
 			http_conn_send(request);
@@ -345,7 +346,7 @@ http_log(struct http_request *request)
 	buf_clear(&request->text);
 	read->kind = READ_LOG;
 	read->from = follow->from;
-	read->limit = limit != 0 ? (size_t)limit : PAGE_ENTRIES;
+	read->limit = limit != NO_LIMIT ? (size_t)limit : PAGE_ENTRIES;
 	read->domain = follow->domain;
 	read->ndjson = !json;
 	read->out = &request->text;

@@ -287,7 +287,8 @@ def case_the_log_comes_in_pages():
     same(ask("GET", f"/log?after={head}").json["entries"], [])
     same(ask("GET", "/log?domain=nowhere").json["entries"], [])
     problem(ask("GET", "/log?domain=No"), 400, "bad_parameter")
-    problem(ask("GET", "/log?limit=5000"), 400, "bad_parameter")
+    for limit in ("0", "5000", "x", "18446744073709551616"):
+        problem(ask("GET", f"/log?limit={limit}"), 400, "bad_parameter")
     problem(ask("GET", "/log", Accept="text/html"), 406, "not_acceptable")
     deposit(which, 1)
 
