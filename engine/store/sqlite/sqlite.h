@@ -14,6 +14,7 @@ struct sqlite_options {
 	bool no_sync;                  /* sabotage for tests only: synchronous=OFF */
 	uint64_t remember_ids;         /* command ids remembered at most; 0 = 10 million */
 	int64_t remember_us;           /* and for how long; 0 = 7 days */
+	uint32_t segment_entries;      /* for tests: entries a segment of the index; 0 = 131072 */
 	const struct clock *clock;     /* NULL: the real one */
 	const struct entropy *entropy; /* NULL: the real one */
 	/* Called once, from the committing thread, when the store can take no more commits (a sync failed). May be NULL. */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Double hashing: the k-th bit is first + k * step, scaled to the number of bits by a multiplication. */
+#include "store/sqlite/bloom.h"
+
+#include <stdlib.h>
+
+#define BITS_A_KEY 12
+#define PROBES     6
+
+int
+bloom_init(struct bloom *bloom, size_t keys)
+{
+	bloom->size = (keys * BITS_A_KEY + 7) / 8 + 8;
+	bloom->bits = calloc(1, bloom->size);
+	return bloom->bits != NULL ? 0 : -1;
+}
+
+int
+bloom_load(struct bloom *bloom, struct slice bytes)
+{
+	*bloom = (struct bloom){ NULL, 0 };
+	if (bytes.size == 0)
+		return 0;
+	bloom->bits = malloc(bytes.size);
+	if (bloom->bits == NULL)
+		return -1;
+	memcpy(bloom->bits, bytes.data, bytes.size);
+	bloom->size = bytes.size;
+	return 0;
+}
+
+void
+bloom_fini(struct bloom *bloom)
+{
+	free(bloom->bits);
+	*bloom = (struct bloom){ NULL, 0 };
+}
+
+static inline size_t
+place(const struct bloom *bloom, uint64_t hash, unsigned probe)
+{
+	uint32_t step = (uint32_t)(hash >> 32) | 1, mixed = (uint32_t)hash + probe * step;
+
+	return (size_t)(((uint64_t)mixed * (bloom->size * 8)) >> 32);
+}
+
+void
+bloom_add(struct bloom *bloom, uint64_t hash)
+{
+	for (unsigned i = 0; i < PROBES; i++) {
+		size_t bit = place(bloom, hash, i);
+
+		bloom->bits[bit / 8] |= (uint8_t)(1u << (bit % 8));
+	}
+}
+
+bool
+bloom_maybe(const struct bloom *bloom, uint64_t hash)
+{
+	for (unsigned i = 0; i < PROBES && bloom->bits != NULL; i++) {
+		size_t bit = place(bloom, hash, i);
+
+		if ((bloom->bits[bit / 8] & (1u << (bit % 8))) == 0)
+			return false;
+	}
+	return true;
+}

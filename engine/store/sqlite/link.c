@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every statement of the room stands here, beside each other, with its table layouts in schema.c.
+ * Fails: SQLite's result codes become fault classes in one place, link_fault.
+ */
+#include "store/sqlite/link.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ENTRY_COLUMNS "position, stream, version, type, at, part, seal, command, digest, link, meta, data"
+
+static const char *const sources[SQL_COUNT] = {
+	[SQL_BEGIN] = "BEGIN",
+	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_INSERT_ENTRY] = "INSERT INTO entries(" ENTRY_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_INSERT_BARE] = "INSERT INTO bares(number, position, at, seal, command) VALUES(?,?,?,?,?)",
+	[SQL_INSERT_STREAM] = "INSERT INTO streams(id, name, seal) VALUES(?,?,?)",
+	[SQL_INSERT_TYPE] = "INSERT INTO types(id, kind, name, schema_version, generation, topic) VALUES(?,?,?,?,?,?)",
+	[SQL_PUT_RECORD] = "INSERT INTO records(space, key, seal, value) VALUES(?1,?2,?3,?4)"
+			   " ON CONFLICT(space, key) DO UPDATE SET seal = ?3, value = ?4",
+	[SQL_REMOVE_RECORD] = "DELETE FROM records WHERE space = ? AND key = ?",
+	[SQL_GET_RECORD] = "SELECT space, key, seal, value FROM records WHERE (space, key) >= (?,?)"
+			   " ORDER BY space, key LIMIT 1",
+	[SQL_RECORD_BEFORE] = "SELECT space, key, seal, value FROM records WHERE (space, key) < (?,?)"
+			      " ORDER BY space DESC, key DESC LIMIT 1",
+	[SQL_LIST_RECORDS] = "SELECT space, key, seal, value FROM records WHERE space = ? AND key > ?"
+			     " ORDER BY key LIMIT ?",
+	[SQL_ENTRY_AT] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position = ?",
+	[SQL_ENTRIES_AFTER] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position > ? ORDER BY position",
+	[SQL_HEAD] = "SELECT max(position) FROM entries",
+	[SQL_LAST_STREAM] = "SELECT max(id) FROM streams",
+	[SQL_LAST_BARE] = "SELECT max(number) FROM bares",
+	[SQL_TIME_AT] = "SELECT at FROM entries WHERE position = ?",
+	[SQL_LINK_AT] = "SELECT link, at FROM entries WHERE position = ?",
+	[SQL_COMMAND_AT] = "SELECT command, part, at FROM entries WHERE position = ?",
+	[SQL_BARE_AT] = "SELECT position, at, seal, command FROM bares WHERE number = ?",
+	[SQL_TAIL_ENTRIES] = "SELECT position, stream, version, at, command FROM entries WHERE position > ?"
+			     " ORDER BY position",
+	[SQL_TAIL_BARES] = "SELECT number, position, at, seal, command FROM bares WHERE number > ? ORDER BY number",
+	[SQL_TAIL_STREAMS] = "SELECT id, name, seal FROM streams WHERE id > ? ORDER BY id",
+	[SQL_STREAM_NAME] = "SELECT name, seal FROM streams WHERE id = ?",
+	[SQL_LIST_STREAMS] = "SELECT name, seal, id FROM streams WHERE name > ?1 AND name >= ?2 AND substr(name, 1, ?3) = ?2"
+			     " ORDER BY name LIMIT ?4",
+	[SQL_TYPE] = "SELECT kind, name, schema_version, generation, topic FROM types WHERE id = ?",
+	[SQL_TYPES] = "SELECT id, kind, name, schema_version, generation, topic FROM types ORDER BY id",
+	[SQL_SCAN_NAME] = "SELECT id, seal FROM streams WHERE id BETWEEN ? AND ? AND name = ?",
+	[SQL_SCAN_STREAM] = "SELECT position, version FROM entries WHERE position BETWEEN ? AND ? AND stream = ?"
+			    " AND version > 0 ORDER BY position",
+	[SQL_SCAN_COMMAND] = "SELECT position FROM entries WHERE position BETWEEN ? AND ? AND command IS NOT NULL"
+			     " AND substr(command, 1, 16) = ?",
+	[SQL_SCAN_BARE] = "SELECT number FROM bares WHERE number BETWEEN ? AND ? AND substr(command, 1, 16) = ?",
+	[SQL_STREAM_BLOCK] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"
+			     " AND (stream, version) <= (?,?) ORDER BY stream DESC, version DESC LIMIT 1",
+	[SQL_HASH_BLOCK] = "SELECT prefix, block FROM hash_index WHERE segment = ? AND kind = ? AND prefix <= ?"
+			   " ORDER BY prefix DESC LIMIT 1",
+	[SQL_PUT_STREAM_BLOCK] = "REPLACE INTO stream_index(segment, stream, version, block) VALUES(?,?,?,?)",
+	[SQL_PUT_HASH_BLOCK] = "REPLACE INTO hash_index(kind, segment, prefix, block) VALUES(?,?,?,?)",
+	[SQL_PUT_SEGMENT] = "REPLACE INTO segments(number, ranges, names, streams, commands, seal) VALUES(?,?,?,?,?,?)",
+	[SQL_SEGMENTS] = "SELECT number, ranges, names, streams, commands, seal FROM segments ORDER BY number",
+	[SQL_SEGMENT_RANGES] = "SELECT ranges FROM segments WHERE number = ?",
+	[SQL_DROP_HASH_BLOCKS] = "DELETE FROM hash_index WHERE kind = ?1 AND segment = ?2 AND prefix IN"
+				 " (SELECT prefix FROM hash_index WHERE kind = ?1 AND segment = ?2 LIMIT ?3)",
+	[SQL_DROP_HASHES] = "DELETE FROM hash_index WHERE kind IN (0, 1) AND segment = ?",
+	[SQL_DROP_STREAM_BLOCKS] = "DELETE FROM stream_index WHERE segment = ?",
+	[SQL_FORGET_COMMANDS] = "UPDATE segments SET commands = NULL, seal = ?2 WHERE number = ?1",
+	[SQL_ALL_STREAMS] = "SELECT id, name, seal FROM streams WHERE id > ? ORDER BY id LIMIT 4096",
+	[SQL_ALL_RECORDS] = "SELECT space, key, seal, value FROM records WHERE (space, key) > (?,?)"
+			    " ORDER BY space, key LIMIT 1024",
+	[SQL_ALL_STREAM_BLOCKS] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"
+				  " ORDER BY stream, version",
+	[SQL_ALL_HASH_BLOCKS] = "SELECT prefix, block FROM hash_index WHERE kind = ? AND segment = ? ORDER BY prefix",
+};
+
+int
+link_open(struct link *link, const char *path, int flags, struct fault *fault)
+{
+	*link = (struct link){ 0 };
+	if (sqlite3_open_v2(path, &link->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) !=
+	    SQLITE_OK) {
+		link_fault(link, path, fault);
+		link_close(link);
+		return -1;
+	}
+	sqlite3_extended_result_codes(link->db, 1);
+	sqlite3_busy_timeout(link->db, 2000);
+	sqlite3_wal_autocheckpoint(link->db, 0);
+	sqlite3_db_config(link->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_db_config(link->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(link->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	return 0;
+}
+
+void
+link_close(struct link *link)
+{
+	for (int i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(link->statements[i]);
+	sqlite3_close(link->db);
+	*link = (struct link){ 0 };
+}
+
+sqlite3_stmt *
+link_use(struct link *link, enum link_sql sql, struct fault *fault)
+{
+	sqlite3_stmt **statement = &link->statements[sql];
+
+	if (*statement == NULL && sqlite3_prepare_v3(link->db, sources[sql], -1, SQLITE_PREPARE_PERSISTENT, statement,
+						     NULL) != SQLITE_OK) {
+		link_fault(link, "prepare", fault);
+		return NULL;
+	}
+	return *statement;
+}
+
+int
+link_step(struct link *link, sqlite3_stmt *statement, struct fault *fault)
+{
+	int code = sqlite3_step(statement);
+
+	if (code == SQLITE_ROW)
+		return 1;
+	if (code == SQLITE_DONE) {
+		sqlite3_reset(statement);
+		return 0;
+	}
+	link_fault(link, "step", fault);
+	sqlite3_reset(statement);
+	return -1;
+}
+
+int
+link_run(struct link *link, enum link_sql sql, struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(link, sql, fault);
+
+	if (statement == NULL)
+		return -1;
+	return link_step(link, statement, fault) < 0 ? -1 : 0;
+}
+
+int
+link_exec(struct link *link, const char *sql, struct fault *fault)
+{
+	return sqlite3_exec(link->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : link_fault(link, sql, fault);
+}
+
+int
+link_fault(struct link *link, const char *doing, struct fault *fault)
+{
+	int code = link->db != NULL ? sqlite3_extended_errcode(link->db) : SQLITE_NOMEM;
+	int number = link->db != NULL ? sqlite3_system_errno(link->db) : 0;
+	const char *text = link->db != NULL ? sqlite3_errmsg(link->db) : "out of memory";
+	enum fault_class class = FAULT_BUG;
+	const char *name = "store_error";
+
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		class = FAULT_FULL;
+		name = "disk_full";
+		break;
+	case SQLITE_NOMEM:
+		class = FAULT_MEMORY;
+		name = "memory";
+		break;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_INTERRUPT:
+		class = FAULT_BUSY;
+		name = "store_busy";
+		break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		class = FAULT_CORRUPT;
+		name = "store_corrupt";
+		break;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_PROTOCOL:
+		class = number == ENOSPC || number == EDQUOT ? FAULT_FULL : FAULT_AWAY;
+		name = class == FAULT_FULL ? "disk_full" : "store_io";
+		break;
+	case SQLITE_TOOBIG:
+		class = FAULT_LIMIT;
+		name = "too_large";
+		break;
+	default:
+		break;
+	}
+	fault_set(fault, class, name, "store: %s: %s%s%s", doing, text, number != 0 ? ": " : "",
+		  number != 0 ? strerror(number) : "");
+	if (fault != NULL)
+		fault->native = code;
+	return -1;
+}

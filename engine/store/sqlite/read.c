@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readers: each a read-only connection of its own with a small cache, that never checkpoints. Transactions are short,
+ * whatever is asked for, so that the writer's log file can start anew.
+ *
+ * Every entry's digest is made again from what was read, and its seal over the rest; positions are followed without a gap.
+ * Entries past the durable head are not given, although SQLite may show them a moment earlier [I4].
+ * Fails: CORRUPT naming stream, version and position; MEMORY; as SQL does.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "store/sqlite/room.h"
+
+#define READER_HEADS 1024
+#define READER_NAMES 16384
+#define BITE         2048 /* rows a transaction */
+
+static int
+no_memory(struct fault *fault)
+{
+	return fault_set(fault, FAULT_MEMORY, "memory", "the read's result does not fit its memory");
+}
+
+int
+sqlite_reader_open(struct store *base, struct store_reader **opened, struct fault *fault)
+{
+	struct sqlite_store *store = sqlite_store_of(base);
+	struct sqlite_reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader == NULL)
+		return no_memory(fault);
+	reader->base.store = base;
+	reader->store = store;
+	if (link_open(&reader->link, store->file, SQLITE_OPEN_READONLY, fault) != 0 ||
+	    link_exec(&reader->link, "PRAGMA query_only = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = -4000;"
+				     "PRAGMA temp_store = MEMORY", fault) != 0 ||
+	    finder_init(&reader->finder, &store->index, &reader->link, READER_HEADS, fault) != 0) {
+		sqlite_reader_close(&reader->base);
+		return -1;
+	}
+	if (name_cache_init(&reader->names, READER_NAMES) != 0) {
+		sqlite_reader_close(&reader->base);
+		return no_memory(fault);
+	}
+	*opened = &reader->base;
+	return 0;
+}
+
+void
+sqlite_reader_close(struct store_reader *base)
+{
+	struct sqlite_reader *reader = sqlite_reader_of(base);
+
+	finder_fini(&reader->finder);
+	types_fini(&reader->types);
+	name_cache_fini(&reader->names);
+	free(reader->positions.items);
+	link_close(&reader->link);
+	free(reader);
+}
+
+static void
+end_read(struct sqlite_reader *reader)
+{
+	if (sqlite3_get_autocommit(reader->link.db) == 0)
+		link_run(&reader->link, SQL_COMMIT, NULL);
+}
+
+/* Another process's head is what its file shows. */
+static int
+refresh_head(struct sqlite_reader *reader, struct fault *fault)
+{
+	sqlite3_stmt *statement;
+	int stepped;
+
+	if (!reader->store->read_only)
+		return 0;
+	statement = link_use(&reader->link, SQL_HEAD, fault);
+	if (statement == NULL || (stepped = link_step(&reader->link, statement, fault)) < 0)
+		return -1;
+	if (stepped > 0)
+		atomic_store_explicit(&reader->store->base.head, link_int(statement, 0), memory_order_release);
+	sqlite3_reset(statement);
+	return 0;
+}
+
+/* A type's or stream's name is copied once a read, however many entries share it. */
+static int
+share(struct sqlite_reader *reader, struct arena *arena, const struct row *row, struct recorded_entry *entry,
+      struct fault *fault)
+{
+	struct name_slot *stream = name_cache_get(&reader->names, &reader->link, row->stream, fault);
+	struct type *type = stream != NULL ? types_get(&reader->types, &reader->link, row->type, fault) : NULL;
+
+	if (type == NULL)
+		return fault_prefix(fault, "position %llu", (unsigned long long)row->position);
+	if (stream->turn != reader->turn) {
+		stream->copy = arena_copy(arena, stream->name);
+		stream->turn = reader->turn;
+	}
+	if (type->turn != reader->turn) {
+		type->name_copy = arena_copy(arena, type->name);
+		type->topic_copy = arena_copy(arena, type->topic);
+		type->turn = reader->turn;
+	}
+	if (stream->copy.data == NULL || type->name_copy.data == NULL || type->topic_copy.data == NULL) {
+		stream->turn = type->turn = 0;
+		return no_memory(fault);
+	}
+	entry->stream = stream->copy;
+	entry->kind = type->kind;
+	entry->type = type->name_copy;
+	entry->topic = type->topic_copy;
+	entry->schema_version = type->schema_version;
+	entry->generation = type->generation;
+	return 0;
+}
+
+static int
+copy_meta(struct arena *arena, const struct row *row, struct recorded_entry *entry, struct fault *fault)
+{
+	struct row_meta meta;
+
+	if (row->meta.size != 0) {
+		struct slice copy = arena_copy(arena, row->meta);
+
+		if (copy.data == NULL)
+			return no_memory(fault);
+		if (!row_get_meta(copy, &meta))
+			return fault_set(fault, FAULT_CORRUPT, "digest_mismatch",
+					 "%.*s version %llu at position %llu: its metadata cannot be read",
+					 SLICE_ARG(entry->stream), (unsigned long long)entry->version,
+					 (unsigned long long)entry->position);
+		entry->provenance = meta.provenance;
+		entry->key = meta.key;
+		entry->headers = meta.headers;
+	}
+	entry->data = arena_copy(arena, row->data);
+	return entry->data.data != NULL ? 0 : no_memory(fault);
+}
+
+/* Everything of a row, in the arena, checked. */
+static int
+load_entry(struct sqlite_reader *reader, struct arena *arena, const struct row *row, struct recorded_entry *entry,
+	   struct fault *fault)
+{
+	struct check digest;
+
+	*entry = (struct recorded_entry){ .position = row->position, .commit_first = row->position - row_offset(row->part),
+		.commit_size = row_size(row->part), .version = row->version, .recorded_at_us = row->at,
+		.digest = row->digest, .link = row->link };
+	if (share(reader, arena, row, entry, fault) != 0 || copy_meta(arena, row, entry, fault) != 0)
+		return -1;
+	entry->id = entry_id(entry->recorded_at_us, &entry->link);
+	entry_digest_recorded(entry, &digest);
+	if (!check_equal(&digest, &entry->digest))
+		return fault_set(fault, FAULT_CORRUPT, "digest_mismatch",
+				 "%.*s version %llu at position %llu: its content does not give its digest",
+				 SLICE_ARG(entry->stream), (unsigned long long)entry->version,
+				 (unsigned long long)entry->position);
+	return 0;
+}
+
+/* One entry of a stream by its position. *added false: the read's bounds are reached. */
+static int
+add_at(struct sqlite_reader *reader, log_position position, uint64_t stream, stream_version version,
+       struct read_limit limit, size_t *bytes, struct arena *arena, struct entries *entries, bool *added,
+       struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(&reader->link, SQL_ENTRY_AT, fault);
+	int stepped, result = -1;
+	struct row row;
+
+	if (statement == NULL)
+		return -1;
+	link_bind_int(statement, 1, position);
+	stepped = link_step(&reader->link, statement, fault);
+	if (stepped < 0)
+		return fault_prefix(fault, "position %llu", (unsigned long long)position);
+	if (stepped == 0)
+		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+				 (unsigned long long)position);
+	if (row_load(statement, &row, fault) != 0)
+		goto out;
+	if (row.stream != stream || row.version != version) {
+		fault_set(fault, FAULT_CORRUPT, "index_mismatch", "position %llu does not hold version %llu of the stream",
+			  (unsigned long long)position, (unsigned long long)version);
+		goto out;
+	}
+	*added = limit.bytes == 0 || entries->count == 0 || *bytes + row.data.size <= limit.bytes;
+	*bytes += row.data.size;
+	result = *added ? load_entry(reader, arena, &row, &entries->items[entries->count], fault) : 0;
+	entries->count += *added && result == 0;
+out:
+	sqlite3_reset(statement);
+	return result;
+}
+
+int
+sqlite_read_stream(struct store_reader *base, struct slice name, stream_version from, struct read_limit limit,
+		   struct arena *arena, struct entries *entries, stream_version *version, struct fault *fault)
+{
+	struct sqlite_reader *reader = sqlite_reader_of(base);
+	struct positions *positions = &reader->positions;
+	size_t bytes = 0;
+	uint64_t stream;
+	bool added = true;
+	int result;
+
+	reader->turn++;
+	if (find_stream(&reader->finder, name, &stream, fault) != 0)
+		return -1;
+	if (stream == 0)
+		return 0;
+	result = find_positions(&reader->finder, stream, from, limit.entries, positions, version, fault);
+	if (result == 0 && positions->count != 0) {
+		entries->items = arena_alloc(arena, positions->count * sizeof(*entries->items));
+		if (entries->items == NULL)
+			result = no_memory(fault);
+	}
+	for (size_t i = 0; result == 0 && added && i < positions->count; i++)
+		result = add_at(reader, positions->items[i], stream, from + i, limit, &bytes, arena, entries, &added,
+				fault);
+	end_read(reader);
+	return result;
+}
+
+/* A log read on its way. */
+struct log_read {
+	struct sqlite_reader *reader;
+	const struct log_filter *filter;
+	struct read_limit limit;
+	struct arena *arena;
+	struct entries *entries;
+	size_t room;
+	size_t bytes;
+	log_position head;
+	log_position seen;
+	bool full;
+};
+
+static int
+matches(struct log_read *read, const struct row *row, bool *match, struct fault *fault)
+{
+	const struct log_filter *filter = read->filter;
+	struct sqlite_reader *reader = read->reader;
+	struct slice domain = filter->domain;
+
+	*match = true;
+	if (domain.size != 0 || filter->stream_prefix.size != 0) {
+		const struct name_slot *slot = name_cache_get(&reader->names, &reader->link, row->stream, fault);
+
+		if (slot == NULL)
+			return -1;
+		if (domain.size != 0 && !(slot->name.size > domain.size && slot->name.data[domain.size] == '.' &&
+					  slice_starts_with(slot->name, domain)))
+			*match = false;
+		if (filter->stream_prefix.size != 0 && !slice_starts_with(slot->name, filter->stream_prefix))
+			*match = false;
+	}
+	if (*match && filter->published_only) {
+		const struct type *type = types_get(&reader->types, &reader->link, row->type, fault);
+
+		if (type == NULL)
+			return -1;
+		*match = type->topic.size != 0;
+	}
+	return 0;
+}
+
+static int
+widen(struct log_read *read, struct fault *fault)
+{
+	size_t room = read->room != 0 ? read->room * 2 : 64;
+	struct recorded_entry *items;
+
+	if (read->entries->count < read->room)
+		return 0;
+	if (room > read->limit.entries)
+		room = read->limit.entries;
+	items = arena_alloc(read->arena, room * sizeof(*items));
+	if (items == NULL)
+		return no_memory(fault);
+	if (read->entries->count != 0)
+		memcpy(items, read->entries->items, read->entries->count * sizeof(*items));
+	read->entries->items = items;
+	read->room = room;
+	return 0;
+}
+
+static int
+take_row(struct log_read *read, sqlite3_stmt *statement, struct fault *fault)
+{
+	struct entries *entries = read->entries;
+	struct row row;
+	bool match;
+
+	if (row_load(statement, &row, fault) != 0)
+		return -1;
+	if (row.position != read->seen + 1)
+		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+				 (unsigned long long)read->seen + 1);
+	if (matches(read, &row, &match, fault) != 0)
+		return -1;
+	if (match) {
+		read->full = entries->count == read->limit.entries ||
+			     (read->limit.bytes != 0 && entries->count != 0 &&
+			      read->bytes + row.data.size > read->limit.bytes);
+		if (read->full)
+			return 0;
+		if (widen(read, fault) != 0 ||
+		    load_entry(read->reader, read->arena, &row, &entries->items[entries->count], fault) != 0)
+			return -1;
+		read->bytes += row.data.size;
+		entries->count++;
+	}
+	read->seen = row.position;
+	return 0;
+}
+
+/* A short transaction's worth of rows after `seen`. */
+static int
+take_bite(struct log_read *read, struct fault *fault)
+{
+	struct link *link = &read->reader->link;
+	sqlite3_stmt *statement = link_use(link, SQL_ENTRIES_AFTER, fault);
+	log_position end = read->head - read->seen > BITE ? read->seen + BITE : read->head;
+	int stepped = 1;
+
+	if (statement == NULL)
+		return -1;
+	link_bind_int(statement, 1, read->seen);
+	while (!read->full && read->seen < end) {
+		stepped = link_step(link, statement, fault);
+		if (stepped <= 0)
+			break;
+		stepped = take_row(read, statement, fault);
+		if (stepped < 0)
+			break;
+	}
+	sqlite3_reset(statement);
+	if (stepped < 0)
+		return fault_prefix(fault, "after position %llu", (unsigned long long)read->seen);
+	if (stepped == 0 && !read->full && read->seen < end)
+		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+				 (unsigned long long)read->seen + 1);
+	return 0;
+}
+
+int
+sqlite_read_log(struct store_reader *base, log_position after, const struct log_filter *filter,
+		struct read_limit limit, struct arena *arena, struct entries *entries, log_position *seen,
+		struct fault *fault)
+{
+	struct log_read read = { .reader = sqlite_reader_of(base), .filter = filter, .limit = limit, .arena = arena,
+		.entries = entries, .seen = after };
+
+	if (refresh_head(read.reader, fault) != 0)
+		return -1;
+	read.reader->turn++;
+	read.head = store_head(base->store);
+	while (!read.full && read.seen < read.head && entries->count < limit.entries)
+		if (take_bite(&read, fault) != 0)
+			return -1;
+	*seen = read.seen;
+	return 0;
+}
+
+int
+sqlite_position_at(struct store_reader *base, int64_t wall_us, log_position *position, struct fault *fault)
+{
+	struct sqlite_reader *reader = sqlite_reader_of(base);
+	log_position low = 0, high;
+
+	if (refresh_head(reader, fault) != 0)
+		return -1;
+	high = store_head(base->store);
+	while (low < high) {
+		log_position middle = low + (high - low + 1) / 2;
+		sqlite3_stmt *statement = link_use(&reader->link, SQL_TIME_AT, fault);
+		int stepped;
+
+		if (statement == NULL)
+			return -1;
+		link_bind_int(statement, 1, middle);
+		stepped = link_step(&reader->link, statement, fault);
+		if (stepped <= 0)
+			return stepped < 0 ? -1 : fault_set(fault, FAULT_CORRUPT, "position_gap",
+							    "position %llu is missing", (unsigned long long)middle);
+		if (sqlite3_column_int64(statement, 0) <= wall_us)
+			low = middle;
+		else
+			high = middle - 1;
+		sqlite3_reset(statement);
+	}
+	*position = low;
+	return 0;
+}
+
+int
+sqlite_list_streams(struct store_reader *base, struct slice prefix, struct slice after, size_t limit,
+		    struct arena *arena, struct slice **names, size_t *count, struct fault *fault)
+{
+	struct link *link = &sqlite_reader_of(base)->link;
+	sqlite3_stmt *statement = link_use(link, SQL_LIST_STREAMS, fault);
+	size_t room = 0;
+	int stepped;
+
+	if (statement == NULL)
+		return -1;
+	link_bind_text(statement, 1, after);
+	link_bind_text(statement, 2, prefix);
+	link_bind_int(statement, 3, prefix.size);
+	link_bind_int(statement, 4, limit < INT64_MAX ? limit : INT64_MAX);
+	while ((stepped = link_step(link, statement, fault)) > 0) {
+		struct slice name = link_slice(statement, 0);
+
+		if ((uint32_t)link_int(statement, 1) != row_seal_name(link_int(statement, 2), name)) {
+			stepped = fault_set(fault, FAULT_CORRUPT, "name_mismatch",
+					    "the name of stream number %llu is not what was written",
+					    (unsigned long long)link_int(statement, 2));
+			break;
+		}
+		if (*count == room) {
+			struct slice *wider = arena_alloc(arena, (room = room != 0 ? room * 2 : 64) * sizeof(*wider));
+
+			if (wider != NULL && *count != 0)
+				memcpy(wider, *names, *count * sizeof(*wider));
+			*names = wider;
+		}
+		if (*names == NULL || ((*names)[*count] = arena_copy(arena, name)).data == NULL) {
+			stepped = no_memory(fault);
+			break;
+		}
+		++*count;
+	}
+	sqlite3_reset(statement);
+	return stepped;
+}
+
+int
+sqlite_find_command(struct store_reader *base, const struct command_id *id, const struct fingerprint *fingerprint,
+		    struct arena *arena, struct remembered *remembered, struct fault *fault)
+{
+	struct found_command found;
+
+	if (find_command(&sqlite_reader_of(base)->finder, id, arena, &found, fault) != 0)
+		return -1;
+	*remembered = (struct remembered){ found.found, false, found.first, found.last, found.reply };
+	remembered->same = found.found && (fingerprint == NULL || memcmp(fingerprint, &found.fingerprint,
+									 sizeof(*fingerprint)) == 0);
+	return 0;
+}

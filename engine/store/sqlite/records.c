@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keyed records. Each has a seal over space, key and value. A damaged key can make another one look absent: since the
+ * search for an absent key always ends beside the damaged one, the neighbours' seals are looked at before "absent" is said.
+ * Fails: CORRUPT "record_mismatch".
+ */
+#include "store/sqlite/room.h"
+
+struct stored_record {
+	struct slice space;
+	struct slice key;
+	struct slice value;
+};
+
+/* 1 a record, 0 none, -1 fault. Borrowed until the statement is reset. */
+static int
+step_record(struct link *link, sqlite3_stmt *statement, struct stored_record *record, struct fault *fault)
+{
+	int stepped = link_step(link, statement, fault);
+
+	if (stepped <= 0)
+		return stepped;
+	record->space = link_slice(statement, 0);
+	record->key = link_slice(statement, 1);
+	record->value = link_slice(statement, 3);
+	if (row_seal_record(record->space, record->key, record->value) == (uint32_t)link_int(statement, 2))
+		return 1;
+	return fault_set(fault, FAULT_CORRUPT, "record_mismatch", "a record near %.*s/%.*s is not what was written",
+			 SLICE_ARG(record->space), SLICE_ARG(record->key));
+}
+
+int
+sqlite_get_record(struct link *link, struct slice space, struct slice key, struct arena *arena, struct slice *value,
+		  bool *found, struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(link, SQL_GET_RECORD, fault);
+	struct stored_record record;
+	int stepped;
+
+	*value = SLICE_NONE;
+	*found = false;
+	if (statement == NULL)
+		return -1;
+	link_bind_text(statement, 1, space);
+	link_bind_slice(statement, 2, key);
+	stepped = step_record(link, statement, &record, fault);
+	if (stepped > 0 && slice_equal(record.space, space) && slice_equal(record.key, key)) {
+		*found = true;
+		*value = arena_copy(arena, record.value);
+	}
+	sqlite3_reset(statement);
+	if (stepped < 0)
+		return -1;
+	if (*found)
+		return value->data != NULL ? 0 : fault_set(fault, FAULT_MEMORY, "memory", "no memory for a record");
+	statement = link_use(link, SQL_RECORD_BEFORE, fault);
+	if (statement == NULL)
+		return -1;
+	link_bind_text(statement, 1, space);
+	link_bind_slice(statement, 2, key);
+	stepped = step_record(link, statement, &record, fault);
+	sqlite3_reset(statement);
+	return stepped < 0 ? -1 : 0;
+}
+
+int
+sqlite_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
+		   struct slice *value, bool *found, struct fault *fault)
+{
+	return sqlite_get_record(&sqlite_reader_of(reader)->link, space, key, arena, value, found, fault);
+}
+
+int
+sqlite_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
+		    struct arena *arena, struct record **records, size_t *count, struct fault *fault)
+{
+	struct link *link = &sqlite_reader_of(reader)->link;
+	sqlite3_stmt *statement = link_use(link, SQL_LIST_RECORDS, fault);
+	size_t room = 0;
+	int stepped;
+
+	if (statement == NULL)
+		return -1;
+	link_bind_text(statement, 1, space);
+	link_bind_slice(statement, 2, after);
+	link_bind_int(statement, 3, limit < INT64_MAX ? limit : INT64_MAX);
+	for (;;) {
+		struct stored_record stored;
+
+		stepped = step_record(link, statement, &stored, fault);
+		if (stepped <= 0)
+			break;
+		if (*count == room) {
+			struct record *wider = arena_alloc(arena, (room = room != 0 ? room * 2 : 32) * sizeof(*wider));
+
+			if (wider != NULL && *count != 0)
+				memcpy(wider, *records, *count * sizeof(*wider));
+			*records = wider;
+		}
+		struct record copy = { arena_copy(arena, stored.key), arena_copy(arena, stored.value) };
+		if (*records == NULL || copy.key.data == NULL || copy.value.data == NULL) {
+			stepped = fault_set(fault, FAULT_MEMORY, "memory", "no memory for a list of records");
+			break;
+		}
+		(*records)[(*count)++] = copy;
+	}
+	sqlite3_reset(statement);
+	return stepped;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables. `entries` is the log: append-only, clustered by position; names and types are small integers. Nothing in the
+ * path of a commit is indexed by chance-ordered keys: what looks up by stream or command id is written later, sorted, a
+ * segment of the log at a time (README.md). `user_version` is the schema's; a later one is refused.
+ * Fails: CONFIG "not_a_store", "newer_store"; as SQL does.
+ */
+#include <stdio.h>
+
+#include "store/sqlite/room.h"
+
+#define APPLICATION_ID 0x6d6f6f6e /* "moon" */
+#define SCHEMA_VERSION 1
+
+static const char tables[] =
+	"CREATE TABLE entries("
+	" position INTEGER PRIMARY KEY,"
+	" stream INTEGER NOT NULL,"  /* streams.id */
+	" version INTEGER NOT NULL," /* 0: not an event */
+	" type INTEGER NOT NULL,"    /* types.id */
+	" at INTEGER NOT NULL,"      /* microseconds since 1970 */
+	" part INTEGER NOT NULL,"    /* 0: a commit of one; else its size * 1024 + offset in it */
+	" seal INTEGER NOT NULL,"
+	" command BLOB,"             /* command id (16), fingerprint (8), reply; on a commit's first entry */
+	" digest BLOB NOT NULL,"
+	" link BLOB NOT NULL,"
+	" meta BLOB,"                /* provenance, key, headers, where they differ from the defaults */
+	" data TEXT NOT NULL);"
+	/* Remembered commands whose commit has no entry. */
+	"CREATE TABLE bares(number INTEGER PRIMARY KEY, position INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" seal INTEGER NOT NULL, command BLOB NOT NULL);"
+	"CREATE TABLE streams(id INTEGER PRIMARY KEY, name TEXT NOT NULL, seal INTEGER NOT NULL);"
+	"CREATE TABLE types(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL,"
+	" schema_version INTEGER NOT NULL, generation INTEGER NOT NULL, topic TEXT NOT NULL);"
+	"CREATE TABLE records(space TEXT NOT NULL, key BLOB NOT NULL, seal INTEGER NOT NULL, value BLOB NOT NULL,"
+	" PRIMARY KEY(space, key)) WITHOUT ROWID;"
+	/* The index of sealed segments: derived, can be dropped and made anew. */
+	"CREATE TABLE segments(number INTEGER PRIMARY KEY, ranges BLOB NOT NULL, names BLOB, streams BLOB,"
+	" commands BLOB, seal INTEGER NOT NULL);"
+	"CREATE TABLE stream_index(segment INTEGER NOT NULL, stream INTEGER NOT NULL, version INTEGER NOT NULL,"
+	" block BLOB NOT NULL, PRIMARY KEY(segment, stream, version)) WITHOUT ROWID;"
+	"CREATE TABLE hash_index(kind INTEGER NOT NULL, segment INTEGER NOT NULL, prefix INTEGER NOT NULL,"
+	" block BLOB NOT NULL, PRIMARY KEY(kind, segment, prefix)) WITHOUT ROWID;"
+	"CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;";
+
+static int
+ask(struct link *link, const char *sql, int64_t *number, struct fault *fault)
+{
+	sqlite3_stmt *statement;
+	int stepped;
+
+	*number = 0;
+	if (sqlite3_prepare_v2(link->db, sql, -1, &statement, NULL) != SQLITE_OK)
+		return link_fault(link, sql, fault);
+	stepped = sqlite3_step(statement);
+	if (stepped == SQLITE_ROW)
+		*number = sqlite3_column_int64(statement, 0);
+	else if (stepped != SQLITE_DONE)
+		link_fault(link, sql, fault);
+	sqlite3_finalize(statement);
+	return stepped == SQLITE_ROW || stepped == SQLITE_DONE ? 0 : -1;
+}
+
+/* A wrong seed would make every stream look absent. */
+static int64_t
+seed_check(int64_t seed)
+{
+	return (int64_t)(slice_hash(slice_from(&seed, sizeof(seed)), 5) >> 1);
+}
+
+int
+sqlite_schema_check(struct link *link, bool *empty, uint64_t *seed, struct fault *fault)
+{
+	int64_t application, version, things, number, check;
+
+	*empty = false;
+	if (ask(link, "SELECT count(*) FROM sqlite_schema", &things, fault) != 0 ||
+	    ask(link, "PRAGMA application_id", &application, fault) != 0 ||
+	    ask(link, "PRAGMA user_version", &version, fault) != 0) {
+		if (fault->native == SQLITE_NOTADB)
+			return fault_set(fault, FAULT_CONFIG, "not_a_store", "the file is not a moonlog store");
+		return -1;
+	}
+	*empty = things == 0 && application == 0;
+	if (*empty)
+		return 0;
+	if (application != APPLICATION_ID)
+		return fault_set(fault, FAULT_CONFIG, "not_a_store", "the file is a database of another program");
+	if (version > SCHEMA_VERSION)
+		return fault_set(fault, FAULT_CONFIG, "newer_store",
+				 "the store has schema %lld; this program knows up to %d", (long long)version,
+				 SCHEMA_VERSION);
+	if (ask(link, "SELECT value FROM settings WHERE name = 'seed'", &number, fault) != 0 ||
+	    ask(link, "SELECT value FROM settings WHERE name = 'seed_check'", &check, fault) != 0)
+		return -1;
+	*seed = (uint64_t)number;
+	if (check != seed_check(number))
+		return fault_set(fault, FAULT_CORRUPT, "settings_mismatch", "the store's settings are not what was written");
+	return 0;
+}
+
+static int
+make_tables(struct link *link, const struct entropy *entropy, struct fault *fault)
+{
+	char sql[300];
+	int64_t seed;
+
+	entropy_fill(entropy, &seed, sizeof(seed));
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO settings VALUES('seed', %lld), ('seed_check', %lld);"
+		 "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		 (long long)seed, (long long)seed_check(seed), APPLICATION_ID, SCHEMA_VERSION);
+	if (link_exec(link, "BEGIN IMMEDIATE", fault) != 0)
+		return -1;
+	if (link_exec(link, tables, fault) != 0 || link_exec(link, sql, fault) != 0 ||
+	    link_exec(link, "COMMIT", fault) != 0) {
+		link_exec(link, "ROLLBACK", NULL);
+		return -1;
+	}
+	return 0;
+}
+
+int
+sqlite_schema_make(struct link *link, bool no_sync, const struct entropy *entropy, uint64_t *seed, struct fault *fault)
+{
+	char sql[64];
+	bool empty;
+
+	snprintf(sql, sizeof(sql), "PRAGMA page_size = %d", SQLITE_ROOM_PAGE);
+	if (sqlite_schema_check(link, &empty, seed, fault) != 0)
+		return -1;
+	if (empty && link_exec(link, sql, fault) != 0)
+		return -1;
+	if (link_exec(link, "PRAGMA journal_mode = WAL", fault) != 0 ||
+	    link_exec(link, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL", fault) != 0 ||
+	    link_exec(link, "PRAGMA mmap_size = 0; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY", fault) != 0)
+		return -1;
+	if (!empty)
+		return 0;
+	return make_tables(link, entropy, fault) != 0 ? -1 : sqlite_schema_check(link, &empty, seed, fault);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The line has a fixed size and a check of its own and is rewritten in place, after commits but at most ten times a second
+ * of activity, and at close; never before what it names is durable.
+ * Fails: a witness that cannot be written is left as it is: it then proves less, never something false.
+ */
+#include "store/sqlite/witness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LINE_SIZE   88 /* "position " 20 digits " link " 32 hex " check " 8 hex ... newline */
+#define INTERVAL_NS 100000000
+
+static void
+format(char line[LINE_SIZE + 1], log_position position, const struct check *link)
+{
+	char hex[2 * CHECK_SIZE + 1], body[72];
+
+	for (int i = 0; i < CHECK_SIZE; i++)
+		snprintf(hex + 2 * i, 3, "%02x", link->bytes[i]);
+	snprintf(body, sizeof(body), "position %020llu link %s", (unsigned long long)position, hex);
+	snprintf(line, LINE_SIZE + 1, "%s check %08x", body, (unsigned)(uint32_t)slice_hash(slice_text(body), 7));
+	for (size_t i = strlen(line); i < LINE_SIZE - 1; i++)
+		line[i] = ' ';
+	line[LINE_SIZE - 1] = '\n';
+	line[LINE_SIZE] = '\0';
+}
+
+int
+sqlite_witness_read(const char *directory, struct witness *witness, struct fault *fault)
+{
+	char path[4096], line[LINE_SIZE + 1] = "", again[LINE_SIZE + 1], hex[2 * CHECK_SIZE + 1];
+	unsigned long long position;
+	ssize_t size;
+	int fd;
+
+	*witness = (struct witness){ 0 };
+	snprintf(path, sizeof(path), "%s/witness", directory);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fault_errno(fault, FAULT_AWAY, errno, "%s", path);
+	size = pread(fd, line, LINE_SIZE, 0);
+	close(fd);
+	if (size != LINE_SIZE || sscanf(line, "position %20llu link %32[0-9a-f]", &position, hex) != 2 ||
+	    strlen(hex) != 2 * CHECK_SIZE)
+		return 0;
+	for (int i = 0; i < CHECK_SIZE; i++) {
+		unsigned byte;
+
+		sscanf(hex + 2 * i, "%2x", &byte);
+		witness->link.bytes[i] = (uint8_t)byte;
+	}
+	witness->position = position;
+	format(again, witness->position, &witness->link);
+	witness->present = memcmp(line, again, LINE_SIZE) == 0;
+	return 0;
+}
+
+int
+sqlite_witness_compare(struct link *link, const struct witness *witness, char text[200], struct fault *fault)
+{
+	sqlite3_stmt *statement;
+	struct slice stored;
+	int stepped, answer = 0;
+
+	if (!witness->present || witness->position == 0)
+		return 0;
+	statement = link_use(link, SQL_LINK_AT, fault);
+	if (statement == NULL)
+		return -1;
+	link_bind_int(statement, 1, witness->position);
+	stepped = link_step(link, statement, fault);
+	if (stepped < 0)
+		return -1;
+	stored = stepped > 0 ? link_slice(statement, 0) : SLICE_NONE;
+	if (stepped == 0) {
+		answer = 1;
+		snprintf(text, 200, "the witness knows position %llu, which the log does not have",
+			 (unsigned long long)witness->position);
+	} else if (!slice_equal(stored, slice_from(witness->link.bytes, CHECK_SIZE))) {
+		answer = 1;
+		snprintf(text, 200, "the witness knows another link at position %llu than the log has",
+			 (unsigned long long)witness->position);
+	}
+	sqlite3_reset(statement);
+	return answer;
+}
+
+void
+sqlite_witness_write(struct sqlite_store *store)
+{
+	char line[LINE_SIZE + 1];
+
+	if (store->witness_fd < 0 || store->witnessed == store->end.head)
+		return;
+	format(line, store->end.head, &store->end.link);
+	if (pwrite(store->witness_fd, line, LINE_SIZE, 0) == LINE_SIZE)
+		store->witnessed = store->end.head;
+}
+
+void
+sqlite_witness_due(struct sqlite_store *store)
+{
+	int64_t now = clock_mono_ns(store->clock);
+
+	if (store->witness_ns != 0 && now - store->witness_ns < INTERVAL_NS)
+		return;
+	store->witness_ns = now;
+	sqlite_witness_write(store);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The witness: one line in a file of its own beside the database, the log's last position and link as they were durable a
+ * moment ago. A log that ends before it, or has another link there, has lost its tail.
+ */
+#ifndef MOONLOG_STORE_SQLITE_WITNESS_H
+#define MOONLOG_STORE_SQLITE_WITNESS_H
+
+#include "store/sqlite/room.h"
+
+struct witness {
+	bool present;
+	log_position position;
+	struct check link;
+};
+
+/* A file that is absent, or damaged, or empty, is no witness. Fails: AWAY for I/O. */
+int sqlite_witness_read(const char *directory, struct witness *witness, struct fault *fault);
+/* 0: the log agrees; 1: it does not, `text` says how; -1: fault. */
+int sqlite_witness_compare(struct link *link, const struct witness *witness, char text[200], struct fault *fault);
+/* After a commit: writes it when the last time is long enough ago. Losing it is no fault. */
+void sqlite_witness_due(struct sqlite_store *store);
+void sqlite_witness_write(struct sqlite_store *store);
+
+#endif
