@@ -124,6 +124,22 @@ was_raised(const struct moon_machine *machine)
 	return machine->raised.class != FAULT_NONE && strncmp(text, left, sizeof machine->vm->trouble.message - 1) == 0;
 }
 
+static int
+collect_body(lua_State *L)
+{
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	return 0;
+}
+
+/* What filled the heap is garbage now: the next call must not fail for it. */
+static void
+recover_heap(struct moon_machine *machine)
+{
+	const struct vm_trouble trouble = machine->vm->trouble;
+	vm_protect(machine->vm, collect_body, NULL, NULL);
+	machine->vm->trouble = trouble;
+}
+
 int
 moon_protect(struct moon_machine *machine, lua_CFunction body, void *request, struct fault *fault)
 {
@@ -133,6 +149,8 @@ moon_protect(struct moon_machine *machine, lua_CFunction body, void *request, st
 		return 0;
 	if (!was_raised(machine)) {
 		machine->has_input = false;
+		if (fault != NULL && strcmp(fault->code, "memory_limit") == 0)
+			recover_heap(machine);
 		return -1;
 	}
 	const struct vm_trouble *trouble = &machine->vm->trouble;

@@ -394,6 +394,32 @@ TEST(objects_of_a_call_die_with_it)
 	domain_close(&d);
 }
 
+TEST(a_machine_survives_its_memory_limit)
+{
+	static const struct domain_file files[] = {
+		{ "glutton.lua",
+		  "return { name = 'glutton', initial = function() return { n = 0 } end, events = {}, commands = {\n"
+		  "  Eat = { handle = function() local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(100) .. i end end },\n"
+		  "  Work = { data = { n = 'integer' }, handle = function(s, d) local t = {} for i = 1, d.n do t[i] = "
+		  "{ i } end\n"
+		  "    return {}, { n = #t } end } } }\n" },
+		{ NULL, NULL },
+	};
+	struct decided out;
+	CHECK_INT(domain_load(&d, files), 0);
+	const struct attempt eat = { .command = "glutton.Eat", .state = "{}", .version = 1 };
+	const struct attempt work = {
+		.command = "glutton.Work", .state = "{}", .version = 1, .body = "{\"n\":100000}"
+	};
+	for (int i = 0; i < 3; i++) {
+		CHECK_INT(domain_decide(&d, &eat, &out), -1);
+		CHECK_TEXT(d.fault.code, "memory_limit");
+		CHECK_INT(domain_decide(&d, &work, &out), 0);
+		CHECK_SLICE(out.reply, "{\"n\":100000}");
+	}
+	domain_close(&d);
+}
+
 TEST(chance_follows_the_seed)
 {
 	struct decided first, second;
