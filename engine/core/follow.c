@@ -18,12 +18,11 @@
 #include "base/log.h"
 #include "base/probe.h"
 
-#define CATCH_UP_FACTOR 4     /* larger batches while far behind: fewer writes of the same pages */
-#define STORE_EVERY     10000 /* positions passed without rows before a checkpoint is written for them alone */
-#define PAUSE_FIRST_NS  10000000
-#define PAUSE_LAST_NS   5000000000
-#define TELL_EVERY_NS   5000000000
-#define RATE_WINDOW_NS  250000000
+#define STORE_EVERY    10000 /* positions passed without rows before a checkpoint is written for them alone */
+#define PAUSE_FIRST_NS 10000000
+#define PAUSE_LAST_NS  5000000000
+#define TELL_EVERY_NS  5000000000
+#define RATE_WINDOW_NS 250000000
 
 static int64_t
 now_ns(const struct projector *projector)
@@ -237,6 +236,9 @@ project(struct projector *projector, struct projection *projection, const struct
 	if (is_poison(&fault) && done < entries->count &&
 	    stop_at(projector, projection, entries, done, &fault, &again) == 0)
 		return true;
+	/* What wait_out halves is the batch that was too long, not the bound it stayed below. */
+	if (is_killed(&fault) && entries->count < projector->batch)
+		projector->batch = entries->count;
 	wait_out(projector, projection, is_poison(&fault) && done < entries->count ? &again : &fault);
 	return false;
 }
@@ -274,13 +276,11 @@ keep_events(struct entries *page)
 }
 
 static int
-read_page(struct projector *projector, log_position after, log_position head, struct entries *page, log_position *seen,
-	  int64_t *first_us, int64_t *last_us)
+read_page(struct projector *projector, log_position after, struct entries *page, log_position *seen, int64_t *first_us,
+	  int64_t *last_us)
 {
 	struct log_filter filter = { .domain = projector->options.program->domain };
-	bool far = head - after > projector->batch * CATCH_UP_FACTOR;
-	struct read_limit limit = { far ? projector->batch * CATCH_UP_FACTOR : projector->batch,
-				    projector->options.batch_bytes };
+	struct read_limit limit = { projector->batch, projector->options.batch_bytes };
 	struct fault fault;
 	arena_clear(&projector->page);
 	if (store_read_log(projector->reader, after, &filter, limit, &projector->page, page, seen, &fault) != 0) {
@@ -321,7 +321,7 @@ feed(struct projector *projector, log_position after, log_position head)
 	log_position seen;
 	int64_t first_us, last_us;
 	bool well = true;
-	bool read = read_page(projector, after, head, &page, &seen, &first_us, &last_us) == 0;
+	bool read = read_page(projector, after, &page, &seen, &first_us, &last_us) == 0;
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
 		if (projection->now.stopped || projection->visited || projection->now.at != after)

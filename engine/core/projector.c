@@ -17,11 +17,11 @@
 #include "base/log.h"
 #include "core/follow.h"
 
-#define BATCH_ENTRIES     1000
+#define BATCH_ENTRIES     4000
 #define BATCH_BYTES       (4U * 1024 * 1024)
 #define GATHER_US         2000
 #define GATHER_SLICE_NS   5000000
-#define GATHER_LONGEST_NS 50000000 /* under load; far below a second of lag */
+#define GATHER_LONGEST_NS 200000000 /* under load; far below a second of lag */
 #define IDLE_NS           1000000000
 
 /* ---- opening and closing ---- */
@@ -287,7 +287,7 @@ rest(struct projector *projector, int64_t wait_ns)
 	return true;
 }
 
-/* A lone entry waits for gather_us; in a stream of them, batches of up to 50 ms form. */
+/* A lone entry waits for gather_us; in a stream of them, batches of up to GATHER_LONGEST_NS form: the larger, the fewer page writes. */
 static void
 gather(struct projector *projector)
 {

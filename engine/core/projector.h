@@ -26,7 +26,7 @@ struct projector_options {
 	const struct script_program *program;
 	struct script_options script; /* of the machine it opens */
 	const struct clock *clock;    /* NULL: the real one */
-	size_t batch_entries;         /* at most in one transaction; 0 = 1000 */
+	size_t batch_entries;         /* at most in one transaction; 0 = 4000 */
 	size_t batch_bytes;           /* of their data; 0 = 4 MiB */
 	int64_t gather_us;            /* wait for more before a small batch; 0 = 2 ms, < 0 = never */
 	/* Called on the projector's thread, holding no lock, after the position moved. Must not block. May be NULL. */

@@ -52,7 +52,7 @@ static const struct config_key own_keys[CONFIG_HTTP] = {
 				"encoded states a worker keeps behind them" },
 	[CONFIG_GROUP_APPENDS] = { "limits.group_appends", CONFIG_KIND_INTEGER, "256", 1, 10000, NULL, NULL, "N",
 				   "appends packed into one commit" },
-	[CONFIG_PROJECTION_BATCH] = { "limits.projection_batch", CONFIG_KIND_INTEGER, "1000", 1, 100000, NULL, NULL,
+	[CONFIG_PROJECTION_BATCH] = { "limits.projection_batch", CONFIG_KIND_INTEGER, "4000", 1, 100000, NULL, NULL,
 				      "N", "entries a projection takes in one transaction" },
 	[CONFIG_HEAP_BYTES] = { "limits.heap_bytes", CONFIG_KIND_BYTES, "64MiB", MIB, 16 * GIB, NULL, NULL, "BYTES",
 				"memory of one script machine" },
