@@ -206,18 +206,17 @@ execute_release(struct worker *worker, struct command *command)
 					     command->decided.streams[i].state);
 }
 
-/* Nothing will be recorded: the state that the decision gave back goes into the cache again, if it is still the same.
- */
+/* Nothing will be recorded: the state that the decision gave back stays, if it is still the one that was read. */
 static void
 put_back(struct worker *worker, struct command *command)
 {
-	struct decided *decided = &command->decided;
+	const struct decided *decided = &command->decided;
+	bool same = decided->stream_count != 0 && decided->streams[0].event_count == 0 && command->cached->version != 0;
 
 	execute_release(worker, command);
-	if (decided->stream_count == 0)
-		return;
-	command->cached->state = decided->streams[0].state;
-	if (decided->streams[0].event_count != 0 || decided->streams[0].meta_touched)
+	if (decided->stream_count != 0)
+		command->cached->state = decided->streams[0].state;
+	if (!same)
 		cache_empty(&worker->cache, command->cached);
 }
 
@@ -286,11 +285,7 @@ fail_decision(struct worker *worker, struct command *command, const struct fault
 static void
 park(struct worker *worker, struct command *command)
 {
-	execute_release(worker, command);
-	if (command->decided.stream_count != 0)
-		command->cached->state = command->decided.streams[0].state;
-	if (command->decided.stream_count == 0 || command->decided.streams[0].event_count != 0)
-		cache_empty(&worker->cache, command->cached);
+	put_back(worker, command);
 	arena_reset(command->asked->arena, command->mark);
 	command_move(command, COMMAND_WAITING);
 	lane_park(&worker->lanes, command->wanted, command);

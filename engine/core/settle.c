@@ -43,8 +43,8 @@ settle_done(struct worker *worker, struct command *command)
 
 	command->cached->state = decided->streams[0].state;
 	command->cached->version = version;
-	if (decided->streams[0].event_count != 0 &&
-	    (decided->streams[0].meta_touched || command_aggregate(command)->meta_matters))
+	if (version == 0 || (decided->streams[0].event_count != 0 &&
+			     (decided->streams[0].meta_touched || command_aggregate(command)->meta_matters)))
 		cache_empty(&worker->cache, command->cached);
 	execute_release(worker, command);
 	for (size_t i = 1; i < decided->stream_count; i++)
