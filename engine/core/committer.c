@@ -171,6 +171,9 @@ housekeeping(struct committer *committer, bool idle)
 		return;
 	rest(committer, now_ns);
 	atomic_store(&committer->held, false);
+	/* Whoever came meanwhile found the role taken and went to sleep. */
+	if (mailbox_count(&committer->queue) != 0)
+		committer_ring(committer);
 }
 
 static void *
