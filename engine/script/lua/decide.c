@@ -101,8 +101,10 @@ load_stream(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice i
 	struct touched_stream *stream = add_stream(L, d, aggregate, id);
 	if (loader->load == NULL)
 		luaL_error(L, "ctx:load: other streams cannot be read here");
-	if (loader->load(loader->self, aggregate, stream->id, &given, &version, &fault) != 0)
+	if (loader->load(loader->self, aggregate, stream->id, &given, &version, &fault) != 0) {
+		d->machine->hard = fault;
 		moon_fail_fault(L, &fault);
+	}
 	stream->version = version;
 	stream->state = given;
 	if (given == 0) {
@@ -217,6 +219,8 @@ decide_body(lua_State *L)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->ctx_object);
 	lua_call(L, 3, 3);
 	machine->ctx.decision = NULL;
+	if (machine->hard.class != FAULT_NONE)
+		moon_fail_fault(L, &machine->hard); /* the handler caught it, and decided without knowing */
 	bool refused = lua_isnil(L, AT_EVENTS);
 	if (refused && lua_isnil(L, AT_REPLY))
 		moon_fail(L, rule->handle, FAULT_SCRIPT, "bad_result",
@@ -294,8 +298,11 @@ moon_decide(struct script_machine *door, const struct decide_request *request, s
 	struct deciding d = {
 		.machine = machine, .request = request, .arena = arena, .out = decided, .handles = LUA_NOREF
 	};
+	machine->hard.class = FAULT_NONE;
 	moon_ctx_begin(machine, &request->context);
 	int result = moon_protect(machine, decide_body, &d, fault);
+	if (result != 0 && machine->hard.class != FAULT_NONE && fault != NULL)
+		*fault = machine->hard;
 	moon_ctx_end(machine);
 	machine->meta.active = false;
 	if (result == 0)

@@ -67,7 +67,7 @@ struct moon_machine {
 	bool rows_writable;
 	struct arena arena; /* of one row operation */
 	struct buf scratch;
-	struct fault hard;   /* of the row port: no pcall of a script may hide it */
+	struct fault hard;   /* of the row port or the loader: no pcall of a script may hide it */
 	struct fault raised; /* what moon_fail last carried */
 	struct schema_trouble input;
 	bool has_input;

@@ -72,6 +72,7 @@ static const struct domain_file bank[] = {
 	  "            if data.how == 'reply' then return {}, { f = print } end\n"
 	  "            if data.how == 'ids' then return {}, { a = ctx:uuid(), b = ctx:uuid(), c = ctx:random(1, 6), d "
 	  "= ctx:random() } end\n"
+	  "            if data.how == 'caught' then pcall(ctx.load, ctx, 'account', 'away') end\n"
 	  "            if data.how == 'require' then require 'lib.text' end\n"
 	  "            return {} end },\n"
 	  "    },\n"
@@ -272,6 +273,9 @@ TEST(several_streams)
 	CHECK(!out.streams[1].written && out.streams[1].state == 0);
 	move.body = "{\"amount\":1,\"to\":\"away\"}";
 	CHECK_INT(domain_decide(&d, &move, &out), -1);
+	CHECK_INT(d.fault.class, FAULT_AWAY);
+	const struct attempt caught = { .command = "account.Fail", .body = "{\"how\":\"caught\"}" };
+	CHECK_INT(domain_decide(&d, &caught, &out), -1);
 	CHECK_INT(d.fault.class, FAULT_AWAY);
 	domain_close(&d);
 }
