@@ -107,7 +107,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct trial ours, theirs;
 	struct fault fault;
 	if (vm == NULL) {
-		struct vm_limits limits = { .pattern_steps = 50000 };
+		struct vm_limits limits = { .pattern_steps = 5000 };
 		REQUIRE(vm_new(&limits, NULL, NULL, &vm, &fault) == 0);
 		stock = luaL_newstate();
 		luaL_openlibs(stock);

@@ -18,6 +18,32 @@ TEST(every_listed_name_is_there)
 	}
 }
 
+/* The row of a library in docs/INTERFACES.md: "| `json` | `array` `decode` ... |". */
+static bool
+is_documented(const char *page, const struct sandbox_name *name)
+{
+	char row[100], word[100];
+	snprintf(row, sizeof row, name->library[0] != '\0' ? "\n| `%s` | `" : "\n| globals | `", name->library);
+	snprintf(word, sizeof word, "`%s`", name->name);
+	const char *begin = strstr(page, row);
+	const char *place = begin != NULL ? strstr(begin + strlen(row) - 1, word) : NULL;
+	return place != NULL && place < strchr(begin + 1, '\n');
+}
+
+TEST(every_listed_name_is_documented)
+{
+	static char page[1 << 17];
+	FILE *file = fopen("docs/INTERFACES.md", "r");
+	CHECK(file != NULL);
+	size_t size = fread(page, 1, sizeof page - 1, file), count;
+	fclose(file);
+	CHECK(size > 0);
+	const struct sandbox_name *names = sandbox_names(&count);
+	for (size_t i = 0; i < count; i++)
+		if (!is_documented(page, &names[i]))
+			CHECK_FAIL("docs/INTERFACES.md lacks %s.%s", names[i].library, names[i].name);
+}
+
 TEST(nothing_else_is_there)
 {
 	static const char *const absent[] = { "io",       "os",     "debug",          "package", "load", "loadstring",
