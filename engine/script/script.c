@@ -118,7 +118,8 @@ int
 script_query(struct script_machine *machine, const struct query_request *request, struct buf *out, struct fault *fault)
 {
 	must(machine != NULL && request != NULL && out != NULL);
-	must(request->query < machine->program->query_count && request->rows != NULL);
+	must(request->query < machine->program->query_count);
+	must(request->rows != NULL || machine->program->table_count == 0);
 	must(request->params != NULL || request->param_count == 0);
 	return machine->ops->query(machine, request, out, fault);
 }

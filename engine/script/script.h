@@ -166,7 +166,7 @@ struct decided_stream {
 	bool written;           /* some entry goes to it */
 	uint32_t event_count;
 	script_state state; /* after the new events, provisional until the commit; owned by the caller */
-	bool meta_touched; /* a fold read what only the commit gives (id, position, time): read it once more */
+	bool meta_touched;  /* a fold read what only the commit gives (id, position, time): read it once more */
 };
 
 enum decision { DECISION_ACCEPTED, DECISION_REFUSED };
@@ -208,7 +208,7 @@ struct query_request {
 	size_t param_count;
 	struct slice body; /* may be empty */
 	struct script_context context;
-	const struct row_port *rows;
+	const struct row_port *rows;      /* may be NULL where the domain has no tables */
 	const struct script_route *route; /* may be NULL */
 };
 
