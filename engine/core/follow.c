@@ -376,6 +376,9 @@ follow_round(struct projector *projector, log_position head)
 	for (size_t i = 0; i < projector->count; i++) {
 		const struct projection_shown *now = &projector->projections[i].now;
 		more = more || (!now->stopped && now->at < head);
+		/* An empty log has no page that would end a rebuild. */
+		if (head == 0)
+			tell_progress(projector, &projector->projections[i], head);
 	}
 	return well && more;
 }

@@ -6,6 +6,7 @@ set -u
 MOONLOG=$(realpath "$1")
 SOURCE=$(realpath "$2")
 BANK=$SOURCE/domains/banking
+[ -x "$MOONLOG" ] || { echo "$1 is no program" >&2; exit 1; }
 SCRATCH=$(mktemp -d)
 DAEMON=
 PASSED=0

@@ -7,6 +7,8 @@ start data
 same "ready" "$(curl -s -o answer -w '%{http_code}' "http://$ADDRESS/readyz")" 200
 same "socket is private" "$(stat -c %a data/moonlog.sock)" 600
 same "data is private" "$(stat -c %a data)" 700
+PROJECTION=banking.reports
+expect 0 "rebuild over an empty log" projection rebuild $PROJECTION --data data
 same "account 1" "$(account 1)" 200
 same "account 2" "$(account 2)" 200
 same "deposit" "$(deposit 1 25.50)" 200
@@ -71,8 +73,6 @@ silent "a trial records nothing" 'MoneyWithdrawn'
 expect 0 "verify beside the daemon" verify --data data
 says "verify beside the daemon" '^verified: '
 
-PROJECTION=$("$MOONLOG" projection list --data data --json | head -1 |
-	python3 -c 'import json,sys; p=json.loads(sys.stdin.readline()); print(p["domain"]+"."+p["name"])')
 expect 0 "projection rebuild" projection rebuild "$PROJECTION" --data data
 says "projection rebuild" "^$PROJECTION +live "
 expect 0 "projection rebuild --json" projection rebuild "$PROJECTION" --data data --json
