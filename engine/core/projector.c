@@ -287,7 +287,7 @@ rest(struct projector *projector, int64_t wait_ns)
 	return true;
 }
 
-/* A lone entry waits for gather_us; in a stream of them, batches of up to GATHER_LONGEST_NS form: the larger, the fewer page writes. */
+/* A lone entry waits for gather_us, a stream of them for longer: the larger the batch, the fewer page writes. */
 static void
 gather(struct projector *projector)
 {

@@ -58,6 +58,19 @@ port_count(void *self, const struct row_query *query, uint64_t *count, struct fa
 	return view_sqlite_count(&reader->connection, query, count, fault);
 }
 
+/* A statement without parameters, kept prepared: a query begins and ends with such. */
+static int
+run(struct view_sqlite_connection *connection, const char *sql, struct fault *fault)
+{
+	buf_clear(&connection->sql);
+	buf_text(&connection->sql, sql);
+	sqlite3_stmt *statement = view_sqlite_by_text(connection, fault);
+	if (statement == NULL)
+		return -1;
+	int code = view_sqlite_run(statement);
+	return code == SQLITE_OK ? 0 : view_sqlite_fault(connection, code, fault);
+}
+
 void
 view_sqlite_reader_close(struct view_reader *reader)
 {
@@ -112,10 +125,10 @@ view_sqlite_reader_begin(struct view_reader *reader, struct fault *fault)
 {
 	struct sqlite_reader *made = reader_of(reader);
 	must(!made->begun);
-	if (view_sqlite_execute(&made->connection, "BEGIN", fault) != 0)
+	if (run(&made->connection, "BEGIN", fault) != 0)
 		return -1;
 	made->begun = true;
-	if (view_sqlite_execute(&made->connection, "SELECT 1 FROM moonlog_checkpoints LIMIT 1", fault) != 0) {
+	if (run(&made->connection, "SELECT 1 FROM moonlog_checkpoints LIMIT 1", fault) != 0) {
 		view_sqlite_reader_end(reader);
 		return -1;
 	}
@@ -133,6 +146,6 @@ view_sqlite_reader_end(struct view_reader *reader)
 {
 	struct sqlite_reader *made = reader_of(reader);
 	if (made->begun)
-		sqlite3_exec(made->connection.db, "ROLLBACK", NULL, NULL, NULL);
+		run(&made->connection, "ROLLBACK", NULL);
 	made->begun = false;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/probe.h"
 #include "fake_parts.h"
 #include "support/check.h"
 #include "view/memory/view_memory.h"
@@ -413,6 +414,27 @@ TEST(a_killed_handler_gets_smaller_batches)
 	run();
 	CHECK_INT(rows_in(1), 1000);
 	end();
+}
+
+TEST(a_commit_that_fails_is_tried_again_whole)
+{
+	BOTH_ROOMS
+	{
+		begin(sqlite);
+		fake_append("bank.account/a", "Moved", 20);
+		/* The first projection's commit, twice; a probe does not count what one before it failed. */
+		CHECK_INT(probe_setup("projector.before_commit:1:fail,projector.before_commit:2:fail"), 0);
+		CHECK(!projector_step(projector));
+		CHECK_INT(status_of("sums")->position, 0);
+		CHECK_INT(status_of("moves")->position, 20);
+		CHECK_INT(projector_position(projector), 0);
+		projector_step(projector);
+		CHECK_INT(status_of("sums")->position, 0);
+		run();
+		CHECK_INT(projector_position(projector), 20);
+		check_replay();
+		end();
+	}
 }
 
 /* ---- with its thread ---- */
