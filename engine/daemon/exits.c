@@ -45,7 +45,7 @@ exit_of_fault(const struct fault *fault)
 	if (fault->native == ENOENT && fault->class != FAULT_CORRUPT)
 		return EXIT_NO_INPUT;
 	if (fault->class == FAULT_CONFIG &&
-	    (fault->native == EEXIST || fault->native == EACCES || fault->native == EROFS))
+	    (fault->native == EEXIST || fault->native == EACCES || fault->native == EROFS || fault->native == ENOTDIR))
 		return EXIT_CANNOT_CREATE;
 	return by_class[fault->class];
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs into a scratch prefix and uses what is there: the program, the library through pkg-config, the man page.
 # Arguments: the binary, the source tree, the build folder, the C compiler and its flags.
-BUILD=$3
+BUILD=$(realpath "$3")
 COMPILER=$4
 FLAGS=${5:-}
 . "$(dirname "$0")/lib.sh"

@@ -126,8 +126,7 @@ tail -1 daemon.err | python3 -c 'import json,sys; json.load(sys.stdin)' && pass 
 
 # Killed, then started: the lock is free, the socket is replaced.
 start data
-kill -KILL "$DAEMON"
-wait "$DAEMON" 2>/dev/null
+{ kill -KILL "$DAEMON"; wait "$DAEMON"; } 2>/dev/null
 DAEMON=
 start data
 stop 0 "TERM after a kill"
