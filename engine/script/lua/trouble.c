@@ -91,46 +91,61 @@ describe_value(lua_State *L, int index, char *text, size_t size)
 	case LUA_TTABLE:
 		raw_field(L, index, "code", code, sizeof code);
 		raw_field(L, index, "message", message, sizeof message);
-		snprintf(text, size, "error value is a table%s%s%s%s%s", code[0] != '\0' ? ", code: " : "", code,
-			 message[0] != '\0' ? ", message: " : "", message, "");
+		snprintf(text, size, "error value is a table%s%s%s%s", code[0] != '\0' ? ", code: " : "", code,
+			 message[0] != '\0' ? ", message: " : "", message);
 		break;
 	default:
 		snprintf(text, size, "error value is a %s", lua_typename(L, lua_type(L, index)));
 	}
 }
 
+/* Writes the traceback; the innermost frame is the place until the message names a better one. */
 static void
-walk(lua_State *L, struct vm_trouble *trouble, size_t named_size, const char *named)
+walk(lua_State *L, struct vm_trouble *trouble)
 {
 	lua_Debug ar;
 	struct frame frame;
 	size_t used = 0;
-	bool found = false;
-	char place[sizeof trouble->file];
-	snprintf(place, sizeof place, "%.*s", (int)named_size, named);
-	for (int level = 0, printed = 0; level < FRAMES_SEEN && frame_at(L, level, &ar, &frame); level++) {
+	int printed = 0;
+	for (int level = 0; level < FRAMES_SEEN && printed < VM_FRAMES_MAX && frame_at(L, level, &ar, &frame);
+	     level++) {
 		if (frame.line < 0)
 			continue;
-		bool same = named_size > 0 && strcmp(frame.shown, place) == 0;
-		if (!found && (same || (named_size == 0 && trouble->line == 0))) {
-			found = same;
+		if (printed++ == 0) {
 			snprintf(trouble->file, sizeof trouble->file, "%s", frame.file);
-			if (named_size == 0)
-				trouble->line = frame.line;
+			trouble->line = frame.line;
 		}
-		if (printed == VM_FRAMES_MAX)
-			break;
 		int wrote = snprintf(trouble->traceback + used, sizeof trouble->traceback - used, "%s:%d\n", frame.file,
 				     frame.line);
 		if (wrote < 0 || (size_t)wrote >= sizeof trouble->traceback - used) {
 			trouble->traceback[used] = '\0';
-			break;
+			return;
 		}
 		used += (size_t)wrote;
-		printed++;
 	}
-	if (named_size > 0 && !found)
-		snprintf(trouble->file, sizeof trouble->file, "%s", place);
+}
+
+/*
+ * Takes the place that a message begins with, if a running or known file has that name: any text may look like a place.
+ * Messages cut long names; the frame knows the whole one.
+ */
+static bool
+take_named(lua_State *L, struct vm_trouble *trouble, struct slice name)
+{
+	const struct vm_host *host = &vm_of(L)->host;
+	lua_Debug ar;
+	struct frame frame;
+	for (int level = 0; level < FRAMES_SEEN && frame_at(L, level, &ar, &frame); level++) {
+		if (slice_equal(slice_text(frame.shown), name)) {
+			snprintf(trouble->file, sizeof trouble->file, "%s", frame.file);
+			return true;
+		}
+	}
+	bool running = trouble->line > 0, known = host->source != NULL && host->source(host->self, name).data != NULL;
+	if (running && !known)
+		return false;
+	snprintf(trouble->file, sizeof trouble->file, "%.*s", SLICE_ARG(name));
+	return true;
 }
 
 static bool
@@ -198,18 +213,18 @@ vm_describe(lua_State *L)
 	struct vm *vm = vm_of(L);
 	struct vm_trouble *trouble = &vm->trouble;
 	char text[sizeof trouble->file + sizeof trouble->message];
-	size_t file_size = 0;
-	const char *rest = text;
+	const char *rest, *message = text;
+	size_t file_size;
+	int line;
 	trouble->file[0] = trouble->excerpt[0] = trouble->traceback[0] = '\0';
 	trouble->line = 0;
 	describe_value(L, lua_gettop(L), text, sizeof text);
-	if (!message_place(text, &file_size, &trouble->line, &rest)) {
-		file_size = 0;
-		trouble->line = 0;
-		rest = text;
+	walk(L, trouble);
+	if (message_place(text, &file_size, &line, &rest) && take_named(L, trouble, slice_from(text, file_size))) {
+		trouble->line = line;
+		message = rest;
 	}
-	snprintf(trouble->message, sizeof trouble->message, "%.*s", (int)sizeof trouble->message - 1, rest);
+	snprintf(trouble->message, sizeof trouble->message, "%.*s", (int)sizeof trouble->message - 1, message);
 	lib_one_line(trouble->message);
-	walk(L, trouble, file_size, text);
 	excerpt(vm);
 }

@@ -103,6 +103,14 @@ TEST(coroutines)
 		       "bank/account.lua:1: bad");
 	lua_case_raises("coroutine.wrap(function() error('bad') end)()", "script_error", "bank/account.lua:1: bad");
 	lua_case_gives("return tostring(coroutine.isyieldable())", "false");
+	lua_case_raises("coroutine.wrap(function() error({ code = 'x' }) end)()", "script_error", "code: x");
+	lua_case_raises("coroutine.wrap(5)", "script_error", "function expected");
+	lua_case_gives("local co = coroutine.create(function(...) return select('#', ...) end) "
+		       "return select(2, coroutine.resume(co, table.unpack({}, 1, 1000)))",
+		       "1000");
+	lua_case_gives(
+		"local co = coroutine.wrap(function() return table.unpack({}, 1, 5000) end) return select('#', co())",
+		"5000");
 	lua_case_raises("coroutine.resume(5)", "script_error", "coroutine expected");
 	lua_case_gives("local n = 0 "
 		       "local c = coroutine.wrap(function() for i = 1, 100 do coroutine.yield(i) end end) "
@@ -139,6 +147,37 @@ TEST(tables)
 	lua_case_gives("local t = table.pack(1, nil, 3) return t.n .. select('#', table.unpack(t, 1, t.n))", "33");
 }
 
+TEST(table_arguments)
+{
+	lua_case_raises("table.insert(5, 1)", "script_error", "table expected");
+	lua_case_raises("table.insert({}, 0, 1)", "script_error", "position out of bounds");
+	lua_case_raises("table.insert({})", "script_error", "wrong number of arguments");
+	lua_case_raises("table.remove({ 1 }, 0)", "script_error", "position out of bounds");
+	lua_case_gives("return tostring(table.remove({}, 0)) .. tostring(table.remove({ 1 }, 2))", "nilnil");
+	lua_case_raises("table.move({}, 1, 2)", "script_error", "number expected");
+	lua_case_raises("table.move(5, 1, 2, 1)", "script_error", "table expected");
+	lua_case_raises("table.move({}, 1, 2, 1, 5)", "script_error", "table expected");
+	lua_case_raises("table.move({}, -2, math.maxinteger, 1)", "script_error", "too many elements");
+	lua_case_raises("table.move({}, 1, 10, math.maxinteger)", "script_error", "wrap around");
+	lua_case_gives("return #table.move({ 1, 2 }, 2, 1, 1) .. #table.move({ 1 }, 0, 0, -5)", "21");
+	lua_case_gives("local t = { 1, 2, 3 } return table.concat(table.move(t, 1, 3, 2, t), ',')", "1,1,2,3");
+	lua_case_raises("#setmetatable({}, { __len = function() return 'x' end })", "script_error", "");
+	lua_case_raises("table.sort(setmetatable({}, { __len = function() return -1 end }))", "script_error",
+			"elements");
+	lua_case_raises("table.sort({ {}, {} })", "script_error", "attempt to compare two table values");
+	lua_case_gives("table.sort({}) table.sort({ 1 }) return 'fine'", "fine");
+	lua_case_raises("setmetatable({}, string)", "script_error", "read-only");
+	lua_case_raises("rawset({}, 1)", "script_error", "value expected");
+	lua_case_raises("getmetatable()", "script_error", "value expected");
+	lua_case_gives("return tostring(getmetatable({})) .. tostring(getmetatable(5))", "nilnil");
+	lua_case_gives("return tostring(setmetatable({}, { __name = 'Account' }))", "Account");
+	lua_case_gives("return tostring(setmetatable({}, { __name = 5 }))", "table");
+	lua_case_raises("return string[5]()", "script_error", "attempt to call a nil value");
+	lua_case_raises("string[5] = 1", "script_error", "attempt to change '5'");
+	lua_case_raises("string[{}] = 1", "script_error", "attempt to change 'table'");
+	lua_case_gives("return #string .. #_ENV", "00");
+}
+
 TEST(strings)
 {
 	lua_case_gives("return ('abc'):rep(2, '-') .. ('x'):rep(0) .. ('x'):rep(-1)", "abc-abc");
@@ -146,6 +185,11 @@ TEST(strings)
 		       "  3.1|ab   |00042|ff|\"a\\\"b\"|A|%|nil");
 	lua_case_raises("string.format('%d', 3.5)", "script_error", "no integer representation");
 	lua_case_raises("string.format('%s')", "script_error", "bad argument #2 to 'format'");
+	lua_case_raises("string.format('%', 1)", "script_error", "invalid conversion");
+	lua_case_raises("string.format('%5', 1)", "script_error", "invalid conversion");
+	lua_case_gives("return ('%s|%s|%s'):format(json.null, setmetatable({}, { __name = 'Acc' }), true)",
+		       "null|Acc|true");
+	lua_case_gives("return ('%s'):format(coroutine.create(print))", "thread");
 	lua_case_raises("string.format('%y', 1)", "script_error", "invalid conversion");
 	lua_case_gives("return #string.pack('<i4', 7) + string.unpack('<i4', string.pack('<i4', 7))", "11");
 	lua_case_gives("return utf8.len('größe') .. utf8.char(252) .. utf8.codepoint('ü')", "5ü252");
@@ -197,6 +241,21 @@ TEST(times)
 	lua_case_raises("time.add(0, { years = 9000 })", "script_error", "outside of the years");
 	lua_case_raises("time.add(0, { microseconds = -1 >> 1 })", "script_error", "4e11");
 	lua_case_raises("time.format(1 << 62)", "script_error", "outside of the years");
+	lua_case_raises("time.format(-1 << 62)", "script_error", "outside of the years");
+	lua_case_raises("time.add(0, { years = -9000 })", "script_error", "outside of the years");
+	lua_case_raises("time.add(0, { days = 400000000000 })", "script_error", "outside of the years");
+	lua_case_raises("time.add(0, { days = 100000000, weeks = 100000000 })", "script_error", "outside of the years");
+	lua_case_raises("time.add(0, { months = -400000000001 })", "script_error", "4e11");
+	lua_case_raises("time.add(0)", "script_error", "table expected");
+	lua_case_raises("time.add('x', {})", "script_error", "number expected");
+	lua_case_gives("return tostring(time.parse('2024-01-01\\0'))", "nil");
+	lua_case_gives("local d = time.date(time.parse('2023-01-02')) return d.weekday .. d.year", "12023");
+	lua_case_gives("local d = time.date(time.parse('0001-01-01')) return d.day .. '.' .. d.month .. '.' .. d.year",
+		       "1.1.1");
+	lua_case_gives(
+		"return time.add(0, { weeks = 1, days = 1, hours = 1, minutes = 1, seconds = 1, milliseconds = 1, "
+		"microseconds = 1 })",
+		"694861001001");
 }
 
 TEST(money)

@@ -40,6 +40,61 @@ TEST(error_level_two_points_to_the_caller)
 	lua_case_close(&run);
 }
 
+TEST(a_text_that_only_looks_like_a_place)
+{
+	struct lua_case run;
+	lua_case_open(&run, NULL);
+	CHECK_INT(lua_case_run(&run, "\nerror('http://bank:80: no answer', 0)"), -1);
+	CHECK_TEXT(run.fault.text, "bank/account.lua:2: http://bank:80: no answer");
+	CHECK_INT(lua_case_run(&run, "\nerror('bank/account.lua:1: as if', 0)"), -1);
+	CHECK_TEXT(run.fault.text, "bank/account.lua:1: as if");
+	CHECK_INT(lua_case_run(&run, "error('no : place 12: here', 0)"), -1);
+	CHECK_TEXT(run.fault.text, "bank/account.lua:1: no : place 12: here");
+	lua_case_close(&run);
+}
+
+TEST(long_file_names_are_whole)
+{
+	static const char name[] = "a_rather_long_domain/with_a_folder_that_goes_on/and_on/until_messages_cut_it.lua";
+	struct lua_case run;
+	lua_case_open(&run, NULL);
+	run.name = slice_text(name);
+	CHECK_INT(lua_case_run(&run, "\n\nlocal x = nil + 1\r\n"), -1);
+	CHECK_TEXT(run.vm->trouble.file, name);
+	CHECK_INT(run.vm->trouble.line, 3);
+	CHECK_TEXT(run.vm->trouble.excerpt, "    3 | local x = nil + 1\n      | ^");
+	lua_case_close(&run);
+}
+
+TEST(a_kill_skips_handlers_and_sorts)
+{
+	struct lua_case run;
+	lua_case_open(&run, NULL);
+	atomic_store(&run.vm->killed, true);
+	CHECK_INT(lua_case_run(&run, "return select(2, xpcall(error, function() return 'handled' end, 'raw'))"), 0);
+	CHECK_TEXT(run.result, "raw");
+	CHECK_INT(lua_case_run(&run, "local t = {} for i = 1, 100 do t[i] = -i end table.sort(t)"), -1);
+	CHECK_TEXT(run.vm->trouble.message, "killed");
+	lua_case_close(&run);
+}
+
+static int
+give_module(lua_State *L)
+{
+	lua_pushfstring(L, "module %s", lua_tostring(L, 1));
+	return 1;
+}
+
+TEST(require_is_the_hosts)
+{
+	struct lua_case run = { .name = SLICE("x.lua"), .source = SLICE("return require('pricing')") };
+	struct vm_host host = { .require = give_module };
+	CHECK_INT(vm_new(NULL, &host, NULL, &run.vm, &run.fault), 0);
+	CHECK_INT(vm_protect(run.vm, lua_case_body, &run, &run.fault), 0);
+	CHECK_TEXT(run.result, "module pricing");
+	lua_case_close(&run);
+}
+
 TEST(error_values_that_are_no_text)
 {
 	struct lua_case run;
@@ -51,6 +106,10 @@ TEST(error_values_that_are_no_text)
 	CHECK_TEXT(run.vm->trouble.message, "error value is a nil");
 	CHECK_INT(lua_case_run(&run, "error(setmetatable({}, { __tostring = function() while true do end end }))"), -1);
 	CHECK_TEXT(run.vm->trouble.message, "error value is a table");
+	CHECK_INT(lua_case_run(&run, "local t = {} for i = 1, 100 do t[i] = i end error(t)"), -1);
+	CHECK_TEXT(run.vm->trouble.message, "error value is a table");
+	CHECK_INT(lua_case_run(&run, "error(1.5)"), -1);
+	CHECK_TEXT(run.vm->trouble.message, "1.5");
 	CHECK_INT(lua_case_run(&run, "error(42)"), -1);
 	CHECK_TEXT(run.vm->trouble.message, "42");
 	CHECK_INT(lua_case_run(&run, "error(true)"), -1);
