@@ -121,14 +121,14 @@ stage_specs() {
 }
 
 stage_tsan() {
-	local names
+	local names threads='threads|tsan|contract|store'
 	cmake --preset tsan -DMOONLOG_TESTS=ON >$logs/configure-tsan.log 2>&1
-	names=$(cd build/tsan && ctest -N -L threads | sed -n 's/^ *Test *#[0-9]*: /test_/p')
-	[ -n "$names" ] || { fail "tsan: no suite is labelled threads"; return; }
+	names=$(cd build/tsan && ctest -N -L "$threads" | sed -n 's/^ *Test *#[0-9]*: /test_/p')
+	[ -n "$names" ] || { fail "tsan: no suite is labelled $threads"; return; }
 	# The sanitizer wants an address space without surprises.
 	wrap="setarch $(uname -m) -R"
 	build tsan $names
-	suites tsan -L threads
+	suites tsan -L "$threads"
 	wrap=""
 }
 
