@@ -205,6 +205,7 @@ committer_start(struct committer *committer, struct fault *fault)
 
 	if (error != 0)
 		return fault_errno(fault, FAULT_AWAY, error, "the committer's thread cannot be started");
+	pthread_setname_np(committer->thread, "committer");
 	committer->running = true;
 	return 0;
 }

@@ -5,6 +5,8 @@
  */
 #include "core/reader.h"
 
+#include <stdio.h>
+
 #define HOT_STATES 512
 #define WARM_BYTES ((size_t)4 << 20)
 
@@ -173,9 +175,12 @@ int
 reader_start(struct reader *reader, struct fault *fault)
 {
 	int error = pthread_create(&reader->thread, NULL, reader_main, reader);
+	char name[16];
 
 	if (error != 0)
 		return fault_errno(fault, FAULT_AWAY, error, "a reader's thread cannot be started");
+	snprintf(name, sizeof(name), "reader %u", reader->number);
+	pthread_setname_np(reader->thread, name);
 	reader->running = true;
 	return 0;
 }

@@ -10,6 +10,7 @@
  */
 #include "core/worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/execute.h"
@@ -174,9 +175,12 @@ int
 worker_start(struct worker *worker, struct fault *fault)
 {
 	int error = pthread_create(&worker->thread, NULL, worker_main, worker);
+	char name[16];
 
 	if (error != 0)
 		return fault_errno(fault, FAULT_AWAY, error, "a worker's thread cannot be started");
+	snprintf(name, sizeof(name), "worker %u", worker->number);
+	pthread_setname_np(worker->thread, name);
 	worker->running = true;
 	return 0;
 }
