@@ -164,6 +164,16 @@ schema_check_text(const struct schema *schema, struct slice text, struct schema_
 	return check_format(schema, text, trouble);
 }
 
+static bool
+refuse_bound(const struct schema *schema, const char *which, int64_t bound, struct schema_trouble *trouble)
+{
+	char text[CLOCK_TEXT_SIZE];
+	if (schema->type != SCHEMA_TIME)
+		return schema_refuse(trouble, "bad_value", "%s %" PRId64, which, bound);
+	clock_format(bound, text);
+	return schema_refuse(trouble, "bad_value", "%s %s", which, text);
+}
+
 bool
 schema_check_integer(const struct schema *schema, int64_t integer, struct schema_trouble *trouble)
 {
@@ -171,9 +181,9 @@ schema_check_integer(const struct schema *schema, int64_t integer, struct schema
 	if (schema->choice_count > 0 && !is_choice(schema, slice_from(text, json_integer_text(integer, text))))
 		return refuse_choice(schema, trouble);
 	if (schema->has_minimum && integer < schema->minimum.integer)
-		return schema_refuse(trouble, "bad_value", "at least %" PRId64, schema->minimum.integer);
+		return refuse_bound(schema, "at least", schema->minimum.integer, trouble);
 	if (schema->has_maximum && integer > schema->maximum.integer)
-		return schema_refuse(trouble, "bad_value", "at most %" PRId64, schema->maximum.integer);
+		return refuse_bound(schema, "at most", schema->maximum.integer, trouble);
 	return true;
 }
 

@@ -373,6 +373,16 @@ read_object(struct schema_input *input, const struct schema *schema, const struc
 	return fill_missing(input, &object, place) && settle_money(input, &object, place);
 }
 
+/* Of an array or map: an optional one may be null, and stays it, for its place counts. */
+static bool
+read_element(struct schema_input *input, const struct schema *element, const struct json_place *place)
+{
+	if (!element->optional || !is_here(&input->reader, 'n'))
+		return read_node(input, element, place);
+	json_push_null(input->L);
+	return json_reader_word(&input->reader, "null", 4) || reader_failed(input);
+}
+
 static bool
 read_array(struct schema_input *input, const struct schema *schema, const struct json_place *outer)
 {
@@ -388,13 +398,8 @@ read_array(struct schema_input *input, const struct schema *schema, const struct
 		return reader_failed(input);
 	json_new_array(L, 0);
 	while (json_reader_more(reader, ']', &first)) {
-		if (schema->element->optional && is_here(reader, 'n')) {
-			json_push_null(L);
-			if (!json_reader_word(reader, "null", 4))
-				return reader_failed(input);
-		} else if (!read_node(input, schema->element, &place)) {
+		if (!read_element(input, schema->element, &place))
 			return false;
-		}
 		lua_rawseti(L, -2, ++place.index);
 	}
 	if (reader->error != NULL)
@@ -428,7 +433,7 @@ read_map(struct schema_input *input, const struct schema *schema, const struct j
 			return placed(input, &place, key_at);
 		}
 		lua_pop(L, 1);
-		if (!read_node(input, schema->element, &place))
+		if (!read_element(input, schema->element, &place))
 			return false;
 		lua_rawset(L, -3);
 		count++;

@@ -213,7 +213,7 @@ member_count(lua_State *L, int table)
 	return count;
 }
 
-/* The field whose value is on top, absent or not. *present counts those that the table has. */
+/* The field whose value is on top, absent or not. */
 static bool
 write_field(struct output *output, const struct schema_field *field, int table, bool *first,
 	    const struct json_place *outer)
@@ -222,13 +222,15 @@ write_field(struct output *output, const struct schema_field *field, int table, 
 	struct json_place place = { .outer = outer, .key = field->name };
 	struct slice currency = SLICE_NONE;
 	struct fault ignored;
-	if (is_absent(L, -1) && field->schema.preset.data != NULL) {
-		must(json_read(L, field->schema.preset, NULL, &ignored) == 0);
-	} else if (is_absent(L, -1)) {
-		if (field->schema.optional || (field->schema.type == SCHEMA_ANY && !lua_isnil(L, -1)))
+	bool null_counts = field->schema.type == SCHEMA_ANY && !field->schema.optional && !lua_isnil(L, -1);
+	if (is_absent(L, -1) && !null_counts) {
+		if (field->schema.preset.data == NULL && field->schema.optional)
 			return true;
-		schema_refuse(output->trouble, "missing_field", "is required");
-		return placed(output, &place);
+		if (field->schema.preset.data == NULL) {
+			schema_refuse(output->trouble, "missing_field", "is required");
+			return placed(output, &place);
+		}
+		must(json_read(L, field->schema.preset, NULL, &ignored) == 0);
 	}
 	int value = lua_gettop(L);
 	if (field->schema.type == SCHEMA_MONEY)
@@ -308,6 +310,10 @@ static bool
 write_map_value(void *self, int index, const struct json_place *place)
 {
 	struct map_output *map = self;
+	if (map->element->optional && json_is_null(map->output->L, index)) {
+		json_put(map->output->writer.out, "null", 4);
+		return true;
+	}
 	return write_node(map->output, map->element, index, SLICE_NONE, place);
 }
 

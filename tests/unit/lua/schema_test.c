@@ -452,6 +452,18 @@ TEST(bad_schemas)
 		{ "{ a = { type = 'string', optional = 'yes' } }", "optional is true or false" },
 		{ "{ a = { type = 'string', currency = 'c' } }", "currency names the field beside an amount" },
 		{ "{ a = { type = 5 } }", "type must be a word" },
+		{ "{ a = { 'string' } }", "a schema's keys are words" },
+		{ "{ a = '' }", "unknown type ''" },
+		{ "{ a = { type = 'time', minimum = 'soon' } }", "minimum does not fit the type" },
+		{ "{ a = { type = 'string', format = 5 } }", "format is a word, for strings" },
+		{ "{ a = { type = 'string', pattern = 5 } }", "pattern is a text, for strings" },
+		{ "{ a = { enum = 5 } }", "needs type, array, map, fields or enum" },
+		{ "{ a = { type = 'string', enum = 5 } }", "enum is a list of texts or integers" },
+		{ "{ a = { type = 'money', default = 1.5 } }", "default: an amount expected, not the float 1.5" },
+		{ "(function() local t = {} for i = 1, 257 do t['f' .. i] = 'any' end return t end)()",
+		  "more than 256 fields" },
+		{ "(function() local t = {} for i = 1, 33 do t['f' .. i] = 'money' end return t end)()",
+		  "more than 32 money fields" },
 		{ "{ a = { fields = 5 } }", "fields must be a table" },
 		{ "(function() local t = { type = 'object' } t.fields = { t = t } return { t = t } end)()",
 		  "nested too deeply" },
@@ -464,6 +476,116 @@ TEST(bad_schemas)
 			CHECK_FAIL("%s: %s, not: %s", cases[i].definition, test.text, cases[i].reason);
 		close_case(&test);
 	}
+}
+
+TEST(nulls)
+{
+	struct schema_case test;
+	open_case(&test, "{ must = 'any', may = 'any?', map = { map = 'integer?', optional = true } }");
+	CHECK_TEXT(reads(&test, "{\"must\":null,\"may\":null,\"map\":{\"a\":null,\"b\":1}}"),
+		   "{\"map\":{\"a\":null,\"b\":1},\"must\":null}");
+	CHECK_TEXT(test.stored, test.text);
+	CHECK_TEXT(test.wire, test.text);
+	CHECK_TEXT(reads(&test, "{\"must\":nul}"), "bad_json: a value expected (offset 8)");
+	CHECK_TEXT(reads(&test, "{\"must\":1,\"may\":nul}"), "bad_json: a value expected (offset 16)");
+	CHECK_TEXT(reads(&test, "{\"must\":1,\"map\":{\"a\":nul}}"), "bad_json: a value expected (offset 21)");
+	CHECK_TEXT(writes(&test, "{ must = json.null, may = json.null, map = { x = json.null } }"),
+		   "{\"map\":{\"x\":null},\"must\":null}");
+	CHECK_TEXT(writes(&test, "{}"), "missing_field: must: is required");
+	close_case(&test);
+}
+
+struct whole_case {
+	const char *definition;
+	const char *bytes;
+	char text[300];
+	struct arena arena;
+};
+
+static int
+whole_body(lua_State *L)
+{
+	struct whole_case *test = vm_request(L);
+	struct schema *schema;
+	struct schema_context context = { .mode = SCHEMA_WIRE };
+	struct schema_trouble trouble;
+	struct fault fault;
+	struct buf out;
+	push_value(L, test->definition);
+	if (schema_compile(L, -1, &test->arena, "account.lua: reply", &schema, &fault) != 0)
+		vm_raise(L, &fault);
+	buf_init(&out, 1 << 20);
+	if (schema_read(L, schema, slice_text(test->bytes), &context, &trouble) != 0 ||
+	    schema_write(L, -1, schema, &context, &out, &trouble) != 0) {
+		schema_fault(&trouble, FAULT_INPUT, &fault);
+		snprintf(test->text, sizeof test->text, "%s", fault.text);
+	} else {
+		snprintf(test->text, sizeof test->text, "%.*s", SLICE_ARG(buf_slice(&out)));
+	}
+	buf_fini(&out);
+	return 0;
+}
+
+TEST(schemas_that_are_no_objects)
+{
+	static const struct {
+		const char *definition;
+		const char *bytes;
+		const char *wanted;
+	} cases[] = {
+		{ "'string'", " \"a\" ", "\"a\"" },
+		{ "'money'", "1.50", "1.50" },
+		{ "'money'", "1.505", "at most 2 decimals in EUR (offset 0)" },
+		{ "{ type = 'money', currency = 'JPY' }", "150", "150" },
+		{ "{ array = 'money' }", "[1,2.5]", "[1.00,2.50]" },
+		{ "{ array = { fields = { at = 'time' } } }", "[{\"at\":\"2024-01-01\"}]",
+		  "[{\"at\":\"2024-01-01T00:00:00.000000Z\"}]" },
+		{ "{ map = 'money' }", "{\"b\":1,\"a\":2}", "{\"a\":2.00,\"b\":1.00}" },
+		{ "'any?'", "null", "null" },
+		{ "'object'", "{\"a\":[]}", "{\"a\":[]}" },
+		{ "'boolean'", "true", "true" },
+		{ "'boolean'", "tru", "a value expected (offset 0)" },
+		{ "'integer'", "-", "a digit expected after '-' (offset 0)" },
+		{ "'number'", "1e400", "out of range (offset 0)" },
+		{ "'string'", "\"a", "string without end (offset 0)" },
+		{ "{ array = 'integer' }", "[1", "the array has no end (offset 2)" },
+		{ "{ map = 'integer' }", "{\"a\":1", "the object has no end (offset 6)" },
+		{ "{ map = 'integer' }", "{\"a\" 1}", "':' expected (offset 5)" },
+		{ "{ map = 'integer' }", "[]", "an object expected, not an array (offset 0)" },
+		{ "'integer'", "", "an integer expected, not the end of the text (offset 0)" },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct lua_case run;
+		struct whole_case test = { .definition = cases[i].definition, .bytes = cases[i].bytes };
+		lua_case_open(&run, NULL);
+		arena_init(&test.arena, 1 << 20);
+		if (vm_protect(run.vm, whole_body, &test, &run.fault) != 0)
+			CHECK_FAIL("%s: %s", cases[i].definition, run.fault.text);
+		CHECK_TEXT(test.text, cases[i].wanted);
+		arena_fini(&test.arena);
+		lua_case_close(&run);
+	}
+}
+
+TEST(bounds_in_time_and_money)
+{
+	struct schema_case test;
+	open_case(&test,
+		  "{ at = { type = 'time', minimum = '2024-01-01', maximum = 1735689600000000, optional = true }, "
+		  "fee = { type = 'money', max = 1000, optional = true }, one = { type = 'string', max_length = 1, "
+		  "optional = true } }");
+	CHECK_TEXT(test.text, "");
+	CHECK_TEXT(reads(&test, "{\"at\":\"2023-12-31\"}"),
+		   "bad_value: at: at least 2024-01-01T00:00:00.000000Z (offset 6)");
+	CHECK_TEXT(reads(&test, "{\"at\":\"2025-01-02\"}"),
+		   "bad_value: at: at most 2025-01-01T00:00:00.000000Z (offset 6)");
+	CHECK_TEXT(reads(&test, "{\"fee\":10.01}"), "bad_value: fee: at most 10.00 EUR (offset 7)");
+	CHECK_TEXT(reads(&test, "{\"one\":\"ab\"}"), "bad_value: one: at most 1 character (offset 7)");
+	CHECK_TEXT(writes(&test, "{ fee = 1001 }"), "bad_value: fee: at most 10.00 EUR");
+	CHECK_TEXT(writes(&test, "{ at = 5 }"), "bad_value: at: at least 2024-01-01T00:00:00.000000Z");
+	CHECK_TEXT(writes(&test, "{ at = 'soon' }"), "bad_type: at: a time expected, not a string");
+	CHECK_TEXT(writes(&test, "{ one = 'ab' }"), "bad_value: one: at most 1 character");
+	close_case(&test);
 }
 
 TEST(no_fields_refuse_all)
