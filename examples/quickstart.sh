@@ -82,7 +82,9 @@ call() {
 	[ -n "$body" ] && options+=(-H 'Content-Type: application/json' -d "$body")
 	reply=$(curl "${options[@]}" "http://$address$path") || die "no answer to $method $path"
 	status=${reply##*$'\n'} reply=${reply%$'\n'*}
-	printf '  %s %s %s\n    -> %s %s\n' "$method" "$path" "$body" "$status" "${reply:0:600}"
+	local shown=$reply
+	[ ${#shown} -gt 500 ] && shown="${shown:0:500} ..."
+	printf '  %s %s %s\n    -> %s %s\n' "$method" "$path" "$body" "$status" "$shown"
 }
 
 want() {
@@ -107,7 +109,7 @@ await() {
 
 story() {
 	local number ada bob
-	number=$(date +%s%N)
+	number=$(($(date +%s) % 1000000)).$((RANDOM % 900 + 100))
 	echo "Ada opens an account with 100.00"
 	call POST /api/accounts \
 		"{\"accountNumber\": \"A$number\", \"accountName\": \"Savings\", \"ownerName\": \"Ada\", \"initialBalance\": 100.00}"
