@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,25 +196,42 @@ write_file(const char *path, const struct bytes *bytes)
 	close(fd);
 }
 
+static int
+remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+	(void)info;
+	(void)kind;
+	(void)place;
+	return remove(path);
+}
+
+static void
+empty_folder(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	if (mkdir(path, 0700) != 0) {
+		fprintf(stderr, "images: %s: %s\n", path, strerror(errno));
+		exit(2);
+	}
+}
+
 static void
 build(const char *scratch)
 {
 	static struct bytes image;
-	char path[1100];
+	char path[2048];
 
-	snprintf(path, sizeof(path), "rm -rf '%s' && mkdir -p '%s/views' && chmod 700 '%s'", scratch, scratch, scratch);
-	if (system(path) != 0)
-		exit(2);
+	empty_folder(scratch);
 	for (struct file *file = files; file < files + FILES; file++) {
-		if (!file->exists || strncmp(file->name, "views/", 6) == 0 || strchr(file->name, '/') != NULL)
-			continue;
+		if (!file->exists || strchr(file->name, '/') != NULL)
+			continue; /* read models are rebuilt */
 		resize(&image, 0);
 		resize(&image, file->durable.size);
 		if (file->durable.size != 0)
 			memcpy(image.data, file->durable.data, file->durable.size);
 		for (size_t i = 0; i < file->pending_count; i++)
 			apply_by_chance(&image, file->pending[i]);
-		snprintf(path, sizeof(path), "%s/%s", scratch, file->name);
+		snprintf(path, sizeof(path), "%s/%.511s", scratch, file->name);
 		write_file(path, &image);
 	}
 }
