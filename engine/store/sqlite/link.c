@@ -60,13 +60,11 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_PUT_HASH_BLOCK] = "REPLACE INTO hash_index(kind, segment, prefix, block) VALUES(?,?,?,?)",
 	[SQL_PUT_SEGMENT] = "REPLACE INTO segments(number, ranges, names, streams, commands, seal) VALUES(?,?,?,?,?,?)",
 	[SQL_SEGMENTS] = "SELECT number, ranges, names, streams, commands, seal FROM segments ORDER BY number",
-	[SQL_SEGMENT_RANGES] = "SELECT ranges FROM segments WHERE number = ?",
+	[SQL_SEGMENT] = "SELECT number, ranges, names, streams, commands, seal FROM segments WHERE number = ?",
 	[SQL_DROP_HASH_BLOCKS] = "DELETE FROM hash_index WHERE kind = ?1 AND segment = ?2 AND prefix IN"
 				 " (SELECT prefix FROM hash_index WHERE kind = ?1 AND segment = ?2 LIMIT ?3)",
 	[SQL_DROP_HASHES] = "DELETE FROM hash_index WHERE kind IN (0, 1) AND segment = ?",
 	[SQL_DROP_STREAM_BLOCKS] = "DELETE FROM stream_index WHERE segment = ?",
-	[SQL_FORGET_COMMANDS] = "UPDATE segments SET commands = NULL, seal = ?2 WHERE number = ?1",
-	[SQL_ALL_STREAMS] = "SELECT id, name, seal FROM streams WHERE id > ? ORDER BY id LIMIT 4096",
 	[SQL_ALL_RECORDS] = "SELECT space, key, seal, value FROM records WHERE (space, key) > (?,?)"
 			    " ORDER BY space, key LIMIT 1024",
 	[SQL_ALL_STREAM_BLOCKS] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "store/sqlite/seal.h"
+#include "store/sqlite/verify.h"
 #include "store/sqlite/witness.h"
 
 #define DEFAULT_IDS     10000000
@@ -59,6 +60,8 @@ static const struct store_ops ops = {
 	.read_record = sqlite_read_record,
 	.list_records = sqlite_list_records,
 	.find_command = sqlite_find_command,
+	.verify = sqlite_verify,
+	.backup = sqlite_backup,
 };
 
 static int

@@ -68,8 +68,8 @@ end_read(struct sqlite_reader *reader)
 }
 
 /* Another process's head is what its file shows. */
-static int
-refresh_head(struct sqlite_reader *reader, struct fault *fault)
+int
+sqlite_refresh_head(struct sqlite_reader *reader, struct fault *fault)
 {
 	sqlite3_stmt *statement;
 	int stepped;
@@ -356,7 +356,7 @@ sqlite_read_log(struct store_reader *base, log_position after, const struct log_
 	struct log_read read = { .reader = sqlite_reader_of(base), .filter = filter, .limit = limit, .arena = arena,
 		.entries = entries, .seen = after };
 
-	if (refresh_head(read.reader, fault) != 0)
+	if (sqlite_refresh_head(read.reader, fault) != 0)
 		return -1;
 	read.reader->turn++;
 	read.head = store_head(base->store);
@@ -373,7 +373,7 @@ sqlite_position_at(struct store_reader *base, int64_t wall_us, log_position *pos
 	struct sqlite_reader *reader = sqlite_reader_of(base);
 	log_position low = 0, high;
 
-	if (refresh_head(reader, fault) != 0)
+	if (sqlite_refresh_head(reader, fault) != 0)
 		return -1;
 	high = store_head(base->store);
 	while (low < high) {

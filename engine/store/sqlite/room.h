@@ -104,6 +104,8 @@ bool sqlite_idle(struct store *store);
 /* read.c */
 int sqlite_reader_open(struct store *store, struct store_reader **reader, struct fault *fault);
 void sqlite_reader_close(struct store_reader *reader);
+/* A read-only store's head is what the file shows. */
+int sqlite_refresh_head(struct sqlite_reader *reader, struct fault *fault);
 int sqlite_read_stream(struct store_reader *reader, struct slice stream, stream_version from, struct read_limit limit,
 		       struct arena *arena, struct entries *entries, stream_version *version, struct fault *fault);
 int sqlite_read_log(struct store_reader *reader, log_position after, const struct log_filter *filter,

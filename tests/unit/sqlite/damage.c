@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Flipped bits: a store is copied, one bit of the copy flipped, everything read. Each read must give what it gave before,
+ * or a fault; and when anything differs, verify must have found something. FLIPS=n sets how many, SEED=n which.
+ */
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "support/check.h"
+#include "unit/sqlite/kit.h"
+
+#define STREAMS  30
+#define EVENTS   400
+#define COMMANDS 40
+#define RECORDS  60
+#define READS    (1 + STREAMS + COMMANDS + RECORDS + 2)
+
+static struct kit original, damaged;
+
+/* What each read gave: a hash, or 0 for a fault. */
+struct picture {
+	uint64_t reads[READS];
+	size_t count;
+};
+
+static uint64_t
+hash_entry(const struct recorded_entry *entry, uint64_t hash)
+{
+	const struct slice parts[] = { entry->stream, entry->type, entry->data, entry->topic, entry->key, entry->headers,
+		entry->provenance.actor, entry->provenance.correlation_id };
+	const uint64_t numbers[] = { entry->position, entry->commit_first, entry->commit_size, entry->kind,
+		entry->version, entry->schema_version, entry->generation, (uint64_t)entry->recorded_at_us };
+
+	hash = slice_hash(slice_from(numbers, sizeof(numbers)), hash);
+	hash = slice_hash(slice_from(&entry->id, sizeof(entry->id)), hash);
+	hash = slice_hash(slice_from(entry->link.bytes, CHECK_SIZE), hash);
+	for (size_t i = 0; i < countof(parts); i++)
+		hash = slice_hash(parts[i], hash);
+	return hash;
+}
+
+static void
+add(struct picture *picture, int result, uint64_t hash)
+{
+	picture->reads[picture->count++] = result != 0 ? 0 : hash | 1;
+}
+
+static void
+look_at_log(struct kit *kit, struct picture *picture)
+{
+	struct entries entries;
+	log_position at = 0, seen;
+	uint64_t hash = 1;
+	int result;
+
+	do {
+		result = store_read_log(kit->reader, at, NULL, (struct read_limit){ 100, 0 }, &kit->arena, &entries, &seen,
+					&kit->fault);
+		for (size_t i = 0; result == 0 && i < entries.count; i++)
+			hash = hash_entry(&entries.items[i], hash);
+		at = seen;
+	} while (result == 0 && entries.count != 0);
+	add(picture, result, hash);
+}
+
+static void
+look(struct kit *kit, struct picture *picture)
+{
+	char name[32];
+	struct slice *names;
+	struct record *records;
+	size_t count;
+	uint64_t hash = 3;
+	int result;
+
+	picture->count = 0;
+	look_at_log(kit, picture);
+	for (int i = 0; i < STREAMS; i++) {
+		struct entries entries = { NULL, 0 };
+		stream_version version = 0;
+
+		hash = 2;
+		snprintf(name, sizeof(name), "shop.cart/%d", i);
+		result = store_read_stream(kit->reader, slice_text(name), 1, (struct read_limit){ 1000, 0 }, &kit->arena,
+					   &entries, &version, &kit->fault);
+		for (size_t k = 0; result == 0 && k < entries.count; k++)
+			hash = hash_entry(&entries.items[k], hash);
+		add(picture, result, hash * 3 + version);
+	}
+	for (int i = 0; i < COMMANDS; i++) {
+		struct remembered remembered;
+		struct command_id id = { { 0 } };
+
+		snprintf(name, sizeof(name), "c%d", i * EVENTS / COMMANDS);
+		memcpy(id.bytes, name, strlen(name));
+		result = store_find_command(kit->reader, &id, NULL, &kit->arena, &remembered, &kit->fault);
+		add(picture, result, slice_hash(remembered.reply, remembered.first * 4 + remembered.last * 2 + remembered.found));
+	}
+	for (int i = 0; i < RECORDS; i++) {
+		struct slice value;
+		bool found;
+
+		snprintf(name, sizeof(name), "key-%d", i);
+		result = store_read_record(kit->reader, SLICE("space"), slice_text(name), &kit->arena, &value, &found,
+					   &kit->fault);
+		add(picture, result, slice_hash(value, 4 + found));
+	}
+	result = store_list_streams(kit->reader, SLICE_NONE, SLICE_NONE, 1000, &kit->arena, &names, &count, &kit->fault);
+	for (size_t i = 0; result == 0 && i < count; i++)
+		hash = slice_hash(names[i], hash);
+	add(picture, result, hash);
+	result = store_list_records(kit->reader, SLICE("space"), SLICE_NONE, 1000, &kit->arena, &records, &count,
+				    &kit->fault);
+	for (size_t i = 0; result == 0 && i < count; i++)
+		hash = slice_hash(records[i].value, slice_hash(records[i].key, hash));
+	add(picture, result, hash);
+}
+
+static void
+make_original(void)
+{
+	kit_begin(&original);
+	if (kit_open(&original) != 0)
+		CHECK_FAIL("open: %s", original.fault.text);
+	for (int i = 0; i < RECORDS; i += 2) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "key-%d", i);
+		kit_record(&original, key, "the value of a record, of some length");
+	}
+	kit_fill(&original, EVENTS, STREAMS);
+	kit_close(&original);
+}
+
+/* Which kinds of reads differ silently, as text. */
+static const char *
+what_differs(const struct picture *before, const struct picture *after, bool *faults)
+{
+	*faults = false;
+	for (size_t i = 0; i < before->count; i++) {
+		*faults = *faults || after->reads[i] == 0;
+		if (after->reads[i] != 0 && after->reads[i] != before->reads[i])
+			return i == 0 ? "the log"
+			       : i <= STREAMS ? "a stream"
+			       : i <= STREAMS + COMMANDS ? "a command"
+			       : i <= STREAMS + COMMANDS + RECORDS ? "a record"
+			       : i == before->count - 2 ? "the list of streams"
+							: "the list of records";
+	}
+	return NULL;
+}
+
+static void
+flip(const char *path, long bit)
+{
+	FILE *file = fopen(path, "r+b");
+	int byte;
+
+	CHECK(file != NULL);
+	fseek(file, bit / 8, SEEK_SET);
+	byte = fgetc(file);
+	fseek(file, bit / 8, SEEK_SET);
+	fputc(byte ^ 1 << (bit % 8), file);
+	fclose(file);
+}
+
+static long
+setting(const char *name, long otherwise)
+{
+	return getenv(name) != NULL ? strtol(getenv(name), NULL, 10) : otherwise;
+}
+
+/* Opens the damaged copy and looks. false: it could not be opened, which is a report too. */
+static bool
+look_at_damaged(bool read_only, struct picture *picture, long *findings)
+{
+	damaged.options.read_only = read_only;
+	damaged.options.create = false;
+	if (kit_open(&damaged) != 0)
+		return false;
+	look(&damaged, picture);
+	*findings = kit_verify(&damaged, NULL);
+	kit_close(&damaged);
+	arena_clear(&damaged.arena);
+	return true;
+}
+
+TEST(flipped_bits_are_found_by_reads_and_by_verify)
+{
+	long flips = setting("FLIPS", 400), changed = 0, unseen = 0, size;
+	uint64_t chance = (uint64_t)setting("SEED", 1) * 77777;
+	struct picture before, after;
+	char from[128], to[128];
+	FILE *file;
+
+	make_original();
+	kit_begin(&damaged);
+	kit_path(&original, "moonlog.db", from);
+	kit_path(&damaged, "moonlog.db", to);
+	kit_copy(from, to);
+	{
+		long findings;
+
+		CHECK(look_at_damaged(true, &before, &findings));
+		CHECK_INT(findings, 0);
+	}
+	file = fopen(from, "rb");
+	CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0);
+	size = ftell(file);
+	fclose(file);
+	for (long i = 0; i < flips; i++) {
+		const char *silent;
+		long bit, findings;
+		bool faults;
+
+		chance = chance * 6364136223846793005u + 1442695040888963407u;
+		bit = (long)((chance >> 20) % ((uint64_t)size * 8));
+		kit_copy(from, to);
+		flip(to, bit);
+		if (!look_at_damaged(i % 2 == 0, &after, &findings)) {
+			changed++;
+			continue;
+		}
+		silent = what_differs(&before, &after, &faults);
+		if (silent != NULL) {
+			fprintf(stderr, "flip of bit %ld (page %ld, byte %ld): %s differs without a fault (%ld findings)\n", bit,
+				bit / 8 / 8192 + 1, bit / 8 % 8192, silent, findings);
+			unseen++;
+		}
+		if (faults && findings == 0) {
+			fprintf(stderr, "flip of bit %ld (page %ld, byte %ld): reads fail, verify finds nothing\n", bit,
+				bit / 8 / 8192 + 1, bit / 8 % 8192);
+			unseen++;
+		}
+		changed += faults || silent != NULL;
+	}
+	kit_end(&damaged);
+	kit_end(&original);
+	printf("%ld flips, %ld changed what reads give, %ld unseen\n", flips, changed, unseen);
+	CHECK_INT(unseen, 0);
+	CHECK(changed > flips / 4);
+}
+
+static void
+sabotage(const char *sql)
+{
+	char path[128];
+	sqlite3 *db;
+
+	kit_path(&damaged, "moonlog.db", path);
+	CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+	CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Rows lost or changed in the index: reads go to the log instead and give the same; verify tells; idle mends. */
+TEST(a_wrong_index_is_never_believed)
+{
+	static const char *const wrongs[] = {
+		"DELETE FROM stream_index WHERE segment = 2",
+		"DELETE FROM hash_index WHERE segment = 1 AND kind = 0",
+		"DELETE FROM hash_index WHERE segment = 3 AND kind = 1",
+		"UPDATE stream_index SET block = zeroblob(40) WHERE segment = 3",
+		"UPDATE stream_index SET block = (SELECT block FROM stream_index WHERE segment = 2) WHERE segment = 3",
+		"DELETE FROM segments WHERE number = 2",
+		"UPDATE segments SET names = zeroblob(length(names)) WHERE number = 1",
+		"UPDATE segments SET streams = NULL WHERE number = 4",
+		"DELETE FROM segments",
+		"DELETE FROM segments; DELETE FROM stream_index; DELETE FROM hash_index",
+	};
+	struct picture before, after;
+	char from[128], to[128];
+	long findings;
+
+	make_original();
+	kit_begin(&damaged);
+	kit_path(&original, "moonlog.db", from);
+	kit_path(&damaged, "moonlog.db", to);
+	kit_copy(from, to);
+	CHECK(look_at_damaged(true, &before, &findings));
+	for (size_t i = 0; i < countof(wrongs); i++) {
+		for (int only = 1; only >= 0; only--) {
+			bool faults;
+			const char *silent;
+
+			kit_copy(from, to);
+			sabotage(wrongs[i]);
+			CHECK(look_at_damaged(only, &after, &findings));
+			silent = what_differs(&before, &after, &faults);
+			if (silent != NULL || faults)
+				CHECK_FAIL("%s: %s differs", wrongs[i], silent != NULL ? silent : "a fault");
+			/* A writer that found the damage while opening has already taken that part of the log as unsealed. */
+			if (only && i < 5)
+				CHECK(findings > 0);
+		}
+		damaged.options.read_only = false;
+		CHECK_INT(kit_open(&damaged), 0);
+		kit_verify(&damaged, NULL);
+		for (int k = 0; k < 20 && store_idle(damaged.store); k++)
+			;
+		CHECK_INT(kit_verify(&damaged, NULL), 0);
+		kit_close(&damaged);
+	}
+	kit_end(&damaged);
+	kit_end(&original);
+}
+
+TEST_MAIN()

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening: what was there is there again, whatever of the index is on disk; locks, other files, backups, the window. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/check.h"
+#include "unit/sqlite/kit.h"
+
+static struct kit kit;
+
+static void
+open_or_fail(void)
+{
+	if (kit_open(&kit) != 0)
+		CHECK_FAIL("open: %s: %s", kit.fault.code, kit.fault.text);
+}
+
+/* The streams' lengths as kit_fill makes them. */
+static void
+check_filled(int count, int streams)
+{
+	uint64_t chance = 99;
+	long wanted[200] = { 0 };
+
+	for (int i = 0; i < count; i++) {
+		chance = chance * 6364136223846793005u + 1442695040888963407u;
+		wanted[(chance >> 33) % (uint64_t)streams]++;
+	}
+	for (int i = 0; i < streams; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "shop.cart/%d", i);
+		CHECK_INT(kit_count(&kit, name), wanted[i]);
+	}
+	CHECK_INT(kit_count(&kit, "shop.cart/none"), 0);
+}
+
+TEST(a_store_is_found_again_at_any_length)
+{
+	static const int counts[] = { 0, 1, 63, 64, 65, 130, 200, 400, 1000 };
+
+	for (size_t i = 0; i < countof(counts); i++) {
+		kit_begin(&kit);
+		open_or_fail();
+		kit_fill(&kit, counts[i], 50);
+		for (int again = 0; again < 2; again++) {
+			struct append append;
+
+			kit_close(&kit);
+			open_or_fail();
+			check_filled(counts[i], 50);
+			CHECK_INT(store_head(kit.store), counts[i] + again);
+			CHECK_INT(kit_put(&kit, "shop.other/1", "{}", "same", &append), COMMIT_DONE);
+			CHECK_INT(append.answer, again ? APPEND_REPEATED : APPEND_DONE);
+			CHECK(counts[i] == 0 || kit_remembers(&kit, "c0"));
+			CHECK(!kit_remembers(&kit, "unknown"));
+			if (again == 0)
+				CHECK_INT(kit_verify(&kit, NULL), 0);
+		}
+		kit_end(&kit);
+	}
+}
+
+TEST(a_read_only_store_beside_the_writer_follows_it)
+{
+	struct kit beside;
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 300, 20);
+	beside = kit;
+	arena_init(&beside.arena, SIZE_MAX);
+	beside.options.read_only = true;
+	if (kit_open(&beside) != 0)
+		CHECK_FAIL("open: %s", beside.fault.text);
+	for (int i = 0; i < 200; i++) {
+		struct append append;
+
+		CHECK_INT(kit_put(&kit, "shop.other/1", "{}", NULL, &append), COMMIT_DONE);
+		if (i % 20 == 0) {
+			CHECK_INT(kit_count(&beside, "shop.other/1"), i + 1);
+			CHECK(kit_remembers(&beside, "c299"));
+		}
+	}
+	CHECK_INT(kit_verify(&beside, NULL), 0);
+	{
+		struct append append;
+
+		CHECK_INT(kit_put(&beside, "shop.other/1", "{}", NULL, &append), COMMIT_NOT_ATTEMPTED);
+		CHECK_TEXT(beside.fault.code, "read_only");
+	}
+	kit_close(&beside);
+	arena_fini(&beside.arena);
+	kit_close(&kit);
+	kit.options.read_only = true; /* and when nobody writes */
+	open_or_fail();
+	check_filled(300, 20);
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_end(&kit);
+}
+
+TEST(one_process_a_store)
+{
+	struct kit second;
+
+	kit_begin(&kit);
+	open_or_fail();
+	second = kit;
+	CHECK_INT(kit_open(&second), -1);
+	CHECK_TEXT(second.fault.code, "store_locked");
+	CHECK_INT(second.fault.class, FAULT_CONFIG);
+	kit_fill(&kit, 3, 1);
+	kit_end(&kit);
+}
+
+static void
+write_file(const char *file, const char *bytes, size_t size)
+{
+	char path[128];
+	FILE *out;
+
+	kit_path(&kit, file, path);
+	out = fopen(path, "wb");
+	CHECK(out != NULL && fwrite(bytes, 1, size, out) == size);
+	fclose(out);
+}
+
+TEST(what_is_not_a_store_is_refused_and_left_alone)
+{
+	char noise[10000], path[128];
+	struct stat found;
+
+	kit_begin(&kit);
+	kit.options.create = false;
+	CHECK_INT(kit_open(&kit), -1);
+	CHECK_TEXT(kit.fault.code, "store_missing");
+	memset(noise, 'n', sizeof(noise));
+	write_file("moonlog.db", noise, sizeof(noise));
+	for (int only = 0; only < 2; only++) {
+		kit.options.read_only = only;
+		kit.options.create = !only;
+		CHECK_INT(kit_open(&kit), -1);
+		CHECK_TEXT(kit.fault.code, "not_a_store");
+		CHECK_INT(kit.fault.class, FAULT_CONFIG);
+	}
+	kit_path(&kit, "moonlog.db", path);
+	CHECK_INT(stat(path, &found), 0);
+	CHECK_INT(found.st_size, sizeof(noise));
+	kit_end(&kit);
+}
+
+TEST(a_store_of_a_later_version_is_refused)
+{
+	char path[128];
+	FILE *file;
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 3, 1);
+	kit_close(&kit);
+	kit_path(&kit, "moonlog.db", path);
+	file = fopen(path, "r+b"); /* user_version stands at byte 60 */
+	CHECK(file != NULL && fseek(file, 60, SEEK_SET) == 0 && fputc(1, file) != EOF);
+	fclose(file);
+	CHECK_INT(kit_open(&kit), -1);
+	CHECK_TEXT(kit.fault.code, "newer_store");
+	kit_end(&kit);
+}
+
+TEST(files_are_for_the_owner_alone)
+{
+	static const char *const files[] = { "moonlog.db", "moonlog.db-wal", "moonlog.db-shm", "moonlog.lock", "witness" };
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 3, 1);
+	for (size_t i = 0; i < countof(files); i++) {
+		struct stat found;
+		char path[128];
+
+		kit_path(&kit, files[i], path);
+		CHECK_INT(stat(path, &found), 0);
+		CHECK_INT(found.st_mode & 0777, 0600);
+	}
+	kit_end(&kit);
+}
+
+TEST(the_witness_knows_a_lost_tail)
+{
+	char path[128], kept[128];
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 100, 5);
+	kit_close(&kit);
+	kit_path(&kit, "moonlog.db", path);
+	kit_path(&kit, "older.db", kept);
+	kit_copy(path, kept);
+	open_or_fail();
+	kit_record(&kit, "k", "v");
+	{
+		struct append append;
+
+		CHECK_INT(kit_put(&kit, "shop.cart/1", "{}", NULL, &append), COMMIT_DONE);
+	}
+	kit_close(&kit);
+	kit_copy(kept, path);
+	CHECK_INT(kit_open(&kit), -1);
+	CHECK_TEXT(kit.fault.code, "lost_tail");
+	kit.options.read_only = true;
+	open_or_fail();
+	{
+		unsigned kinds;
+
+		CHECK_INT(kit_verify(&kit, &kinds), 1);
+		CHECK_INT(kinds, 1u << VERIFY_TAIL);
+	}
+	kit_close(&kit);
+	kit.options.read_only = false;
+	kit.options.accept_lost_tail = true;
+	open_or_fail();
+	{
+		struct append append;
+
+		CHECK_INT(kit_put(&kit, "shop.cart/2", "{\"other\":1}", NULL, &append), COMMIT_DONE);
+	}
+	kit_close(&kit);
+	kit.options.accept_lost_tail = false; /* the witness follows the log again */
+	open_or_fail();
+	kit_end(&kit);
+}
+
+TEST(a_backup_is_a_store)
+{
+	struct verify_report report = { 0 };
+	struct kit restored;
+	char path[128];
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 500, 40);
+	kit_record(&kit, "k", "v");
+	kit_path(&kit, "backup", path);
+	if (store_backup(kit.reader, path, &report, &kit.fault) != 0)
+		CHECK_FAIL("backup: %s", kit.fault.text);
+	CHECK_INT(report.entries, 500);
+	CHECK_INT(store_backup(kit.reader, path, &report, &kit.fault), -1);
+	CHECK_TEXT(kit.fault.code, "backup_exists");
+	CHECK_INT(sqlite_restore(path, kit.directory, &kit.fault), -1);
+	CHECK_TEXT(kit.fault.code, "store_exists");
+	kit_begin(&restored);
+	if (sqlite_restore(path, restored.directory, &kit.fault) != 0)
+		CHECK_FAIL("restore: %s", kit.fault.text);
+	kit_close(&kit);
+	kit_end(&kit);
+	kit = restored;
+	open_or_fail();
+	check_filled(500, 40);
+	CHECK(kit_remembers(&kit, "c7"));
+	{
+		struct slice value;
+		bool found;
+
+		CHECK_INT(store_read_record(kit.reader, SLICE("space"), SLICE("k"), &kit.arena, &value, &found, &kit.fault), 0);
+		CHECK(found);
+	}
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_end(&kit);
+}
+
+TEST(a_damaged_backup_is_not_restored)
+{
+	struct verify_report report = { 0 };
+	struct kit restored;
+	char path[128];
+	FILE *file;
+	long size;
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 500, 40);
+	kit_path(&kit, "backup", path);
+	CHECK_INT(store_backup(kit.reader, path, &report, &kit.fault), 0);
+	file = fopen(path, "r+b");
+	CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0);
+	size = ftell(file);
+	for (long at = 8192 * 9; at < size; at += 997) { /* a little everywhere */
+		fseek(file, at, SEEK_SET);
+		fputc('#', file);
+	}
+	fclose(file);
+	kit_begin(&restored);
+	CHECK_INT(sqlite_restore(path, restored.directory, &restored.fault), -1);
+	CHECK_INT(kit_open(&restored), 0); /* still empty: a new store can be made there */
+	CHECK_INT(store_head(restored.store), 0);
+	kit_end(&restored);
+	kit_end(&kit);
+}
+
+TEST(command_ids_past_the_window_are_forgotten)
+{
+	kit_begin(&kit);
+	kit.options.remember_ids = 200;
+	open_or_fail();
+	kit_fill(&kit, 2000, 10);
+	CHECK(!kit_remembers(&kit, "c0"));
+	CHECK(!kit_remembers(&kit, "c1000"));
+	CHECK(kit_remembers(&kit, "c1801"));
+	CHECK(kit_remembers(&kit, "c1999"));
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_close(&kit);
+	open_or_fail();
+	CHECK(!kit_remembers(&kit, "c0"));
+	CHECK(kit_remembers(&kit, "c1801"));
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_end(&kit);
+}
+
+TEST_MAIN()
