@@ -24,7 +24,7 @@ door_open(struct door *door, const struct config *config, enum door_kind kind, s
 	options.trial = kind == DOOR_TRIAL;
 	options.limits.workers = options.limits.readers = 1;
 	options.limits.development = true;
-	if (wire_open(&door->wire, &options, fault) != 0 || setup_domains(config, door->wire.engine, fault) != 0)
+	if (wire_open(&door->wire, &options, fault) != 0 || setup_domains(config, &door->wire, fault) != 0)
 		return -1;
 	door->admin.engine = door->wire.engine;
 	admin_open(&door->admin);

@@ -106,7 +106,7 @@ moonlog_add_domain(struct moonlog *log, const char *folder, struct moonlog_error
 {
 	struct fault fault;
 
-	return engine_add_domain(log->wire.engine, folder, &fault) == 0 ? 0 : give_error(&fault, error);
+	return wire_add_domain(&log->wire, folder, &fault) == 0 ? 0 : give_error(&fault, error);
 }
 
 int

@@ -59,14 +59,14 @@ setup_http(const struct config *config, struct http_limits *limits)
 }
 
 int
-setup_domains(const struct config *config, struct engine *engine, struct fault *fault)
+setup_domains(const struct config *config, struct wire *wire, struct fault *fault)
 {
 	const struct config_value *domains = &config->values[CONFIG_DOMAINS];
 
 	if (domains->item_count == 0)
 		return fault_set(fault, FAULT_CONFIG, "usage", "no domain is given: name at least one folder");
 	for (size_t i = 0; i < domains->item_count; i++) {
-		if (engine_add_domain(engine, domains->items[i], fault) != 0)
+		if (wire_add_domain(wire, domains->items[i], fault) != 0)
 			return -1;
 	}
 	return 0;

@@ -11,7 +11,7 @@ void setup_log(const struct config *config);
 /* The engine's limits and the store's; `data` and `fatal` stay the caller's to set. */
 void setup_wire(const struct config *config, struct wire_options *options);
 void setup_http(const struct config *config, struct http_limits *limits);
-/* Adds the configured domains. Fails: CONFIG "usage" when there are none; as engine_add_domain. */
-int setup_domains(const struct config *config, struct engine *engine, struct fault *fault);
+/* Adds the configured domains. Fails: CONFIG "usage" when there are none; as wire_add_domain. */
+int setup_domains(const struct config *config, struct wire *wire, struct fault *fault);
 
 #endif

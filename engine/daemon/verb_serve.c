@@ -140,7 +140,7 @@ start(struct daemon *daemon, const struct call *call, struct fault *fault)
 	options.fatal = on_fatal;
 	options.self = daemon;
 	if (wire_open(&daemon->wire, &options, fault) != 0 ||
-	    setup_domains(&daemon->config, daemon->wire.engine, fault) != 0 ||
+	    setup_domains(&daemon->config, &daemon->wire, fault) != 0 ||
 	    engine_start(daemon->wire.engine, fault) != 0 || open_http(daemon, fault) != 0)
 		return -1;
 	if (pthread_create(&daemon->loop, NULL, loop_main, daemon->http) != 0)

@@ -36,7 +36,7 @@ static int
 open_view(void *self, struct slice domain, const struct table *tables, size_t table_count, struct view **view,
 	  struct fault *fault)
 {
-	const struct wire *wire = self;
+	struct wire *wire = self;
 	char path[PATH_SIZE];
 
 	if (wire->data == NULL)
@@ -44,13 +44,23 @@ open_view(void *self, struct slice domain, const struct table *tables, size_t ta
 	int size = snprintf(path, sizeof(path), "%s/views/%.*s.db", wire->data, SLICE_ARG(domain));
 	if (size < 0 || (size_t)size >= sizeof(path))
 		return fault_errno(fault, FAULT_CONFIG, ENAMETOOLONG, "%s", wire->data);
-	if (view_sqlite_open(path, false, tables, table_count, view, fault) == 0)
+	free(wire->last_view);
+	wire->last_view = strdup(path);
+	if (wire->last_view == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory to open %s", path);
+	return view_sqlite_open(path, false, tables, table_count, view, fault);
+}
+
+int
+wire_add_domain(struct wire *wire, const char *folder, struct fault *fault)
+{
+	if (engine_add_domain(wire->engine, folder, fault) == 0)
 		return 0;
-	if (fault->class != FAULT_CORRUPT)
+	if (strcmp(fault->code, "view_corrupt") != 0 || wire->last_view == NULL)
 		return -1;
 	log_fault(LOG_WARN, "a read model is made anew", fault);
-	throw_away(path);
-	return view_sqlite_open(path, false, tables, table_count, view, fault);
+	throw_away(wire->last_view);
+	return engine_add_domain(wire->engine, folder, fault);
 }
 
 static int
@@ -98,5 +108,6 @@ wire_close(struct wire *wire)
 		engine_close(wire->engine);
 	store_close(wire->store);
 	free(wire->data);
+	free(wire->last_view);
 	*wire = (struct wire){ 0 };
 }

@@ -9,6 +9,7 @@ struct wire {
 	char *data; /* NULL: in memory */
 	struct store *store;
 	struct engine *engine;
+	char *last_view; /* the file of the read model that was opened last */
 };
 
 struct wire_options {
@@ -25,6 +26,8 @@ struct wire_options {
 
 /* Owns: store and engine, until wire_close (also after a failure). Fails: as sqlite_open, engine_open. */
 int wire_open(struct wire *wire, const struct wire_options *options, struct fault *fault);
+/* engine_add_domain; a read model that cannot be read any more is made anew from the log. */
+int wire_add_domain(struct wire *wire, const char *folder, struct fault *fault);
 /* The engine must have been drained, or hold nothing. */
 void wire_close(struct wire *wire);
 

@@ -1,0 +1,121 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Projections that stop, orders to them, a daemon that is told everything by a file, impatient operators.
+. "$(dirname "$0")/lib.sh"
+
+"$MOONLOG" new shop >out || fail "new"
+# A projection that cannot take one title until its settings allow it.
+python3 - <<'END'
+text = open("shop/items.lua").read()
+text = text.replace('[\"item.ItemCreated\"] = function(view, data, meta)\n',
+                    '[\"item.ItemCreated\"] = function(view, data, meta)\n            if data.title == "bad" then error("not this one") end\n')
+open("shop/items.lua", "w").write(text)
+END
+mkdir etc
+cat >etc/moonlog.lua <<'END'
+return {
+    data = "../data",
+    listen = { "127.0.0.1:0", "[::1]:0" },
+    domains = { "../shop" },
+    drain_seconds = 1,
+}
+END
+
+# serve_file: a daemon by its file alone.
+serve_file() {
+	rm -f data/moonlog.address
+	"$MOONLOG" serve --config etc/moonlog.lua "$@" >>daemon.out 2>>daemon.err &
+	DAEMON=$!
+	for _ in $(seq 200); do
+		[ -s data/moonlog.address ] && break
+		kill -0 "$DAEMON" 2>/dev/null || break
+		sleep 0.05
+	done
+	ADDRESS=$(cat data/moonlog.address)
+	[ -n "$ADDRESS" ] && pass || fail "the daemon did not start by its file"
+}
+
+# stands STATE: waits until the projection does.
+stands() {
+	for _ in $(seq 100); do
+		"$MOONLOG" projection list --config etc/moonlog.lua >out 2>err
+		grep -qE "^shop.items +$1( |$)" out && break
+		sleep 0.05
+	done
+	says "the projection stands $1" "^shop.items +$1( |$)"
+}
+
+serve_file
+same "one" "$(post /shop/items '{"title":"one"}')" 201
+stands "live +1 of 1"
+same "bad" "$(post /shop/items '{"title":"bad"}')" 201
+stands "stopped"
+says "why it stopped" 'at 2: .*items.lua:[0-9]+: .*not this one'
+same "commands go on" "$(post /shop/items '{"title":"two"}')" 201
+same "not ready" "$(curl -s -o answer -w '%{http_code}' "http://$ADDRESS/readyz")" 503
+expect 1 "retry" projection retry shop.items --config etc/moonlog.lua
+says "retry" "^shop.items +stopped "
+expect 0 "retry without waiting" projection retry shop.items --config etc/moonlog.lua --no-wait
+stands "stopped"
+expect 0 "skip" projection skip shop.items --config etc/moonlog.lua
+says "skip" "^shop.items +live +3 of 3"
+same "rows" "$(curl -s "http://$ADDRESS/shop/items?at_least=3" |
+	python3 -c 'import json,sys; print(*[r["Title"] for r in json.load(sys.stdin)])')" "one two"
+expect 1 "a rebuild meets it again" projection rebuild shop.items --config etc/moonlog.lua
+stop 0 "TERM"
+
+expect 0 "a stopped one without a daemon" projection list --config etc/moonlog.lua --json
+is_json "a stopped one without a daemon"
+says "a stopped one without a daemon" '"state":"stopped","position":1,"head":3,"poison":2'
+expect 0 "skip without a daemon" projection skip shop.items --config etc/moonlog.lua
+says "skip without a daemon" "^shop.items +live +3 of 3"
+
+# A repaired rule: its rows are made anew, from the whole log.
+sed -i '/not this one/d' shop/items.lua
+serve_file
+stands "live +3 of 3"
+same "rows of the repaired rule" "$(curl -s "http://$ADDRESS/shop/items?at_least=3" |
+	python3 -c 'import json,sys; print(*[r["Title"] for r in json.load(sys.stdin)])')" "bad one two"
+
+# A request that never ends is cut after drain_seconds.
+exec 3<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}"
+printf 'POST /shop/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"ti' >&3
+stop 0 "TERM with a request that never ends"
+exec 3>&-
+
+# A second TERM does not wait.
+serve_file --drain-seconds 60
+exec 3<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}"
+printf 'POST /shop/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"ti' >&3
+curl -s -o answer "http://$ADDRESS/healthz"
+kill -TERM "$DAEMON"
+for _ in $(seq 100); do grep -q 'msg=stopping' daemon.err && curl -s "http://$ADDRESS/healthz" >answer || break; sleep 0.05; done
+stop 1 "a second TERM"
+exec 3>&-
+
+# Killed: what was answered can be read without any daemon.
+serve_file
+same "three" "$(post /shop/items '{"title":"three"}')" 201
+{ kill -KILL "$DAEMON"; wait "$DAEMON"; } 2>/dev/null
+DAEMON=
+expect 0 "reading after a kill" stream tail --once --config etc/moonlog.lua --json
+same "reading after a kill" "$(wc -l <out)" 4
+expect 69 "status after a kill" status --config etc/moonlog.lua
+expect 0 "verify after a kill" verify --config etc/moonlog.lua
+
+# Read models can be deleted or damaged: they are made anew.
+rm -rf data/views
+serve_file
+stands "live +4 of 4"
+stop 0 "TERM after views were deleted"
+dd if=/dev/zero of=data/views/shop.db bs=1 seek=4096 count=4096 conv=notrunc 2>/dev/null
+serve_file
+stands "live +4 of 4"
+same "rows after damage" "$(curl -s "http://$ADDRESS/shop/items?at_least=4" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')" 4
+stop 0 "TERM after views were damaged"
+
+# A directory whose name is too long for a socket.
+LONG=$(printf 'x%.0s' $(seq 120))
+expect 78 "a long name" serve --data "$LONG" --listen 127.0.0.1:0 shop
+says "a long name" "moonlog.sock"
+finish
