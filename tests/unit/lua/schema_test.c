@@ -359,7 +359,7 @@ struct text_sample {
 struct text_case {
 	const struct text_sample *sample;
 	struct arena arena;
-	char result[300];
+	char result[700];
 };
 
 static int
@@ -498,7 +498,7 @@ TEST(nulls)
 struct whole_case {
 	const char *definition;
 	const char *bytes;
-	char text[300];
+	char text[700];
 	struct arena arena;
 };
 
