@@ -227,7 +227,7 @@ with_frozen(const char *source, char *text, size_t size)
 
 TEST(host_tables_are_frozen_all_the_way)
 {
-	char text[700];
+	char text[1100];
 	CHECK_TEXT(with_frozen("local s = ... return s.currency .. s.list.inner", text, sizeof text), "EUR5");
 	CHECK_TEXT(with_frozen("local s = ... s.currency = 'X'", text, sizeof text),
 		   "raised bank/account.lua:1: attempt to change 'currency' of a read-only table");
