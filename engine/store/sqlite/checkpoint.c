@@ -89,5 +89,5 @@ sqlite_idle(struct store *base)
 	if (due(store) >= SOFT_PAGES)
 		checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
 	sqlite_witness_due(store);
-	return false;
+	return sqlite_mend(store);
 }

@@ -206,8 +206,10 @@ index_mark_damaged(struct index *index, uint64_t number)
 {
 	pthread_mutex_lock(&index->lock);
 	for (size_t i = 0; i < index->sealed_count; i++)
-		if (index->sealed[i]->range.number == number)
+		if (index->sealed[i]->range.number == number && !index->sealed[i]->damaged) {
 			index->sealed[i]->damaged = true;
+			index->damages++;
+		}
 	pthread_mutex_unlock(&index->lock);
 }
 

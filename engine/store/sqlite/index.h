@@ -39,6 +39,7 @@ struct index {
 	pthread_mutex_t lock;
 	uint64_t seed;
 	uint32_t segment_entries;
+	_Atomic uint64_t damages; /* times that a segment was found damaged */
 	bool complete; /* false: the log's end is in no segment (a read-only store) */
 	struct sealed **sealed;
 	size_t sealed_count;

@@ -26,8 +26,8 @@ static const char *const sources[SQL_COUNT] = {
 			   " ORDER BY space, key LIMIT 1",
 	[SQL_RECORD_BEFORE] = "SELECT space, key, seal, value FROM records WHERE (space, key) < (?,?)"
 			      " ORDER BY space DESC, key DESC LIMIT 1",
-	[SQL_LIST_RECORDS] = "SELECT space, key, seal, value FROM records WHERE space = ? AND key > ?"
-			     " ORDER BY key LIMIT ?",
+	[SQL_LIST_RECORDS] = "SELECT space, key, seal, value FROM records WHERE (space, key) > (?,?)"
+			     " ORDER BY space, key",
 	[SQL_ENTRY_AT] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position = ?",
 	[SQL_ENTRIES_AFTER] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position > ? ORDER BY position",
 	[SQL_HEAD] = "SELECT max(position) FROM entries",
@@ -42,8 +42,10 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_TAIL_BARES] = "SELECT number, position, at, seal, command FROM bares WHERE number > ? ORDER BY number",
 	[SQL_TAIL_STREAMS] = "SELECT id, name, seal FROM streams WHERE id > ? ORDER BY id",
 	[SQL_STREAM_NAME] = "SELECT name, seal FROM streams WHERE id = ?",
-	[SQL_LIST_STREAMS] = "SELECT name, seal, id FROM streams WHERE name > ?1 AND name >= ?2 AND substr(name, 1, ?3) = ?2"
-			     " ORDER BY name LIMIT ?4",
+	/* A name that is not what was written comes first, wherever it would stand: it may be one that is asked for. */
+	[SQL_LIST_STREAMS] = "SELECT name, id, seal != name_seal(id, name) AS wrong FROM streams"
+			     " WHERE wrong OR (name > ?1 AND name >= ?2 AND substr(name, 1, ?3) = ?2)"
+			     " ORDER BY wrong DESC, name LIMIT ?4",
 	[SQL_TYPE] = "SELECT kind, name, schema_version, generation, topic FROM types WHERE id = ?",
 	[SQL_TYPES] = "SELECT id, kind, name, schema_version, generation, topic FROM types ORDER BY id",
 	[SQL_SCAN_NAME] = "SELECT id, seal FROM streams WHERE id BETWEEN ? AND ? AND name = ?",

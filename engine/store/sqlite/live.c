@@ -75,6 +75,8 @@ live_add(struct live *live, uint64_t stream, stream_version head_before, stream_
 	}
 	if (version == 0)
 		return;
+	if (slot->count == 0)
+		slot->first_version = version;
 	live->previous[offset] = slot->last;
 	slot->last = offset;
 	slot->count++;

@@ -29,6 +29,23 @@ step_record(struct link *link, sqlite3_stmt *statement, struct stored_record *re
 			 SLICE_ARG(record->space), SLICE_ARG(record->key));
 }
 
+/* The record before a place: looked at only for its seal. */
+static int
+check_before(struct link *link, struct slice space, struct slice key, struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(link, SQL_RECORD_BEFORE, fault);
+	struct stored_record record;
+	int stepped;
+
+	if (statement == NULL)
+		return -1;
+	link_bind_text(statement, 1, space);
+	link_bind_slice(statement, 2, key);
+	stepped = step_record(link, statement, &record, fault);
+	sqlite3_reset(statement);
+	return stepped < 0 ? -1 : 0;
+}
+
 int
 sqlite_get_record(struct link *link, struct slice space, struct slice key, struct arena *arena, struct slice *value,
 		  bool *found, struct fault *fault)
@@ -53,14 +70,7 @@ sqlite_get_record(struct link *link, struct slice space, struct slice key, struc
 		return -1;
 	if (*found)
 		return value->data != NULL ? 0 : fault_set(fault, FAULT_MEMORY, "memory", "no memory for a record");
-	statement = link_use(link, SQL_RECORD_BEFORE, fault);
-	if (statement == NULL)
-		return -1;
-	link_bind_text(statement, 1, space);
-	link_bind_slice(statement, 2, key);
-	stepped = step_record(link, statement, &record, fault);
-	sqlite3_reset(statement);
-	return stepped < 0 ? -1 : 0;
+	return check_before(link, space, key, fault);
 }
 
 int
@@ -70,40 +80,48 @@ sqlite_read_record(struct store_reader *reader, struct slice space, struct slice
 	return sqlite_get_record(&sqlite_reader_of(reader)->link, space, key, arena, value, found, fault);
 }
 
+static int
+add_record(struct arena *arena, const struct stored_record *stored, struct record **records, size_t *count, size_t *room,
+	   struct fault *fault)
+{
+	struct record copy = { arena_copy(arena, stored->key), arena_copy(arena, stored->value) };
+
+	if (*count == *room) {
+		struct record *wider = arena_alloc(arena, (*room = *room != 0 ? *room * 2 : 32) * sizeof(*wider));
+
+		if (wider != NULL && *count != 0)
+			memcpy(wider, *records, *count * sizeof(*wider));
+		*records = wider;
+	}
+	if (*records == NULL || copy.key.data == NULL || copy.value.data == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a list of records");
+	(*records)[(*count)++] = copy;
+	return 0;
+}
+
 int
 sqlite_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 		    struct arena *arena, struct record **records, size_t *count, struct fault *fault)
 {
 	struct link *link = &sqlite_reader_of(reader)->link;
 	sqlite3_stmt *statement = link_use(link, SQL_LIST_RECORDS, fault);
+	struct stored_record stored;
 	size_t room = 0;
-	int stepped;
+	int stepped = 1;
 
-	if (statement == NULL)
+	if (statement == NULL || check_before(link, space, after, fault) != 0)
 		return -1;
 	link_bind_text(statement, 1, space);
 	link_bind_slice(statement, 2, after);
-	link_bind_int(statement, 3, limit < INT64_MAX ? limit : INT64_MAX);
-	for (;;) {
-		struct stored_record stored;
-
-		stepped = step_record(link, statement, &stored, fault);
-		if (stepped <= 0)
+	/* The record that ends the list is looked at too: it may be one of this space with a damaged key. */
+	while (*count < limit && (stepped = step_record(link, statement, &stored, fault)) > 0) {
+		if (!slice_equal(stored.space, space))
 			break;
-		if (*count == room) {
-			struct record *wider = arena_alloc(arena, (room = room != 0 ? room * 2 : 32) * sizeof(*wider));
-
-			if (wider != NULL && *count != 0)
-				memcpy(wider, *records, *count * sizeof(*wider));
-			*records = wider;
-		}
-		struct record copy = { arena_copy(arena, stored.key), arena_copy(arena, stored.value) };
-		if (*records == NULL || copy.key.data == NULL || copy.value.data == NULL) {
-			stepped = fault_set(fault, FAULT_MEMORY, "memory", "no memory for a list of records");
+		if (add_record(arena, &stored, records, count, &room, fault) != 0) {
+			stepped = -1;
 			break;
 		}
-		(*records)[(*count)++] = copy;
 	}
 	sqlite3_reset(statement);
-	return stepped;
+	return stepped < 0 ? -1 : 0;
 }

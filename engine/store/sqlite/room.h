@@ -46,6 +46,7 @@ struct sqlite_store {
 	struct group group;
 	struct sealer *sealer;   /* NULL: nothing is being sealed */
 	uint32_t seal_debt;      /* entries committed since the last bite of sealing */
+	uint64_t mended;         /* of index.damages, those that were looked into */
 	uint64_t forgetting;     /* segment whose command ids are being dropped from disk; 0: none */
 	uint64_t wal_pages;
 	uint64_t checkpointed_pages; /* of the present log file */
@@ -90,6 +91,9 @@ int sqlite_start(struct sqlite_store *store, struct fault *fault);
 enum commit_result sqlite_commit(struct store *store, struct append **appends, size_t count, struct fault *fault);
 /* After a failure of which nobody knows what it left: refuse all further commits, say so once. */
 void sqlite_fail(struct sqlite_store *store, const struct fault *fault);
+
+/* mend.c. Seals one damaged segment anew, if there is one that was not tried yet; true when there may be more. */
+bool sqlite_mend(struct sqlite_store *store);
 
 /* records.c. The value as stored, into `arena`; checked. */
 int sqlite_get_record(struct link *link, struct slice space, struct slice key, struct arena *arena, struct slice *value,

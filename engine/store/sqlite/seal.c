@@ -311,6 +311,23 @@ undo:
 }
 
 int
+seal_again(struct sqlite_store *store, struct live *live, struct fault *fault)
+{
+	struct sealer *sealer = new_sealer(live);
+	int result;
+
+	if (sealer == NULL)
+		return no_memory(fault);
+	result = all_steps(store, sealer, fault);
+	if (result == 0) {
+		index_replace_sealed(&store->index, sealer->sealed);
+		sealer->sealed = NULL;
+	}
+	seal_free(sealer);
+	return result;
+}
+
+int
 seal_now(struct sqlite_store *store, struct fault *fault)
 {
 	if (store->sealer == NULL && (store->sealer = new_sealer(store->index.live[0])) == NULL)

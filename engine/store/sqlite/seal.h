@@ -17,6 +17,8 @@ void seal_committed(struct sqlite_store *store);
 void seal_undo(struct sqlite_store *store);
 /* Seals the oldest live segment at once, in a transaction of its own. */
 int seal_now(struct sqlite_store *store, struct fault *fault);
+/* Writes the index of `live` over that of the damaged segment with its number. */
+int seal_again(struct sqlite_store *store, struct live *live, struct fault *fault);
 void seal_free(struct sealer *sealer);
 
 #endif

@@ -72,6 +72,7 @@ load_segments(struct sqlite_store *store, struct fault *fault)
 			break;
 		if (!follows(&before, &sealed->range))
 			break;
+		index->damages += sealed->damaged;
 		before = sealed->range;
 		sound = i + 1;
 	}
