@@ -41,9 +41,11 @@ checkpoint_of(const struct projection *projection, log_position position)
 static void
 say(enum log_level level, const char *message, const struct projector *projector, const struct projection *projection)
 {
-	log_line(level, message, log_slice("domain", projector->options.program->domain),
-		 log_slice("projection", projection->script->name), log_int("position", (int64_t)projection->now.at),
-		 log_text("reason", projection->now.reason));
+	const struct log_field fields[] = { log_slice("domain", projector->options.program->domain),
+					    log_slice("projection", projection->script->name),
+					    log_int("position", (int64_t)projection->now.at),
+					    log_text("reason", projection->now.reason) };
+	log_write(level, message, fields, projection->now.reason[0] != '\0' ? 4 : 3);
 }
 
 /* ---- opening ---- */
@@ -310,7 +312,9 @@ tell_progress(struct projector *projector, struct projection *projection, log_po
 		 log_slice("domain", projector->options.program->domain),
 		 log_slice("projection", projection->script->name), log_int("position", (int64_t)now->at),
 		 log_int("head", (int64_t)head), log_int("entries_a_second", (int64_t)now->rate),
-		 log_int("seconds_left", now->rate != 0 ? (int64_t)((head - now->at) / now->rate) : -1));
+		 log_int("seconds_left", ended            ? 0
+					 : now->rate != 0 ? (int64_t)((head - now->at) / now->rate)
+							  : -1));
 }
 
 /* One page for all projections that stand at `after`. Gives false when one of them met something that may pass. */

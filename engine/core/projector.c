@@ -321,6 +321,7 @@ static void *
 run(void *self)
 {
 	struct projector *projector = self;
+	pthread_setname_np(pthread_self(), "projector");
 	while (!atomic_load(&projector->stopping)) {
 		log_position waiting = pending(projector);
 		if (waiting == 0 && !projector->woken && !is_ordered(projector))

@@ -114,7 +114,7 @@ open_writer(struct sqlite_view *sqlite, struct fault *fault)
 		    connection,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
 		    "PRAGMA cache_size = -32768; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "
-		    "PRAGMA journal_size_limit = 16777216; PRAGMA trusted_schema = OFF",
+		    "PRAGMA trusted_schema = OFF",
 		    fault) != 0)
 		return -1;
 	char mark[100];
