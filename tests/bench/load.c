@@ -101,7 +101,8 @@ format_request(char *text, size_t room)
 				    "{\"accountNumber\":\"%s%llu\",\"accountName\":\"Name\",\"ownerName\":\"Owner\","
 				    "\"initialBalance\":100}",
 				    load.prefix, (unsigned long long)load.sent);
-		return snprintf(text, room, "POST /api/accounts HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", head, size, body);
+		return snprintf(text, room, "POST /api/accounts HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", head, size,
+				body);
 	}
 	}
 	return -1;
@@ -261,7 +262,8 @@ run(int port, size_t connections, double seconds)
 	qsort(load.latency_us, load.answered, sizeof(uint32_t), compare);
 	printf("rate=%.1f p50=%u p99=%u p999=%u max=%u bad=%llu\n", (double)load.answered / took,
 	       load.latency_us[load.answered / 2], load.latency_us[load.answered * 99 / 100],
-	       load.latency_us[load.answered * 999 / 1000], load.latency_us[load.answered - 1], (unsigned long long)load.bad);
+	       load.latency_us[load.answered * 999 / 1000], load.latency_us[load.answered - 1],
+	       (unsigned long long)load.bad);
 	if (load.bad != 0)
 		fprintf(stderr, "first answer that was not 2xx:\n%s\n", load.first_bad);
 	free(all);

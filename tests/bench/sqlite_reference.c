@@ -49,7 +49,8 @@ open_fresh(const char *directory, const char *name, int keep)
 	}
 	must_do(db, "PRAGMA journal_mode=WAL");
 	must_do(db, "PRAGMA synchronous=FULL");
-	must_do(db, "CREATE TABLE IF NOT EXISTS e(position INTEGER PRIMARY KEY, stream TEXT, version INT, type TEXT, data TEXT)");
+	must_do(db, "CREATE TABLE IF NOT EXISTS e(position INTEGER PRIMARY KEY, stream TEXT, version INT, type TEXT, "
+		    "data TEXT)");
 	return db;
 }
 
@@ -62,7 +63,8 @@ insert_rows(sqlite3 *db, sqlite3_stmt *insert, long rows, uint64_t *number)
 		memset(data, 'x', 300);
 	must_do(db, "BEGIN IMMEDIATE");
 	for (long i = 0; i < rows; i++, ++*number) {
-		snprintf(stream, sizeof(stream), "banking.account/%08llu", (unsigned long long)(*number * 2654435761u % 20000));
+		snprintf(stream, sizeof(stream), "banking.account/%08llu",
+			 (unsigned long long)(*number * 2654435761u % 20000));
 		sqlite3_bind_text(insert, 1, stream, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(insert, 2, (sqlite3_int64)(*number / 20000 + 1));
 		sqlite3_bind_text(insert, 3, "MoneyDeposited", -1, SQLITE_STATIC);
@@ -98,7 +100,8 @@ append(const char *directory, long rows, double seconds)
 	sqlite3 *db = open_fresh(directory, "reference.db", 0);
 	sqlite3_stmt *insert = prepare(db, "INSERT INTO e(stream, version, type, data) VALUES(?,?,?,?)");
 	size_t room = 1 << 20, count = 0;
-	int64_t *took = malloc(room * sizeof(*took)), begin = now_ns(), end = begin + (int64_t)(seconds * 1e9), last = begin;
+	int64_t *took = malloc(room * sizeof(*took)), begin = now_ns(), end = begin + (int64_t)(seconds * 1e9),
+		last = begin;
 	uint64_t number = 0;
 
 	while (last < end && count < room) {
@@ -130,7 +133,8 @@ scan(const char *directory, long rows)
 		insert_rows(db, insert, 10000, &number);
 	sqlite3_finalize(insert);
 	must_do(db, "PRAGMA wal_checkpoint(TRUNCATE)");
-	sqlite3_stmt *all = prepare(db, "SELECT position, stream, version, type, data FROM e WHERE position > 0 ORDER BY position");
+	sqlite3_stmt *all =
+		prepare(db, "SELECT position, stream, version, type, data FROM e WHERE position > 0 ORDER BY position");
 	int64_t begin = now_ns();
 	while (sqlite3_step(all) == SQLITE_ROW) {
 		bytes += (uint64_t)sqlite3_column_int64(all, 0) + (uint64_t)sqlite3_column_int64(all, 2);

@@ -39,8 +39,8 @@ struct file {
 	struct bytes durable;
 	const struct op **pending; /* not yet durable, in order */
 	size_t pending_count, pending_room;
-	uint64_t sync_number;      /* of the sync that runs */
-	size_t sync_covers;        /* pending ops before its beginning */
+	uint64_t sync_number; /* of the sync that runs */
+	size_t sync_covers;   /* pending ops before its beginning */
 };
 
 static struct file files[FILES];

@@ -12,8 +12,8 @@ enum op_kind {
 	OP_SYNC_BEGIN, /* number `offset` */
 	OP_SYNC_END,   /* number `offset`: what was written before its beginning is durable */
 	OP_UNLINK,
-	OP_RENAME,     /* `file` becomes file number `offset` */
-	OP_ACK         /* position `offset` was acknowledged */
+	OP_RENAME, /* `file` becomes file number `offset` */
+	OP_ACK     /* position `offset` was acknowledged */
 };
 
 struct op {

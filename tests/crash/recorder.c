@@ -106,28 +106,28 @@ do_open(int at, const char *path, int flags, va_list more)
 	return fd;
 }
 
-#define OPEN(name)                                                                                                \
-	int name(const char *path, int flags, ...);                                                               \
-	int name(const char *path, int flags, ...)                                                                \
-	{                                                                                                         \
-		va_list more;                                                                                     \
-		va_start(more, flags);                                                                            \
-		int fd = do_open(AT_FDCWD, path, flags, more);                                                    \
-		va_end(more);                                                                                     \
-		return fd;                                                                                        \
+#define OPEN(name)                                                                                                     \
+	int name(const char *path, int flags, ...);                                                                    \
+	int name(const char *path, int flags, ...)                                                                     \
+	{                                                                                                              \
+		va_list more;                                                                                          \
+		va_start(more, flags);                                                                                 \
+		int fd = do_open(AT_FDCWD, path, flags, more);                                                         \
+		va_end(more);                                                                                          \
+		return fd;                                                                                             \
 	}
 OPEN(open)
 OPEN(open64)
 
-#define OPENAT(name)                                                                                              \
-	int name(int at, const char *path, int flags, ...);                                                       \
-	int name(int at, const char *path, int flags, ...)                                                        \
-	{                                                                                                         \
-		va_list more;                                                                                     \
-		va_start(more, flags);                                                                            \
-		int fd = do_open(at, path, flags, more);                                                          \
-		va_end(more);                                                                                     \
-		return fd;                                                                                        \
+#define OPENAT(name)                                                                                                   \
+	int name(int at, const char *path, int flags, ...);                                                            \
+	int name(int at, const char *path, int flags, ...)                                                             \
+	{                                                                                                              \
+		va_list more;                                                                                          \
+		va_start(more, flags);                                                                                 \
+		int fd = do_open(at, path, flags, more);                                                               \
+		va_end(more);                                                                                          \
+		return fd;                                                                                             \
 	}
 OPENAT(openat)
 OPENAT(openat64)
@@ -146,52 +146,52 @@ ours(int fd)
 	return log_fd >= 0 && fd >= 0 && fd < FD_MAX && file_of[fd] != 0;
 }
 
-#define PWRITE(name)                                                                                              \
-	ssize_t name(int fd, const void *bytes, size_t size, off_t offset);                                       \
-	ssize_t name(int fd, const void *bytes, size_t size, off_t offset)                                        \
-	{                                                                                                         \
-		if (!ours(fd))                                                                                    \
-			return syscall(SYS_pwrite64, fd, bytes, size, offset);                                    \
-		pthread_mutex_lock(&order);                                                                       \
-		note(OP_WRITE, file_of[fd] - 1, (uint64_t)offset, bytes, size);                                   \
-		ssize_t done = syscall(SYS_pwrite64, fd, bytes, size, offset);                                    \
-		pthread_mutex_unlock(&order);                                                                     \
-		return done;                                                                                      \
+#define PWRITE(name)                                                                                                   \
+	ssize_t name(int fd, const void *bytes, size_t size, off_t offset);                                            \
+	ssize_t name(int fd, const void *bytes, size_t size, off_t offset)                                             \
+	{                                                                                                              \
+		if (!ours(fd))                                                                                         \
+			return syscall(SYS_pwrite64, fd, bytes, size, offset);                                         \
+		pthread_mutex_lock(&order);                                                                            \
+		note(OP_WRITE, file_of[fd] - 1, (uint64_t)offset, bytes, size);                                        \
+		ssize_t done = syscall(SYS_pwrite64, fd, bytes, size, offset);                                         \
+		pthread_mutex_unlock(&order);                                                                          \
+		return done;                                                                                           \
 	}
 PWRITE(pwrite)
 PWRITE(pwrite64)
 
-#define TRUNCATE(name)                                                                                            \
-	int name(int fd, off_t size);                                                                             \
-	int name(int fd, off_t size)                                                                              \
-	{                                                                                                         \
-		if (!ours(fd))                                                                                    \
-			return (int)syscall(SYS_ftruncate, fd, size);                                             \
-		pthread_mutex_lock(&order);                                                                       \
-		note(OP_TRUNCATE, file_of[fd] - 1, (uint64_t)size, NULL, 0);                                      \
-		int done = (int)syscall(SYS_ftruncate, fd, size);                                                 \
-		pthread_mutex_unlock(&order);                                                                     \
-		return done;                                                                                      \
+#define TRUNCATE(name)                                                                                                 \
+	int name(int fd, off_t size);                                                                                  \
+	int name(int fd, off_t size)                                                                                   \
+	{                                                                                                              \
+		if (!ours(fd))                                                                                         \
+			return (int)syscall(SYS_ftruncate, fd, size);                                                  \
+		pthread_mutex_lock(&order);                                                                            \
+		note(OP_TRUNCATE, file_of[fd] - 1, (uint64_t)size, NULL, 0);                                           \
+		int done = (int)syscall(SYS_ftruncate, fd, size);                                                      \
+		pthread_mutex_unlock(&order);                                                                          \
+		return done;                                                                                           \
 	}
 TRUNCATE(ftruncate)
 TRUNCATE(ftruncate64)
 
-#define SYNC(name, number)                                                                                        \
-	int name(int fd)                                                                                          \
-	{                                                                                                         \
-		if (!ours(fd))                                                                                    \
-			return (int)syscall(number, fd);                                                          \
-		static uint64_t numbers;                                                                          \
-		pthread_mutex_lock(&order);                                                                       \
-		uint64_t mine = ++numbers;                                                                        \
-		note(OP_SYNC_BEGIN, file_of[fd] - 1, mine, NULL, 0);                                              \
-		pthread_mutex_unlock(&order);                                                                     \
-		int done = (int)syscall(number, fd);                                                              \
-		pthread_mutex_lock(&order);                                                                       \
-		if (done == 0)                                                                                    \
-			note(OP_SYNC_END, file_of[fd] - 1, mine, NULL, 0);                                        \
-		pthread_mutex_unlock(&order);                                                                     \
-		return done;                                                                                      \
+#define SYNC(name, number)                                                                                             \
+	int name(int fd)                                                                                               \
+	{                                                                                                              \
+		if (!ours(fd))                                                                                         \
+			return (int)syscall(number, fd);                                                               \
+		static uint64_t numbers;                                                                               \
+		pthread_mutex_lock(&order);                                                                            \
+		uint64_t mine = ++numbers;                                                                             \
+		note(OP_SYNC_BEGIN, file_of[fd] - 1, mine, NULL, 0);                                                   \
+		pthread_mutex_unlock(&order);                                                                          \
+		int done = (int)syscall(number, fd);                                                                   \
+		pthread_mutex_lock(&order);                                                                            \
+		if (done == 0)                                                                                         \
+			note(OP_SYNC_END, file_of[fd] - 1, mine, NULL, 0);                                             \
+		pthread_mutex_unlock(&order);                                                                          \
+		return done;                                                                                           \
 	}
 SYNC(fsync, SYS_fsync)
 SYNC(fdatasync, SYS_fdatasync)
@@ -243,8 +243,9 @@ write(int fd, const void *bytes, size_t size)
 {
 	if (ours(fd)) {
 		off_t offset = syscall(SYS_lseek, fd, 0, SEEK_CUR);
-		return pwrite(fd, bytes, size, offset) >= 0 ? (syscall(SYS_lseek, fd, (off_t)size, SEEK_CUR), (ssize_t)size)
-							    : -1;
+		return pwrite(fd, bytes, size, offset) >= 0
+			       ? (syscall(SYS_lseek, fd, (off_t)size, SEEK_CUR), (ssize_t)size)
+			       : -1;
 	}
 	acknowledged(bytes, size);
 	return syscall(SYS_write, fd, bytes, size);

@@ -39,7 +39,8 @@ open_all(struct replay *replay, const char *data, const char *folder, struct fau
 	snprintf(path, sizeof(path), "%s/views/%.*s.db", data, SLICE_ARG(program->domain));
 	return script_open(program, &options, &replay->machine, fault) != 0 ||
 			       view_memory_open(program->tables, program->table_count, &replay->fresh, fault) != 0 ||
-			       view_sqlite_open(path, true, program->tables, program->table_count, &replay->kept, fault) != 0 ||
+			       view_sqlite_open(path, true, program->tables, program->table_count, &replay->kept,
+						fault) != 0 ||
 			       view_reader_open(replay->kept, &replay->kept_reader, fault) != 0
 		       ? -1
 		       : 0;
@@ -54,8 +55,8 @@ project_batch(struct replay *replay, const struct entries *entries, log_position
 		struct view_checkpoint checkpoint = { .projection = program->projections[i].name, .position = seen };
 		size_t done;
 		if (view_begin(replay->fresh, fault) != 0 ||
-		    script_project(replay->machine, (uint16_t)i, view_rows(replay->fresh), entries->items, entries->count,
-				   &done, fault) != 0 ||
+		    script_project(replay->machine, (uint16_t)i, view_rows(replay->fresh), entries->items,
+				   entries->count, &done, fault) != 0 ||
 		    view_commit(replay->fresh, &checkpoint, fault) != 0)
 			return -1;
 	}
@@ -79,7 +80,8 @@ project_all(struct replay *replay, struct fault *fault)
 	}
 	while (at < head) {
 		struct entries entries;
-		if (store_read_log(replay->reader, at, NULL, (struct read_limit){ 1000, 0 }, &arena, &entries, &at, fault) != 0 ||
+		if (store_read_log(replay->reader, at, NULL, (struct read_limit){ 1000, 0 }, &arena, &entries, &at,
+				   fault) != 0 ||
 		    project_batch(replay, &entries, at, fault) != 0)
 			goto out;
 		arena_clear(&arena);
@@ -109,8 +111,8 @@ compare(struct replay *replay, struct fault *fault)
 		    view_dump(view_reader_rows(replay->fresh_reader), (uint16_t)i, &fresh, fault) != 0)
 			return -1;
 		bool same = slice_equal(buf_slice(&kept), buf_slice(&fresh));
-		printf("table %.*s: %zu bytes of rows, %s a fresh replay\n", SLICE_ARG(program->tables[i].name), fresh.size,
-		       same ? "equal to" : "NOT equal to");
+		printf("table %.*s: %zu bytes of rows, %s a fresh replay\n", SLICE_ARG(program->tables[i].name),
+		       fresh.size, same ? "equal to" : "NOT equal to");
 		differ += !same;
 	}
 	view_reader_end(replay->kept_reader);

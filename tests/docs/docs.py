@@ -21,11 +21,10 @@ def free_port():
 
 
 def script_of(path, port):
-    blocks, left_out = [], 0
+    blocks = []
     for found in BLOCK.finditer(open(path).read()):
         if found["why"]:
             print(f"  {os.path.basename(path)}: not run here: {found['why']}")
-            left_out += 1
         else:
             blocks.append(found["text"].replace("8080", str(port)))
     script = "\n".join(blocks)
@@ -33,14 +32,14 @@ def script_of(path, port):
     wait = f"for i in $(seq 200); do curl -sf localhost:{port}/readyz >/dev/null && break; sleep 0.05; done\n"
     script = re.sub(r"(serve [^\n]*&\n)", lambda m: m.group(1) + wait, script)
     script = "\n".join(line for line in script.split("\n") if not line.startswith("cmake "))
-    return script, len(blocks), left_out
+    return script, len(blocks)
 
 
 def run(path, binary):
     port = free_port()
-    script, blocks, left_out = script_of(path, port)
+    script, blocks = script_of(path, port)
     if not blocks:
-        return left_out > 0
+        return True, 0
     folder = tempfile.mkdtemp(prefix="moonlog-docs-")
     for name in ("domains", "examples", "lua", "tests", "docs"):
         os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
@@ -53,7 +52,7 @@ def run(path, binary):
     print(f"{'ok    ' if done.returncode == 0 else 'FAILED'} {os.path.relpath(path, ROOT)}: {blocks} blocks")
     if done.returncode != 0:
         print(f"{script}\n--- printed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n--- ended with {done.returncode}")
-    return done.returncode == 0
+    return done.returncode == 0, blocks
 
 
 def main():
@@ -62,7 +61,8 @@ def main():
     parser.add_argument("files", nargs="+")
     options = parser.parse_args()
     results = [run(path, os.path.realpath(options.binary)) for path in options.files]
-    return 0 if results and all(results) else 1
+    print(f"{sum(blocks for _, blocks in results)} blocks of {len(results)} files")
+    return 0 if all(fine for fine, _ in results) and any(blocks for _, blocks in results) else 1
 
 
 if __name__ == "__main__":

@@ -56,14 +56,14 @@ fails_now(int fd)
 	return true;
 }
 
-#define SYNC(name, number)                                                                                        \
-	int name(int fd)                                                                                          \
-	{                                                                                                         \
-		if (fails_now(fd)) {                                                                              \
-			errno = EIO;                                                                              \
-			return -1;                                                                                \
-		}                                                                                                 \
-		return (int)syscall(number, fd);                                                                  \
+#define SYNC(name, number)                                                                                             \
+	int name(int fd)                                                                                               \
+	{                                                                                                              \
+		if (fails_now(fd)) {                                                                                   \
+			errno = EIO;                                                                                   \
+			return -1;                                                                                     \
+		}                                                                                                      \
+		return (int)syscall(number, fd);                                                                       \
 	}
 SYNC(fsync, SYS_fsync)
 SYNC(fdatasync, SYS_fdatasync)
