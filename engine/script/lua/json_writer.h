@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "script/lua/json.h"
 
-#define JSON_NUMBER_SIZE 32
+#define JSON_NUMBER_SIZE 40
 
 /* Identity of the arrays' metatable. */
 const void *json_array_metatable(lua_State *L);
