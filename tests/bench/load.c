@@ -37,6 +37,7 @@ enum mode { MODE_GET, MODE_POST, MODE_OPEN, MODE_DEPOSIT, MODE_EACH };
 
 static struct {
 	enum mode mode;
+	int port, epoll;
 	const char *path, *suffix, *prefix;
 	char *body;
 	char (*ids)[64];
@@ -178,9 +179,9 @@ receive(struct connection *connection)
 }
 
 static void
-connect_to(struct connection *connection, int port)
+connect_to(struct connection *connection)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)load.port) };
 	int one = 1;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -188,9 +189,20 @@ connect_to(struct connection *connection, int port)
 	if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		stop("connect");
 	setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	connection->answer = malloc(ANSWER_MAX);
-	if (connection->answer == NULL)
-		stop("memory");
+	struct epoll_event interest = { .events = EPOLLIN, .data.ptr = connection };
+	epoll_ctl(load.epoll, EPOLL_CTL_ADD, connection->fd, &interest);
+}
+
+/* A server may end a connection after so many requests; it says so, and the loop goes on with a new one. */
+static void
+reconnect_when_told(struct connection *connection)
+{
+	char *told = strcasestr(connection->answer, "\r\nconnection: close\r\n");
+
+	if (told == NULL)
+		return;
+	close(connection->fd);
+	connect_to(connection);
 }
 
 static int
@@ -233,25 +245,27 @@ static void
 run(int port, size_t connections, double seconds)
 {
 	struct connection *all = calloc(connections, sizeof(*all));
-	int epoll = epoll_create1(0);
 	size_t open = connections;
 
+	load.port = port;
+	load.epoll = epoll_create1(0);
 	for (size_t i = 0; i < connections; i++) {
-		connect_to(&all[i], port);
-		struct epoll_event interest = { .events = EPOLLIN, .data.ptr = &all[i] };
-		epoll_ctl(epoll, EPOLL_CTL_ADD, all[i].fd, &interest);
+		connect_to(&all[i]);
+		if ((all[i].answer = malloc(ANSWER_MAX)) == NULL)
+			stop("memory");
 	}
 	int64_t begin = now_ns(), end = begin + (int64_t)(seconds * 1e9);
 	for (size_t i = 0; i < connections; i++)
 		send_request(&all[i]);
 	while (open != 0) {
 		struct epoll_event ready[256];
-		int count = epoll_wait(epoll, ready, 256, 1000);
+		int count = epoll_wait(load.epoll, ready, 256, 1000);
 		for (int i = 0; i < count; i++) {
 			struct connection *connection = ready[i].data.ptr;
 			if (!receive(connection))
 				continue;
 			note_answer(connection);
+			reconnect_when_told(connection);
 			if (load.wanted != 0 ? load.sent < load.wanted : now_ns() < end)
 				send_request(connection);
 			else
