@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The C interface for other programs: every answer, every error, threads, a data directory, and what it leaves alone. */
+/* The C interface for other programs: answers, errors, threads, a data directory, and what it leaves alone. */
 #include "moonlog/moonlog.h"
 
 #include <locale.h>
