@@ -15,6 +15,7 @@
 #define BITE_BYTES   ((size_t)512 * 1024)
 #define PAGE_ENTRIES 100
 #define PAGE_BYTES   ((size_t)1 << 20)
+#define KEPT_ENTRIES 1000
 #define HISTORY_MOST 10000
 
 static void
@@ -82,39 +83,110 @@ next_bite(const struct engine_read *read, size_t limit, size_t written)
 	return bite;
 }
 
+/* Brings the stream's page up to `end` (exclusive), as far as the stream goes. *kept false: it is too large to keep. */
 static int
-read_stream(struct reader *reader, struct engine_read *read)
+fill_page(struct reader *reader, struct engine_read *read, struct page *page, stream_version end, bool *kept)
 {
 	struct render render = { .first_id = first_id, .self = reader };
-	size_t limit = read->limit != 0 ? read->limit : PAGE_ENTRIES, start = read->out->size;
-	uint64_t next = read->from != 0 ? read->from : 1;
+	size_t bytes = read->bytes != 0 ? read->bytes : PAGE_BYTES, before = page->text.size;
+	bool whole;
 
-	if (!read->ndjson) {
-		buf_text(read->out, "{\"stream\":");
-		json_quote(read->out, read->stream);
-		buf_text(read->out, ",\"events\":[");
+	*kept = true;
+	do {
+		struct arena_mark mark = arena_mark(&reader->pages);
+		stream_version next = page_end(page);
+		/* With nothing to add, the version is still the store's to tell. */
+		size_t left = next < end ? (size_t)(end - next) : 1;
+		struct read_limit bite = { left < BITE_ENTRIES ? left : BITE_ENTRIES, BITE_BYTES };
+		struct entries entries = { 0 };
+
+		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries,
+				      &read->version, &read->fault) != 0)
+			return -1;
+		for (size_t i = 0; i < entries.count && next < end && *kept; i++) {
+			render_entry(&render, &entries.items[i], &page->text);
+			*kept = page_added(&reader->shown, page);
+		}
+		arena_reset(&reader->pages, mark);
+		whole = entries.count == 0 || !*kept || page_end(page) >= end || page_end(page) > read->version;
+	} while (!whole && page->text.size - before < bytes);
+	return 0;
+}
+
+/* The page's events from `next` to `end`; gives the version after the last one written. */
+static stream_version
+write_page(struct engine_read *read, const struct page *page, stream_version next, stream_version end)
+{
+	size_t bytes = read->bytes != 0 ? read->bytes : PAGE_BYTES, start = read->out->size;
+
+	while (next < end && next < page_end(page) && (read->entries == 0 || read->out->size - start < bytes)) {
+		if (!read->ndjson && read->entries != 0)
+			buf_byte(read->out, ',');
+		buf_add(read->out, page_event(page, next++));
+		if (read->ndjson)
+			buf_byte(read->out, '\n');
+		read->entries++;
 	}
+	return next;
+}
+
+/* A page that is too large to keep goes out as it is read. */
+static int
+write_unkept(struct reader *reader, struct engine_read *read, stream_version *next, size_t limit)
+{
+	struct render render = { .first_id = first_id, .self = reader };
+	size_t start = read->out->size;
+
 	for (;;) {
 		struct arena_mark mark = arena_mark(&reader->pages);
 		struct read_limit bite = next_bite(read, limit, read->out->size - start);
 		struct entries entries = { 0 };
 
 		if (bite.entries == 0)
-			break;
-		if (store_read_stream(reader->store_reader, read->stream, next, bite, &reader->pages, &entries,
+			return 0;
+		if (store_read_stream(reader->store_reader, read->stream, *next, bite, &reader->pages, &entries,
 				      &read->version, &read->fault) != 0)
 			return -1;
-		if (read->version == 0) {
-			missing(read, "no_such_stream", "stream", read->stream);
-			return 0;
-		}
 		write_entries(read, &render, &entries);
 		if (entries.count != 0)
-			next = entries.items[entries.count - 1].version + 1;
+			*next = entries.items[entries.count - 1].version + 1;
 		arena_reset(&reader->pages, mark);
-		if (entries.count == 0 || next > read->version)
-			break;
+		if (entries.count == 0 || *next > read->version)
+			return 0;
 	}
+}
+
+static int
+write_stream(struct reader *reader, struct engine_read *read, stream_version *next)
+{
+	size_t limit = read->limit != 0 ? read->limit : PAGE_ENTRIES;
+	bool kept = limit <= KEPT_ENTRIES;
+	struct page *page = kept ? page_open(&reader->shown, read->stream, slice_hash(read->stream, 0), *next) : NULL;
+
+	kept = page != NULL;
+	if (kept && fill_page(reader, read, page, *next + limit, &kept) != 0)
+		return -1;
+	if (!kept)
+		return write_unkept(reader, read, next, limit);
+	*next = write_page(read, page, *next, *next + limit);
+	page_shelf_shrink(&reader->shown);
+	return 0;
+}
+
+static int
+read_stream(struct reader *reader, struct engine_read *read)
+{
+	stream_version next = read->from != 0 ? read->from : 1;
+
+	if (!read->ndjson) {
+		buf_text(read->out, "{\"stream\":");
+		json_quote(read->out, read->stream);
+		buf_text(read->out, ",\"events\":[");
+	}
+	if (write_stream(reader, read, &next) != 0)
+		return -1;
+	if (read->version == 0)
+		missing(read, "no_such_stream", "stream", read->stream);
 	read->next = next <= read->version ? next : 0;
 	if (!read->ndjson) {
 		buf_text(read->out, "],\"version\":");

@@ -7,8 +7,9 @@
 
 #include <stdio.h>
 
-#define HOT_STATES 512
-#define WARM_BYTES ((size_t)4 << 20)
+#define HOT_STATES  512
+#define WARM_BYTES  ((size_t)4 << 20)
+#define SHOWN_BYTES ((size_t)8 << 20)
 
 int
 reader_open(struct reader *reader, const struct script_options *options, struct fault *fault)
@@ -16,6 +17,7 @@ reader_open(struct reader *reader, const struct script_options *options, struct 
 	reader->options = *options;
 	arena_init(&reader->pages, (size_t)256 << 20);
 	mailbox_init(&reader->box, 0, NULL);
+	page_shelf_init(&reader->shown, SHOWN_BYTES);
 	if (store_reader_open(reader->parts->store, &reader->store_reader, fault) != 0)
 		return -1;
 	for (size_t i = 0; i < reader->domain_count; i++) {
@@ -43,6 +45,7 @@ reader_close(struct reader *reader)
 	}
 	if (reader->store_reader != NULL)
 		store_reader_close(reader->store_reader);
+	page_shelf_fini(&reader->shown);
 	arena_fini(&reader->pages);
 	mailbox_fini(&reader->box);
 }

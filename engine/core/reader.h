@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "core/cache.h"
+#include "core/page.h"
 
 /* A read inside the engine; lives in the asker's arena until its answer goes out. */
 struct reading {
@@ -33,6 +34,7 @@ struct reader {
 	struct script_machine *machines[DOMAIN_MAX];
 	struct view_reader *views[DOMAIN_MAX];
 	struct cache cache;
+	struct page_shelf shown; /* streams read lately */
 	struct arena pages;
 	struct reading *parked;
 	_Atomic unsigned waiting; /* 1: something is parked: progress of projections is news */

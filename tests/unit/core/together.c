@@ -81,10 +81,11 @@ add_one(size_t i)
 static void
 check_one_stream(enum rig_store kind)
 {
+	struct engine_limits patient = { .queue_wait_us = INT64_MAX / 2 };
 	struct rig rig;
 	size_t taken;
 
-	rig_open(&rig, kind, NULL);
+	rig_open(&rig, kind, &patient);
 	open_counter(&rig, "one", 0);
 	prepare(MANY, one_id, "Add", add_one);
 	ask_give_all(&rig, asks, MANY, &answers, &taken);
@@ -126,7 +127,7 @@ to_another(size_t i)
 static void
 check_storm(enum rig_store kind)
 {
-	struct engine_limits limits = { .attempts = 50 };
+	struct engine_limits limits = { .attempts = 50, .queue_wait_us = INT64_MAX / 2 };
 	long long total = 0;
 	struct rig rig;
 	size_t taken;
