@@ -5,6 +5,10 @@
  * store verifies clean.
  *
  *   images RECORD DATA_PREFIX SCRATCH COUNT SEED
+ *   images RECORD DATA_PREFIX SCRATCH drop BASE
+ *
+ * The second form writes one image to SCRATCH: what was in the folder BASE before the record began, and of the record's
+ * writes only those that were synced by its end.
  *
  * A write is durable when a sync of its file began after it and returned before the cut.  Every other write is there
  * wholly, partly (torn at 512 bytes), with one sector in twenty of it garbage, or not at all, by chance and
@@ -274,6 +278,39 @@ check(const char *scratch, uint64_t acknowledged)
 	return wrong;
 }
 
+static void
+read_base(struct file *file, const char *base)
+{
+	char path[2048];
+	struct stat info;
+
+	snprintf(path, sizeof(path), "%s/%.511s", base, file->name);
+	int fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &info) != 0)
+		exit(2);
+	resize(&file->durable, (uint64_t)info.st_size);
+	if (read(fd, file->durable.data, file->durable.size) != (ssize_t)file->durable.size)
+		exit(2);
+	file->exists = true;
+	close(fd);
+}
+
+static void
+write_durable(const char *scratch)
+{
+	char path[2048];
+
+	for (struct file *file = files; file < files + FILES; file++) {
+		snprintf(path, sizeof(path), "%s/%.511s", scratch, file->name);
+		if (file->exists)
+			write_file(path, &file->durable);
+		else if (file->name[0] != '\0')
+			unlink(path);
+	}
+}
+
 static int
 compare_points(const void *a, const void *b)
 {
@@ -326,13 +363,31 @@ next_op(const char *record, size_t size, size_t *at)
 	return *at <= size ? op : NULL;
 }
 
+static int
+drop(const char *record_path, const char *prefix, const char *scratch, const char *base)
+{
+	uint64_t acknowledged = 0;
+	size_t size, at = 0;
+	const char *record = map_record(record_path, &size);
+
+	for (const struct op *op; (op = next_op(record, size, &at)) != NULL;) {
+		advance(op, prefix, &acknowledged);
+		if (op->kind == OP_NAME)
+			read_base(&files[op->file], base);
+	}
+	write_durable(scratch);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	if (argc != 6) {
-		fprintf(stderr, "usage: images RECORD DATA_PREFIX SCRATCH COUNT SEED\n");
+		fprintf(stderr, "usage: images RECORD DATA_PREFIX SCRATCH COUNT SEED | drop BASE\n");
 		return 2;
 	}
+	if (strcmp(argv[4], "drop") == 0)
+		return drop(argv[1], argv[2], argv[3], argv[5]);
 	size_t size, at = 0, count = strtoull(argv[4], NULL, 10), next = 0;
 	const char *record = map_record(argv[1], &size);
 	uint64_t ops = 0, done = 0, acknowledged = 0, wrong = 0, acknowledgements = 0;

@@ -152,11 +152,19 @@ write_group(struct sqlite_store *store, const struct log_end *end, struct fault 
 	sqlite3_stmt *commit = link_use(&store->link, SQL_COMMIT, fault);
 	bool unknown;
 
+#ifdef MOONLOG_SABOTAGE_ANSWER_FIRST
+	/* A build that must fail tests/crash: each group is answered now and committed with the next. */
+	if (sqlite3_get_autocommit(store->link.db) == 0 && link_step(&store->link, commit, fault) != 0)
+		return COMMIT_NOT_ATTEMPTED;
+#endif
 	if (commit == NULL || link_run(&store->link, SQL_BEGIN_WRITE, fault) != 0 ||
 	    insert_all(store, end, fault) != 0) {
 		roll_back(store);
 		return COMMIT_NOT_ATTEMPTED;
 	}
+#ifdef MOONLOG_SABOTAGE_ANSWER_FIRST
+	return COMMIT_DONE;
+#endif
 	if (PROBE("commit.before_sync")) {
 		fault_set(fault, FAULT_AWAY, "store_io", "store: a test made the sync fail");
 		unknown = true;

@@ -123,6 +123,9 @@ make_tables(struct link *link, const struct entropy *entropy, struct fault *faul
 int
 sqlite_schema_make(struct link *link, bool no_sync, const struct entropy *entropy, uint64_t *seed, struct fault *fault)
 {
+#ifdef MOONLOG_SABOTAGE_NO_SYNC
+	no_sync = true; /* a build that must fail tests/crash */
+#endif
 	char sql[64];
 	bool empty;
 
