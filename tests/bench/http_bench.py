@@ -144,7 +144,7 @@ def head(daemon):
 def store_status(daemon):
     text = get(daemon.port, "/metrics")[1].decode()
     value = lambda name: float(re.search(rf"^{name}(?:{{[^}}]*}})? ([\d.e+]+)$", text, re.M).group(1))
-    return {"head": int(value("moonlog_store_head")), "syncs": value("moonlog_store_syncs_total")}
+    return {"head": int(value("moonlog_log_head")), "syncs": value("moonlog_store_syncs_total")}
 
 
 def main():
