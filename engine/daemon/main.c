@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "daemon/args.h"
 
 extern char **environ;
@@ -17,6 +18,8 @@ main(int argc, char **argv)
 
 	/* Stores, backups and sockets are nobody else's to read. */
 	umask(077);
+	/* A verb speaks for itself; what the rooms log is for the daemon, which sets its own level. */
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_LOGFMT);
 	if (args_parse(argc, argv, environ, &args, &fault) != 0) {
 		code = exit_say(&fault);
 		if (args.call.verb != NULL)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,7 +22,8 @@
 #include "daemon/signals.h"
 #include "daemon/verb.h"
 
-#define PATH_SIZE 4096
+#define PATH_SIZE        4096
+#define DESCRIPTORS_OURS 256 /* stores, read models, sockets of our own */
 
 struct daemon {
 	struct config config;
@@ -73,13 +75,41 @@ read_environment(const struct call *call, struct fault *fault)
 	return 0;
 }
 
+/* Each connection is a descriptor, and most shells begin with 1,024. */
+static void
+raise_descriptors(const struct config *config)
+{
+	rlim_t wanted = DESCRIPTORS_OURS, connections = 0;
+	struct rlimit limit;
+
+	for (size_t i = 0; i < http_limits_count; i++) {
+		if (strcmp(http_limits_table[i].name, "connections") == 0)
+			connections = (rlim_t)config_integer(config, CONFIG_HTTP + i);
+	}
+	wanted += connections;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < wanted)
+		log_line(LOG_WARN, "fewer file descriptors than http.connections wants",
+			 log_int("descriptors", (int64_t)limit.rlim_cur), log_int("wanted", (int64_t)wanted));
+}
+
+/* A daemon that was killed left its address behind; we hold its lock now. */
+static void
+forget_address(struct daemon *daemon)
+{
+	snprintf(daemon->address_path, sizeof(daemon->address_path), "%s/moonlog.address", daemon->directory);
+	unlink(daemon->address_path);
+}
+
 /* Written under another name first: whoever sees the file sees a whole line. */
 static int
 write_address(struct daemon *daemon, struct fault *fault)
 {
 	char fresh[PATH_SIZE + 8];
 
-	snprintf(daemon->address_path, sizeof(daemon->address_path), "%s/moonlog.address", daemon->directory);
 	snprintf(fresh, sizeof(fresh), "%s.new", daemon->address_path);
 	FILE *file = fopen(fresh, "we");
 	if (file == NULL)
@@ -139,8 +169,11 @@ start(struct daemon *daemon, const struct call *call, struct fault *fault)
 	options.data = daemon->directory;
 	options.fatal = on_fatal;
 	options.self = daemon;
-	if (wire_open(&daemon->wire, &options, fault) != 0 ||
-	    setup_domains(&daemon->config, &daemon->wire, fault) != 0 ||
+	raise_descriptors(&daemon->config);
+	if (wire_open(&daemon->wire, &options, fault) != 0)
+		return -1;
+	forget_address(daemon);
+	if (setup_domains(&daemon->config, &daemon->wire, fault) != 0 ||
 	    engine_start(daemon->wire.engine, fault) != 0 || open_http(daemon, fault) != 0)
 		return -1;
 	if (pthread_create(&daemon->loop, NULL, loop_main, daemon->http) != 0)
