@@ -113,7 +113,7 @@ open_writer(struct sqlite_view *sqlite, struct fault *fault)
 	    view_sqlite_execute(
 		    connection,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
-		    "PRAGMA cache_size = -32768; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "
+		    "PRAGMA cache_size = -24576; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "
 		    "PRAGMA trusted_schema = OFF",
 		    fault) != 0)
 		return -1;

@@ -14,7 +14,7 @@
 
 #include "view/sqlite/inside.h"
 
-#define CACHE_BYTES_MAX (16U * 1024 * 1024)
+#define CACHE_BYTES_MAX (8U * 1024 * 1024)
 
 static const struct table *
 table_of(const struct view_sqlite_writer *writer, uint16_t number)
