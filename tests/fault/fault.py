@@ -4,6 +4,7 @@
 
   fault.py eio    --binary B --domain D --shim S.so   a sync fails once: unknown, not attempted, exit 70, told after restart
   fault.py enospc --binary B --domain D               the disk is full: 507, nothing lost, reads go on, writes resume alone
+  fault.py wal    --binary B --domain D --load L      long readers beside writers: the write-ahead log stays below 64 MB
 """
 import argparse, http.client, json, os, shutil, subprocess, sys, tempfile, threading, time
 
@@ -123,16 +124,57 @@ def enospc(options, scratch):
         subprocess.run(["umount", "-l", disk], check=False)
 
 
+def wal(options, scratch):
+    """verify and GET /log run over and over while 32 connections write as fast as they can."""
+    data, ids, body = (os.path.join(scratch, name) for name in ("data", "ids", "body"))
+    os.mkdir(data, 0o700)
+    with open(body, "w") as file:
+        json.dump({"amount": 1, "description": "x" * 100}, file)
+    daemon = Daemon(options.binary, data, options.domain)
+    daemon.start()
+    run([options.load, str(daemon.port), "32", "2000", "open", ids, "w"])
+    writer = subprocess.Popen([options.load, str(daemon.port), "32", "10", "deposit", ids, body],
+                              stdout=subprocess.PIPE, text=True)
+    reads, largest, trouble = {"verify": 0, "log": 0}, 0, []
+
+    def repeat(name, command):
+        while writer.poll() is None:
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                trouble.append(f"{name}: {done.stdout[-500:]} {done.stderr[-500:]}")
+                return
+            reads[name] += 1
+    readers = [threading.Thread(target=repeat, args=arguments) for arguments in (
+        ("verify", [options.binary, "verify", "--data", data]),
+        ("log", ["curl", "-sSf", "-o", "/dev/null", "-H", "Accept: application/x-ndjson",
+                 f"http://127.0.0.1:{daemon.port}/log"]))]
+    for reader in readers:
+        reader.start()
+    while writer.poll() is None:
+        largest = max(largest, os.path.getsize(os.path.join(data, "moonlog.db-wal")))
+        time.sleep(0.01)
+    for reader in readers:
+        reader.join()
+    must(not trouble, f"while writers ran: {trouble}")
+    must(writer.returncode == 0, "some deposits were not answered 200")
+    must(reads["verify"] > 0 and reads["log"] > 0, f"the readers did not come round: {reads}")
+    must(largest < 64 << 20, f"the write-ahead log grew to {largest} bytes")
+    daemon.stop()
+    print(f"{writer.stdout.read().split()[0]} writes a second beside {reads}: the write-ahead log grew to "
+          f"{largest / (1 << 20):.1f} MiB")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("eio", "enospc"))
+    parser.add_argument("what", choices=("eio", "enospc", "wal"))
     parser.add_argument("--binary", required=True)
     parser.add_argument("--domain", required=True)
     parser.add_argument("--shim")
+    parser.add_argument("--load")
     options = parser.parse_args()
     scratch = tempfile.mkdtemp(prefix="moonlog-fault-")
     try:
-        {"eio": eio, "enospc": enospc}[options.what](options, scratch)
+        {"eio": eio, "enospc": enospc, "wal": wal}[options.what](options, scratch)
     except Failure as failure:
         print(f"FAILED: {failure}\nwhat is left: {scratch}", file=sys.stderr)
         return 1
