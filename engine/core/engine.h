@@ -41,7 +41,8 @@ struct engine_limits {
 	unsigned workers;    /* 0 = 2 */
 	unsigned readers;    /* 0 = 2 */
 	size_t queue_length; /* commands waiting at one worker; 0 = 1024 */
-	size_t domain_share; /* of one domain in that queue, so that none starves its neighbours; 0 = half, all of it for one alone */
+	/* of one domain in that queue, so that none starves its neighbours; 0 = half, all of it for one alone */
+	size_t domain_share;
 	int64_t queue_wait_us;   /* a command that waited longer is answered 503; 0 = 2 s */
 	unsigned attempts;       /* decisions after conflicts; 0 = 10 */
 	size_t hot_states;       /* decoded states a machine keeps; 0 = 4096 */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A hash table of pages on one list by use. A page that cannot grow is dropped: it will be read from the store again. */
+/*
+ * A hash table of pages on one list by use. A page that cannot grow is dropped: it will be read from the store again.
+ */
 #include "core/page.h"
 
 #include <stdlib.h>

@@ -38,7 +38,9 @@ struct page_shelf {
 void page_shelf_init(struct page_shelf *shelf, size_t limit);
 void page_shelf_fini(struct page_shelf *shelf);
 
-/* The stream's page, as the one used last: it holds events from `from` on, or can go on with `from`. NULL: no memory. */
+/*
+ * The stream's page, as the one used last: it holds events from `from` on, or can go on with `from`. NULL: no memory.
+ */
 struct page *page_open(struct page_shelf *shelf, struct slice stream, uint64_t hash, stream_version from);
 /* Whoever adds an event appends it to `text` first. false: no memory, or too large; the page was dropped then. */
 bool page_added(struct page_shelf *shelf, struct page *page);

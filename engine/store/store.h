@@ -35,10 +35,10 @@ struct append_stream {
 
 /* A small value under (space, key), e.g. ("unique/banking.accountNumber", "4711"). Later writes of one append win. */
 enum record_rule {
-	RECORD_PUT,       /* whatever was there */
-	RECORD_ABSENT,    /* only if there is none: conflict otherwise */
-	RECORD_EQUALS,    /* only if the present value equals `before`: conflict otherwise */
-	RECORD_REMOVE,    /* removing what is not there is fine */
+	RECORD_PUT,          /* whatever was there */
+	RECORD_ABSENT,       /* only if there is none: conflict otherwise */
+	RECORD_EQUALS,       /* only if the present value equals `before`: conflict otherwise */
+	RECORD_REMOVE,       /* removing what is not there is fine */
 	RECORD_REMOVE_EQUALS /* only if the present value equals `before` */
 };
 
@@ -51,13 +51,14 @@ struct record_write {
 };
 
 enum append_answer {
-	APPEND_NONE,            /* not yet decided */
+	APPEND_NONE, /* not yet decided */
 	APPEND_DONE,
 	APPEND_CONFLICT,        /* a stream's version was not as expected: `conflict_stream`, `actual` */
 	APPEND_RECORD_CONFLICT, /* a record was not as expected: `conflict_record` */
-	APPEND_REPEATED,        /* the command id was remembered with the same fingerprint: `reply`, positions as then */
-	APPEND_MISMATCH,        /* remembered with another fingerprint: nothing written */
-	APPEND_FAILED           /* this append alone was at fault: `fault` */
+	/* the command id was remembered with the same fingerprint: `reply`, positions as then */
+	APPEND_REPEATED,
+	APPEND_MISMATCH, /* remembered with another fingerprint: nothing written */
+	APPEND_FAILED    /* this append alone was at fault: `fault` */
 };
 
 /*
@@ -74,17 +75,18 @@ struct append {
 	size_t record_count;
 	const struct command_id *command_id; /* NULL: not remembered */
 	struct fingerprint fingerprint;
-	struct slice reply;              /* remembered with command_id, given back on APPEND_REPEATED */
+	struct slice reply; /* remembered with command_id, given back on APPEND_REPEATED */
 	struct provenance provenance;
 	uint32_t generation;
-	struct arena *arena;             /* for what is answered */
+	struct arena *arena; /* for what is answered */
 
 	/* answered */
 	enum append_answer answer;
-	log_position first;              /* of the first entry; 0 without entries */
+	log_position first; /* of the first entry; 0 without entries */
 	log_position last;
 	int64_t recorded_at_us;
-	stream_version *versions;        /* after the append, one a stream (in `arena`); also on APPEND_CONFLICT: as they are */
+	/* after the append, one a stream (in `arena`); also on APPEND_CONFLICT: as they are */
+	stream_version *versions;
 	struct check last_link;
 	size_t conflict_stream;
 	stream_version actual;
@@ -95,9 +97,10 @@ struct append {
 
 /* What a commit did, when it failed as a whole. */
 enum commit_result {
-	COMMIT_DONE,         /* every append has its answer; all APPEND_DONE are durable */
-	COMMIT_NOT_ATTEMPTED,/* nothing was written (BUSY, AWAY, FULL, MEMORY, CORRUPT ...): *fault says why */
-	COMMIT_UNKNOWN       /* perhaps written (UNKNOWN): ask by command id; the store is fatal now and takes no more */
+	COMMIT_DONE,          /* every append has its answer; all APPEND_DONE are durable */
+	COMMIT_NOT_ATTEMPTED, /* nothing was written (BUSY, AWAY, FULL, MEMORY, CORRUPT ...): *fault says why */
+	/* perhaps written (UNKNOWN): ask by command id; the store is fatal now and takes no more */
+	COMMIT_UNKNOWN
 };
 
 struct store_stats {
@@ -106,7 +109,7 @@ struct store_stats {
 	uint64_t syncs;
 	uint64_t bytes_on_disk;
 	uint64_t wal_bytes;
-	uint64_t indexed_to;       /* the stream index's mark */
+	uint64_t indexed_to; /* the stream index's mark */
 	uint64_t remembered_ids;
 };
 
@@ -118,8 +121,8 @@ struct log_filter {
 };
 
 struct read_limit {
-	size_t entries;  /* 1.. */
-	size_t bytes;    /* of data; at least one entry is given whatever its size; 0 = no bound */
+	size_t entries; /* 1.. */
+	size_t bytes;   /* of data; at least one entry is given whatever its size; 0 = no bound */
 };
 
 struct entries {
@@ -130,7 +133,7 @@ struct entries {
 /* A remembered command. */
 struct remembered {
 	bool found;
-	bool same;          /* the fingerprint is the one asked with */
+	bool same; /* the fingerprint is the one asked with */
 	log_position first;
 	log_position last;
 	struct slice reply;
@@ -177,8 +180,9 @@ struct store_ops {
 	bool (*idle)(struct store *store);
 	int (*reader_open)(struct store *store, struct store_reader **reader, struct fault *fault);
 	void (*reader_close)(struct store_reader *reader);
-	int (*read_stream)(struct store_reader *reader, struct slice stream, stream_version from, struct read_limit limit,
-			   struct arena *arena, struct entries *entries, stream_version *version, struct fault *fault);
+	int (*read_stream)(struct store_reader *reader, struct slice stream, stream_version from,
+			   struct read_limit limit, struct arena *arena, struct entries *entries,
+			   stream_version *version, struct fault *fault);
 	int (*read_log)(struct store_reader *reader, log_position after, const struct log_filter *filter,
 			struct read_limit limit, struct arena *arena, struct entries *entries, log_position *seen,
 			struct fault *fault);
@@ -189,8 +193,9 @@ struct store_ops {
 			   struct slice *value, bool *found, struct fault *fault);
 	int (*list_records)(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 			    struct arena *arena, struct record **records, size_t *count, struct fault *fault);
-	int (*find_command)(struct store_reader *reader, const struct command_id *id, const struct fingerprint *fingerprint,
-			    struct arena *arena, struct remembered *remembered, struct fault *fault);
+	int (*find_command)(struct store_reader *reader, const struct command_id *id,
+			    const struct fingerprint *fingerprint, struct arena *arena, struct remembered *remembered,
+			    struct fault *fault);
 	/* Optional; NULL: not supported. */
 	int (*verify)(struct store_reader *reader, struct verify_report *report, struct fault *fault);
 	int (*backup)(struct store_reader *reader, const char *path, struct verify_report *report, struct fault *fault);
@@ -198,10 +203,10 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
-	const char *kind;             /* "sqlite", "memory" */
-	bool multi_stream;            /* capability: one append may write several streams */
-	_Atomic uint64_t head;        /* last durable position */
-	struct store_stats *stats;    /* owned by the room; fields read with relaxed loads */
+	const char *kind;          /* "sqlite", "memory" */
+	bool multi_stream;         /* capability: one append may write several streams */
+	_Atomic uint64_t head;     /* last durable position */
+	struct store_stats *stats; /* owned by the room; fields read with relaxed loads */
 };
 
 struct store_reader {
@@ -227,14 +232,15 @@ void store_reader_close(struct store_reader *reader);
 log_position store_head(const struct store *store);
 
 /*
- * Events of one stream from version `from` (>= 1), oldest first. *version: the stream's last version as of this read (0 = no
- * such stream: an answer). Every entry's digest is checked. Fails: CORRUPT "digest_mismatch" naming stream, version, position.
+ * Events of one stream from version `from` (>= 1), oldest first. *version: the stream's last version as of this read (0
+ * = no such stream: an answer). Every entry's digest is checked. Fails: CORRUPT "digest_mismatch" naming stream,
+ * version, position.
  */
 int store_read_stream(struct store_reader *reader, struct slice stream, stream_version from, struct read_limit limit,
 		      struct arena *arena, struct entries *entries, stream_version *version, struct fault *fault);
 /*
- * Entries after a position, in order, never past the durable head [I4]. *seen: the position the reader has come to (moves past
- * filtered entries; equal to the head when the end was reached). `filter` may be NULL.
+ * Entries after a position, in order, never past the durable head [I4]. *seen: the position the reader has come to
+ * (moves past filtered entries; equal to the head when the end was reached). `filter` may be NULL.
  */
 int store_read_log(struct store_reader *reader, log_position after, const struct log_filter *filter,
 		   struct read_limit limit, struct arena *arena, struct entries *entries, log_position *seen,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every store promises, run against each room. A test is written once, as a function over an open store; EACH makes a
- * test that runs it against all rooms. Digests and links are made again here, from what the reads return.
+ * What every store promises, run against each room. A test is written once, as a function over an open store; EACH
+ * makes a test that runs it against all rooms. Digests and links are made again here, from what the reads return.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,13 +9,13 @@
 #include "contract/store_rooms.h"
 #include "support/check.h"
 
-#define EACH(title)                                                                                               \
-	static void each_##title(struct store *store);                                                            \
-	TEST(title)                                                                                               \
-	{                                                                                                         \
-		for (room = 0; room < store_room_count; room++)                                                   \
-			run_each(each_##title);                                                                   \
-	}                                                                                                         \
+#define EACH(title)                                                                                                    \
+	static void each_##title(struct store *store);                                                                 \
+	TEST(title)                                                                                                    \
+	{                                                                                                              \
+		for (room = 0; room < store_room_count; room++)                                                        \
+			run_each(each_##title);                                                                        \
+	}                                                                                                              \
 	static void each_##title(struct store *store)
 
 static size_t room;
@@ -87,8 +87,11 @@ event(struct draft *made, uint32_t stream, const char *type, const char *data)
 {
 	struct new_entry *entry = &made->entries[made->append.entry_count++];
 
-	*entry = (struct new_entry){ .kind = ENTRY_EVENT, .stream = stream, .schema_version = 1,
-		.type = slice_text(type), .data = slice_text(data) };
+	*entry = (struct new_entry){ .kind = ENTRY_EVENT,
+				     .stream = stream,
+				     .schema_version = 1,
+				     .type = slice_text(type),
+				     .data = slice_text(data) };
 	return entry;
 }
 
@@ -154,8 +157,8 @@ stream(const char *name, stream_version from, size_t limit, stream_version *vers
 {
 	struct entries entries;
 
-	if (store_read_stream(reader, slice_text(name), from, (struct read_limit){ limit, 0 }, &arena, &entries, version,
-			      &fault) != 0)
+	if (store_read_stream(reader, slice_text(name), from, (struct read_limit){ limit, 0 }, &arena, &entries,
+			      version, &fault) != 0)
 		CHECK_FAIL("%s: read %s: %s", store_rooms[room].name, name, fault.text);
 	return entries;
 }
@@ -250,8 +253,8 @@ EACH(what_was_appended_is_read_again_whole)
 	stream_version version;
 
 	made->append.generation = 7;
-	made->append.provenance = (struct provenance){ SLICE("correlation"), SLICE("causation"), SLICE("00-trace-01"),
-		SLICE("actor") };
+	made->append.provenance =
+		(struct provenance){ SLICE("correlation"), SLICE("causation"), SLICE("00-trace-01"), SLICE("actor") };
 	on(made, "shop.cart/0", EXPECTED_ANY, 0);
 	entry = event(made, on(made, "shop.cart/1", EXPECTED_NO_STREAM, 0), "Opened", "{\"a\":\"\\u0000\"}");
 	entry->schema_version = 3;
@@ -300,10 +303,10 @@ EACH(expected_versions_decide)
 		stream_version version;
 		bool empty; /* holds on a stream without events */
 		bool two;   /* holds on one with two */
-	} rows[] = { { EXPECTED_ANY, 0, true, true }, { EXPECTED_NO_STREAM, 0, true, false },
-		{ EXPECTED_EXISTS, 0, false, true }, { EXPECTED_EXACTLY, 0, true, false },
-		{ EXPECTED_EXACTLY, 1, false, false }, { EXPECTED_EXACTLY, 2, false, true },
-		{ EXPECTED_EXACTLY, 3, false, false } };
+	} rows[] = { { EXPECTED_ANY, 0, true, true },       { EXPECTED_NO_STREAM, 0, true, false },
+		     { EXPECTED_EXISTS, 0, false, true },   { EXPECTED_EXACTLY, 0, true, false },
+		     { EXPECTED_EXACTLY, 1, false, false }, { EXPECTED_EXACTLY, 2, false, true },
+		     { EXPECTED_EXACTLY, 3, false, false } };
 
 	put(store, "shop.cart/two", "1");
 	put(store, "shop.cart/two", "2");
@@ -329,7 +332,8 @@ EACH(several_streams_in_one_append)
 {
 	struct draft *made = draft();
 	stream_version version;
-	uint32_t from = on(made, "bank.account/a", EXPECTED_NO_STREAM, 0), to = on(made, "bank.account/b", EXPECTED_ANY, 0);
+	uint32_t from = on(made, "bank.account/a", EXPECTED_NO_STREAM, 0),
+		 to = on(made, "bank.account/b", EXPECTED_ANY, 0);
 
 	event(made, from, "Out", "1");
 	event(made, to, "In", "2");
@@ -359,8 +363,13 @@ EACH(a_group_sees_itself_and_a_loser_drops_alone)
 	for (size_t i = 0; i < 6; i++) {
 		drafts[i] = draft();
 		/* the third and fifth believe in a version that is not there */
-		event(drafts[i], on(drafts[i], "shop.cart/1", EXPECTED_EXACTLY, i < 2 ? i : i == 3 ? 2 : i == 5 ? 3 : 99), "Put",
-		      "1");
+		event(drafts[i],
+		      on(drafts[i], "shop.cart/1", EXPECTED_EXACTLY,
+			 i < 2    ? i
+			 : i == 3 ? 2
+			 : i == 5 ? 3
+				  : 99),
+		      "Put", "1");
 	}
 	commit(store, drafts, 6);
 	CHECK_INT(drafts[0]->append.answer, APPEND_DONE);
@@ -639,10 +648,12 @@ EACH(reads_come_in_pages)
 	CHECK_INT(read.count, 0);
 	CHECK_INT(version, 25);
 	CHECK_INT(store_read_stream(reader, SLICE("shop.cart/odd"), 3, (struct read_limit){ 100, 30 }, &arena, &read,
-				    &version, &fault), 0);
+				    &version, &fault),
+		  0);
 	CHECK_INT(read.count, 3);
 	CHECK_INT(store_read_stream(reader, SLICE("shop.cart/odd"), 3, (struct read_limit){ 100, 1 }, &arena, &read,
-				    &version, &fault), 0);
+				    &version, &fault),
+		  0);
 	CHECK_INT(read.count, 1);
 	CHECK_INT(store_read_log(reader, 10, NULL, (struct read_limit){ 100, 30 }, &arena, &read, &seen, &fault), 0);
 	CHECK_INT(read.count, 3);
@@ -692,7 +703,8 @@ EACH(streams_are_listed_in_order_of_their_bytes)
 	CHECK_INT(store_list_streams(reader, SLICE("shop."), SLICE_NONE, 1, &arena, &names, &count, &fault), 0);
 	CHECK_INT(count, 1);
 	CHECK_SLICE(names[0], "shop.cart/a");
-	CHECK_INT(store_list_streams(reader, SLICE("shop."), SLICE("shop.cart/a"), 9, &arena, &names, &count, &fault), 0);
+	CHECK_INT(store_list_streams(reader, SLICE("shop."), SLICE("shop.cart/a"), 9, &arena, &names, &count, &fault),
+		  0);
 	CHECK_INT(count, 1);
 	CHECK_SLICE(names[0], "shop.cart/b");
 }
@@ -729,8 +741,9 @@ EACH(wrong_arguments_fail_alone)
 	CHECK_INT(drafts[1]->append.fault.class, FAULT_INPUT);
 	CHECK_INT(drafts[7]->append.fault.class, FAULT_LIMIT);
 	CHECK_INT(check_log(), 2);
-	CHECK_INT(store_read_stream(reader, SLICE("shop.cart/1"), 0, (struct read_limit){ 1, 0 }, &arena, &read, &version,
-				    &fault), -1);
+	CHECK_INT(store_read_stream(reader, SLICE("shop.cart/1"), 0, (struct read_limit){ 1, 0 }, &arena, &read,
+				    &version, &fault),
+		  -1);
 	CHECK_INT(fault.class, FAULT_INPUT);
 	CHECK_INT(store_read_log(reader, 0, NULL, (struct read_limit){ 0, 0 }, &arena, &read, &version, &fault), -1);
 	CHECK_INT(fault.class, FAULT_INPUT);
@@ -754,8 +767,10 @@ EACH(many_streams_keep_their_own_versions)
 			which[count] = (size_t)(chance >> 33) % STREAMS;
 			snprintf(name, sizeof(name), "shop.cart/%zu", which[count]);
 			drafts[count] = draft();
-			event(drafts[count], on(drafts[count], arena_text(&arena, slice_text(name)), EXPECTED_EXACTLY,
-						versions[which[count]]++), "Put", "1");
+			event(drafts[count],
+			      on(drafts[count], arena_text(&arena, slice_text(name)), EXPECTED_EXACTLY,
+				 versions[which[count]]++),
+			      "Put", "1");
 		}
 		commit(store, drafts, count);
 		for (size_t k = 0; k < count; k++)
@@ -840,7 +855,8 @@ EACH(readers_beside_the_committer_skip_nothing)
 
 			snprintf(name, sizeof(name), "shop.cart/%d", (i * 7 + k) % 11);
 			drafts[k] = draft();
-			event(drafts[k], on(drafts[k], arena_text(&arena, slice_text(name)), EXPECTED_ANY, 0), "Put", "1");
+			event(drafts[k], on(drafts[k], arena_text(&arena, slice_text(name)), EXPECTED_ANY, 0), "Put",
+			      "1");
 		}
 		commit(store, drafts, 3);
 		store_idle(store);

@@ -47,8 +47,9 @@ open_sqlite(const struct clock *clock)
 static struct store *
 open_sealing(const struct clock *clock)
 {
-	struct sqlite_options options = { .path = directory, .create = true, .no_sync = true, .clock = clock,
-		.segment_entries = 16 };
+	struct sqlite_options options = {
+		.path = directory, .create = true, .no_sync = true, .clock = clock, .segment_entries = 16
+	};
 	struct store *store;
 	struct fault fault;
 
@@ -62,7 +63,8 @@ open_sealing(const struct clock *clock)
 static void
 close_sqlite(struct store *store)
 {
-	static const char *const files[] = { "moonlog.db", "moonlog.db-wal", "moonlog.db-shm", "moonlog.lock", "witness" };
+	static const char *const files[] = { "moonlog.db", "moonlog.db-wal", "moonlog.db-shm", "moonlog.lock",
+					     "witness" };
 	char path[128];
 
 	store_close(store);

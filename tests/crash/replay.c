@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is the read model what a fresh replay gives [I6]?  Replays the whole log of a stopped daemon's data through the domain's
- * projections into the memory room, and compares canonical dumps of every table with views/<domain>.db.
+ * Is the read model what a fresh replay gives [I6]?  Replays the whole log of a stopped daemon's data through the
+ * domain's projections into the memory room, and compares canonical dumps of every table with views/<domain>.db.
  *
  *   replay DATA DOMAIN_FOLDER
  */

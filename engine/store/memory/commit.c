@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Committing to memory: an append is compared with what is there, then everything it needs is taken, and only then is it
- * applied, in steps that cannot fail [I3]. A group is its appends one after the other.
+ * Committing to memory: an append is compared with what is there, then everything it needs is taken, and only then is
+ * it applied, in steps that cannot fail [I3]. A group is its appends one after the other.
  * Fails: an append for which there is no memory is APPEND_FAILED, alone.
  */
 #include <stdatomic.h>
@@ -191,15 +191,28 @@ prepare_entries(struct memory_store *memory, const struct append *append, struct
 		if (*stream == NULL &&
 		    (*stream = take_stream(memory, append->streams[from->stream].name, append->entry_count)) == NULL)
 			return -1;
-		struct slice copies[] = { from->type, from->data, from->topic, from->key, from->headers,
-			append->provenance.correlation_id, append->provenance.causation_id,
-			append->provenance.traceparent, append->provenance.actor };
+		struct slice copies[] = { from->type,
+					  from->data,
+					  from->topic,
+					  from->key,
+					  from->headers,
+					  append->provenance.correlation_id,
+					  append->provenance.causation_id,
+					  append->provenance.traceparent,
+					  append->provenance.actor };
 		if (copy_slices(arena, copies, countof(copies)) != 0)
 			return -1;
-		*to = (struct recorded_entry){ .kind = from->kind, .stream = (*stream)->name, .type = copies[0],
-			.schema_version = from->schema_version, .generation = append->generation,
-			.provenance = { copies[5], copies[6], copies[7], copies[8] }, .data = copies[1],
-			.topic = copies[2], .key = copies[3], .headers = copies[4], .digest = from->digest };
+		*to = (struct recorded_entry){ .kind = from->kind,
+					       .stream = (*stream)->name,
+					       .type = copies[0],
+					       .schema_version = from->schema_version,
+					       .generation = append->generation,
+					       .provenance = { copies[5], copies[6], copies[7], copies[8] },
+					       .data = copies[1],
+					       .topic = copies[2],
+					       .key = copies[3],
+					       .headers = copies[4],
+					       .digest = from->digest };
 	}
 	return 0;
 }

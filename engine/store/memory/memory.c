@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory room: the contract's executable reading, kept as plain as it can be. One lock around everything; nothing is
- * ever freed before the store closes; command ids are remembered for ever.
+ * The memory room: the contract's executable reading, kept as plain as it can be. One lock around everything; nothing
+ * is ever freed before the store closes; command ids are remembered for ever.
  * Fails: MEMORY.
  */
 #include "store/memory/memory.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory room of the store's door: the contract's executable reading; used by specs, simulation and as an oracle. */
+/*
+ * The memory room of the store's door: the contract's executable reading; used by specs, simulation and as an oracle.
+ */
 #ifndef MOONLOG_STORE_MEMORY_MEMORY_H
 #define MOONLOG_STORE_MEMORY_MEMORY_H
 

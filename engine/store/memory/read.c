@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading from memory: every read copies into the caller's arena under the store's lock, so what it gives stays as it is.
+ * Reading from memory: every read copies into the caller's arena under the store's lock, so what it gives stays as it
+ * is.
  * Fails: MEMORY when the arena is full; CORRUPT when an entry's content does not give its digest.
  */
 #include <stdlib.h>
@@ -32,9 +33,16 @@ no_memory(struct fault *fault)
 static int
 copy_entry(struct arena *arena, const struct recorded_entry *from, struct recorded_entry *to, struct fault *fault)
 {
-	struct slice *slices[] = { &to->stream, &to->type, &to->data, &to->topic, &to->key, &to->headers,
-		&to->provenance.correlation_id, &to->provenance.causation_id, &to->provenance.traceparent,
-		&to->provenance.actor };
+	struct slice *slices[] = { &to->stream,
+				   &to->type,
+				   &to->data,
+				   &to->topic,
+				   &to->key,
+				   &to->headers,
+				   &to->provenance.correlation_id,
+				   &to->provenance.causation_id,
+				   &to->provenance.traceparent,
+				   &to->provenance.actor };
 	struct check digest;
 
 	*to = *from;
@@ -235,8 +243,9 @@ memory_find_command(struct store_reader *reader, const struct command_id *id, co
 
 	if (command == NULL)
 		return unlock(memory, 0);
-	*remembered = (struct remembered){ true,
-		fingerprint == NULL || memcmp(fingerprint, &command->fingerprint, sizeof(*fingerprint)) == 0,
-		command->first, command->last, arena_copy(arena, command->reply) };
+	*remembered = (struct remembered){
+		true, fingerprint == NULL || memcmp(fingerprint, &command->fingerprint, sizeof(*fingerprint)) == 0,
+		command->first, command->last, arena_copy(arena, command->reply)
+	};
 	return unlock(memory, remembered->reply.data != NULL ? 0 : no_memory(fault));
 }

@@ -34,9 +34,9 @@ struct memory_store {
 	struct store base;
 	struct store_stats stats;
 	const struct clock *clock;
-	pthread_mutex_t lock;        /* over all below */
-	struct arena arena;          /* names, entries, values: kept until the store closes */
-	struct recorded_entry *log;  /* position p at p - 1 */
+	pthread_mutex_t lock;       /* over all below */
+	struct arena arena;         /* names, entries, values: kept until the store closes */
+	struct recorded_entry *log; /* position p at p - 1 */
 	size_t log_count;
 	size_t log_room;
 	int64_t last_time;
@@ -61,8 +61,7 @@ int memory_read_record(struct store_reader *reader, struct slice space, struct s
 		       struct slice *value, bool *found, struct fault *fault);
 int memory_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 			struct arena *arena, struct record **records, size_t *count, struct fault *fault);
-int memory_find_command(struct store_reader *reader, const struct command_id *id,
-			const struct fingerprint *fingerprint, struct arena *arena, struct remembered *remembered,
-			struct fault *fault);
+int memory_find_command(struct store_reader *reader, const struct command_id *id, const struct fingerprint *fingerprint,
+			struct arena *arena, struct remembered *remembered, struct fault *fault);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backup: a copy made row by row from a reader's side while the store goes on. What can change (records) and where the log
- * ends are copied in one transaction; the log before that end cannot change and is copied in bites of short transactions,
- * so that the writer's log file stays small. The copy is verified as a store of its own, then takes its name.
+ * Backup: a copy made row by row from a reader's side while the store goes on. What can change (records) and where the
+ * log ends are copied in one transaction; the log before that end cannot change and is copied in bites of short
+ * transactions, so that the writer's log file stays small. The copy is verified as a store of its own, then takes its
+ * name.
  *
  * Restore: the other way round, into a directory without a store; verified before it takes its place.
  * Fails: CONFIG "backup_exists", "store_exists", "not_a_store"; CORRUPT "backup_damaged"; FULL, AWAY for I/O.
@@ -144,13 +145,14 @@ last_of(struct link *copy, const char *sql, uint64_t *number, struct fault *faul
 static int
 copy_moment(struct link *copy, log_position *head, uint64_t *streams, uint64_t *bares, struct fault *fault)
 {
-	static const char moment[] =
-		"INSERT INTO main.records SELECT * FROM live.records;"
-		"INSERT INTO main.types SELECT * FROM live.types;"
-		"INSERT INTO main.segments SELECT * FROM live.segments;"
-		"INSERT INTO main.stream_index SELECT * FROM live.stream_index WHERE segment <= (SELECT max(number) FROM live.segments);"
-		"INSERT INTO main.hash_index SELECT * FROM live.hash_index WHERE segment <= (SELECT max(number) FROM live.segments);"
-		"REPLACE INTO main.settings SELECT * FROM live.settings";
+	static const char moment[] = "INSERT INTO main.records SELECT * FROM live.records;"
+				     "INSERT INTO main.types SELECT * FROM live.types;"
+				     "INSERT INTO main.segments SELECT * FROM live.segments;"
+				     "INSERT INTO main.stream_index SELECT * FROM live.stream_index WHERE segment <= "
+				     "(SELECT max(number) FROM live.segments);"
+				     "INSERT INTO main.hash_index SELECT * FROM live.hash_index WHERE segment <= "
+				     "(SELECT max(number) FROM live.segments);"
+				     "REPLACE INTO main.settings SELECT * FROM live.settings";
 	int result;
 
 	if (link_exec(copy, "BEGIN", fault) != 0)

@@ -78,7 +78,7 @@ block_open(struct block_reader *reader, struct slice blob, const struct block_ke
 	if (blob.size < HEAD_SIZE || bytes_get_u32(bytes) != check_of(bytes + 4, blob.size - 4, key))
 		return false;
 	*reader = (struct block_reader){ bytes + HEAD_SIZE, bytes + blob.size, bytes_get_u64(bytes + 4),
-		bytes_get_u64(bytes + 12), 0 };
+					 bytes_get_u64(bytes + 12), 0 };
 	return true;
 }
 

@@ -33,7 +33,7 @@ struct block_reader {
 	const uint8_t *end;
 	uint64_t next_major; /* key of the next block; 0, 0: this is the last */
 	uint64_t next_minor;
-	uint64_t base;       /* prefix or stream of the item before */
+	uint64_t base; /* prefix or stream of the item before */
 };
 
 struct stream_item {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checkpoints: only ever on the writer's connection, by the committer, never from a reader and never by themselves. SQLite
- * before 3.51.3 can lose committed pages when another connection checkpoints while the writer starts its log file anew.
+ * Checkpoints: only ever on the writer's connection, by the committer, never from a reader and never by themselves.
+ * SQLite before 3.51.3 can lose committed pages when another connection checkpoints while the writer starts its log
+ * file anew.
  *
- * How: small bites in the committer's idle moments; in the path of commits only past a hard bound; past a second bound the
- * writer waits for the readers of the moment, whose transactions are short, so that the log file starts anew.
+ * How: small bites in the committer's idle moments; in the path of commits only past a hard bound; past a second bound
+ * the writer waits for the readers of the moment, whose transactions are short, so that the log file starts anew.
  * Fails: silently; the next bite tries again. What a commit promised is in the log file already.
  */
 #include <time.h>
@@ -12,11 +13,11 @@
 #include "store/sqlite/room.h"
 #include "store/sqlite/witness.h"
 
-#define PAGES(megabytes) ((uint64_t)(megabytes) * 1024 * 1024 / SQLITE_ROOM_PAGE)
-#define SOFT_PAGES PAGES(2)
-#define HARD_PAGES PAGES(16)
-#define WAIT_PAGES PAGES(32)
-#define WAIT_TURNS 250 /* of 200 microseconds */
+#define PAGES(megabytes) ((uint64_t)(megabytes)*1024 * 1024 / SQLITE_ROOM_PAGE)
+#define SOFT_PAGES       PAGES(2)
+#define HARD_PAGES       PAGES(16)
+#define WAIT_PAGES       PAGES(32)
+#define WAIT_TURNS       250 /* of 200 microseconds */
 
 static int
 remember_pages(void *self, sqlite3 *db, const char *name, int pages)

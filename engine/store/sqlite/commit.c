@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A group in one transaction with one sync: decide everything, then BEGIN, the rows, COMMIT, and only then publish: index
- * in memory, last of all the head, behind which readers stay [I4].
+ * A group in one transaction with one sync: decide everything, then BEGIN, the rows, COMMIT, and only then publish:
+ * index in memory, last of all the head, behind which readers stay [I4].
  *
- * Fails: an error before COMMIT is rolled back; the appends are then tried alone, once. A full disk is FULL with nothing
- * written. A COMMIT whose end is not known (a failed sync, a failed write of the log's last frames) is COMMIT_UNKNOWN: it
- * may be there after a restart, so nothing may be decided any more on what this process believes.
+ * Fails: an error before COMMIT is rolled back; the appends are then tried alone, once. A full disk is FULL with
+ * nothing written. A COMMIT whose end is not known (a failed sync, a failed write of the log's last frames) is
+ * COMMIT_UNKNOWN: it may be there after a restart, so nothing may be decided any more on what this process believes.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -129,8 +129,9 @@ make_room(struct sqlite_store *store, struct fault *fault)
 	size_t more = store->group.row_count + store->group.bare_count;
 
 	if (more > store->index.segment_entries)
-		return fault_set(fault, FAULT_LIMIT, "group_too_large", "a commit of %zu entries; at most %u are possible",
-				 more, store->index.segment_entries);
+		return fault_set(fault, FAULT_LIMIT, "group_too_large",
+				 "a commit of %zu entries; at most %u are possible", more,
+				 store->index.segment_entries);
 	if (index_reserve(&store->index, more) != 0)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for the index of the log");
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The order of the questions is the contract's: command id, then streams, then records. What earlier appends of the group
- * decided lies in the group's tables; what is older comes through the finder. Only when all hold are rows made.
+ * The order of the questions is the contract's: command id, then streams, then records. What earlier appends of the
+ * group decided lies in the group's tables; what is older comes through the finder. Only when all hold are rows made.
  * Fails: MEMORY, CORRUPT, as SQL does.
  */
 #include "store/sqlite/decide.h"
@@ -20,8 +20,10 @@ decide_command(struct sqlite_store *store, struct append *append, uint64_t hash,
 	struct found_command found;
 
 	if (earlier != NULL) {
-		found = (struct found_command){ true, earlier->fingerprint, earlier->first, earlier->last,
-			earlier->recorded_at_us, arena_copy(append->arena, earlier->reply) };
+		found = (struct found_command){
+			true,          earlier->fingerprint,    earlier->first,
+			earlier->last, earlier->recorded_at_us, arena_copy(append->arena, earlier->reply)
+		};
 		if (found.reply.data == NULL)
 			return no_memory(fault);
 	} else if (find_command(&store->finder, append->command_id, append->arena, &found, fault) != 0) {
@@ -162,10 +164,14 @@ make_row(struct sqlite_store *store, const struct append *append, size_t index, 
 	}
 	if (entry->kind == ENTRY_EVENT)
 		stream->version++;
-	made->row = (struct row){ .position = ++end->head, .stream = stream->id,
-		.version = entry->kind == ENTRY_EVENT ? stream->version : 0, .type = type_of(store, entry, append->generation),
-		.at = end->time, .part = row_part((uint32_t)append->entry_count, (uint32_t)index),
-		.digest = entry->digest, .data = entry->data };
+	made->row = (struct row){ .position = ++end->head,
+				  .stream = stream->id,
+				  .version = entry->kind == ENTRY_EVENT ? stream->version : 0,
+				  .type = type_of(store, entry, append->generation),
+				  .at = end->time,
+				  .part = row_part((uint32_t)append->entry_count, (uint32_t)index),
+				  .digest = entry->digest,
+				  .data = entry->data };
 	entry_link(&end->link, &entry->digest, made->row.position, made->row.version, append->first,
 		   (uint32_t)append->entry_count, end->time, &made->row.link);
 	end->link = made->row.link;

@@ -6,8 +6,9 @@
 #include "store/sqlite/room.h"
 
 /*
- * Answers one append that has no answer yet: a loser finally, a winner as APPEND_DONE, with its rows in the group and `end`
- * moved on. Nothing is durable then. Fails: as SQL does; MEMORY. The append is then unanswered and the group useless.
+ * Answers one append that has no answer yet: a loser finally, a winner as APPEND_DONE, with its rows in the group and
+ * `end` moved on. Nothing is durable then. Fails: as SQL does; MEMORY. The append is then unanswered and the group
+ * useless.
  */
 int sqlite_decide(struct sqlite_store *store, struct append *append, struct log_end *end, struct fault *fault);
 

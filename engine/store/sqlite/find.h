@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Questions to the index, over memory and disk: who is this stream, how far is it, where are its events, what became of
- * this command. The index leads to rows of the log and is never believed over them; where a block of it is wrong, the log
- * itself is read and the segment is marked to be sealed anew.
+ * this command. The index leads to rows of the log and is never believed over them; where a block of it is wrong, the
+ * log itself is read and the segment is marked to be sealed anew.
  */
 #ifndef MOONLOG_STORE_SQLITE_FIND_H
 #define MOONLOG_STORE_SQLITE_FIND_H
@@ -36,8 +36,8 @@ int find_version(struct finder *finder, uint64_t stream, stream_version *version
  * Positions of versions from.., at most `limit`, oldest first, and the last version. Begins a read transaction on the
  * finder's link, also when it fails, in which those positions are seen: the caller ends it.
  */
-int find_positions(struct finder *finder, uint64_t stream, stream_version from, size_t limit, struct positions *positions,
-		   stream_version *version, struct fault *fault);
+int find_positions(struct finder *finder, uint64_t stream, stream_version from, size_t limit,
+		   struct positions *positions, stream_version *version, struct fault *fault);
 
 /* A remembered command, its reply in `arena`; *found false when there is none. */
 struct found_command {

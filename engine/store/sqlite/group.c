@@ -80,11 +80,14 @@ group_begin(struct group *group, struct append *const *appends, size_t count)
 	group->row_count = group->bare_count = 0;
 	group->writes = false;
 	return make_table(&group->streams, &group->stream_room, streams, sizeof(*group->streams)) != 0 ||
-		       make_table(&group->records, &group->record_room, records, sizeof(*group->records)) != 0 ||
-		       make_table(&group->commands, &group->command_room, commands, sizeof(*group->commands)) != 0 ||
-		       make_array(&group->rows, &group->row_room, entries, sizeof(*group->rows)) != 0 ||
-		       make_array(&group->bares, &group->bare_room, commands, sizeof(*group->bares)) != 0
-		       ? -1 : 0;
+			       make_table(&group->records, &group->record_room, records, sizeof(*group->records)) !=
+				       0 ||
+			       make_table(&group->commands, &group->command_room, commands, sizeof(*group->commands)) !=
+				       0 ||
+			       make_array(&group->rows, &group->row_room, entries, sizeof(*group->rows)) != 0 ||
+			       make_array(&group->bares, &group->bare_room, commands, sizeof(*group->bares)) != 0
+		       ? -1
+		       : 0;
 }
 
 struct group_stream *

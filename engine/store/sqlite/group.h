@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a group of appends has decided so far and not yet written: an append sees those before it in the group. Everything
- * here is forgotten when the group ends, so a group that fails leaves nothing behind.
+ * What a group of appends has decided so far and not yet written: an append sees those before it in the group.
+ * Everything here is forgotten when the group ends, so a group that fails leaves nothing behind.
  */
 #ifndef MOONLOG_STORE_SQLITE_GROUP_H
 #define MOONLOG_STORE_SQLITE_GROUP_H
@@ -12,10 +12,10 @@
 struct group_stream {
 	uint64_t hash;
 	struct slice name;
-	uint64_t id;         /* 0: nobody has written to it yet */
+	uint64_t id; /* 0: nobody has written to it yet */
 	stream_version version;
-	bool born;           /* in this group */
-	bool used;           /* the slot */
+	bool born; /* in this group */
+	bool used; /* the slot */
 };
 
 struct group_row {

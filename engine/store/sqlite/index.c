@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Questions take the lock, copy what they need and leave; what must be looked up on disk is named by number, newest first.
- * A segment is on disk, durably, before it is named here, so whoever begins to read after asking finds it.
+ * Questions take the lock, copy what they need and leave; what must be looked up on disk is named by number, newest
+ * first. A segment is on disk, durably, before it is named here, so whoever begins to read after asking finds it.
  */
 #include "store/sqlite/index.h"
 

@@ -40,7 +40,7 @@ struct index {
 	uint64_t seed;
 	uint32_t segment_entries;
 	_Atomic uint64_t damages; /* times that a segment was found damaged */
-	bool complete; /* false: the log's end is in no segment (a read-only store) */
+	bool complete;            /* false: the log's end is in no segment (a read-only store) */
 	struct sealed **sealed;
 	size_t sealed_count;
 	size_t sealed_room;
@@ -63,10 +63,10 @@ struct candidates {
 
 /* What memory knows of a stream. */
 struct live_answer {
-	bool known;                  /* some live segment has it */
-	stream_version version;      /* its last, when known */
-	stream_version first_version;/* the first that memory has, when known */
-	size_t count;                /* positions given */
+	bool known;                   /* some live segment has it */
+	stream_version version;       /* its last, when known */
+	stream_version first_version; /* the first that memory has, when known */
+	size_t count;                 /* positions given */
 };
 
 void index_init(struct index *index, uint64_t seed);
@@ -76,11 +76,15 @@ uint64_t index_hash_name(const struct index *index, struct slice name);
 uint64_t index_hash_stream(const struct index *index, uint64_t stream);
 uint64_t index_hash_command(const struct index *index, const struct command_id *id);
 
-/* The id of a stream born in a live segment, or 0 and the segments where it may have been born. Gives 0 or -1 (memory). */
+/*
+ * The id of a stream born in a live segment, or 0 and the segments where it may have been born. Gives 0 or -1
+ * (memory).
+ */
 int index_name(struct index *index, struct slice name, uint64_t *stream, struct candidates *candidates);
 /*
- * Positions of versions from.. that memory has, up to `room` of them in `positions` (may be NULL when 0), and, when versions
- * from `from` to the first that memory has are wanted (or the stream is not in memory), the segments that may hold them.
+ * Positions of versions from.. that memory has, up to `room` of them in `positions` (may be NULL when 0), and, when
+ * versions from `from` to the first that memory has are wanted (or the stream is not in memory), the segments that may
+ * hold them.
  */
 int index_stream(struct index *index, uint64_t stream, stream_version from, log_position *positions, size_t room,
 		 struct live_answer *answer, struct candidates *candidates);
@@ -94,7 +98,10 @@ bool index_is_forgotten(struct index *index, uint64_t number);
 
 /* The committer's: */
 struct live *index_filling(struct index *index);
-/* Makes sure that `more` places (at most segment_entries) can be taken. Gives 0 or -1 (memory, or sealing is far behind). */
+/*
+ * Makes sure that `more` places (at most segment_entries) can be taken. Gives 0 or -1 (memory, or sealing is far
+ * behind).
+ */
 int index_reserve(struct index *index, size_t more);
 /* Publishing a commit: between these, index_take_place gives the segment for the next entry. */
 void index_lock_filling(struct index *index);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three open-addressing tables of fixed size, twice the segment's, so that adding never fails or stalls; their pages are
- * zero until touched. The events of one stream are a chain of offsets from the last to the first.
+ * Three open-addressing tables of fixed size, twice the segment's, so that adding never fails or stalls; their pages
+ * are zero until touched. The events of one stream are a chain of offsets from the last to the first.
  * Fails: without memory, only in live_new and for names.
  */
 #include "store/sqlite/live.h"

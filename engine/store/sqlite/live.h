@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A live segment: the in-memory index of a run of the log whose index is not on disk yet. Which streams were born in it,
- * which versions and positions each stream has in it, which command ids were committed in it. Filled by the committer,
- * rebuilt from the log at start, dropped once sealed.
+ * A live segment: the in-memory index of a run of the log whose index is not on disk yet. Which streams were born in
+ * it, which versions and positions each stream has in it, which command ids were committed in it. Filled by the
+ * committer, rebuilt from the log at start, dropped once sealed.
  */
 #ifndef MOONLOG_STORE_SQLITE_LIVE_H
 #define MOONLOG_STORE_SQLITE_LIVE_H
 
+#include "base/arena.h"
 #include "model/command_id.h"
 #include "model/stream.h"
-#include "base/arena.h"
 
 #define SEGMENT_SIZE 131072 /* entries and bare commands a segment, at most */
 

@@ -31,9 +31,9 @@ void heads_put(struct heads *heads, uint64_t hash, uint64_t id, struct slice nam
 
 /* Id -> name, with the copy last made for an arena: a page of one stream's entries then shares one name. */
 struct name_slot {
-	uint64_t id; /* 0: free */
-	struct slice name;  /* owned */
-	uint64_t turn;      /* the read that `copy` was made for */
+	uint64_t id;       /* 0: free */
+	struct slice name; /* owned */
+	uint64_t turn;     /* the read that `copy` was made for */
 	struct slice copy;
 };
 
@@ -52,7 +52,7 @@ struct type {
 	enum entry_kind kind;
 	uint32_t schema_version;
 	uint32_t generation;
-	struct slice name;  /* owned, as is topic */
+	struct slice name; /* owned, as is topic */
 	struct slice topic;
 	uint64_t turn;
 	struct slice name_copy;

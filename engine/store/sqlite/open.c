@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Opening and closing. One process writes a store, shown by a lock on a file of its own: closing any descriptor of the
- * database file would drop the locks SQLite holds on it, so nothing here opens that file besides SQLite, but for making it
+ * database file would drop the locks SQLite holds on it, so nothing here opens that file besides SQLite, but for making
+ * it
  * (empty, mode 0600) before SQLite first sees it.
- * Fails: CONFIG for a store that is locked, missing, of another program or too new, or that lost its tail; AWAY for I/O.
+ * Fails: CONFIG for a store that is locked, missing, of another program or too new, or that lost its tail; AWAY for
+ * I/O.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +20,10 @@
 #include "store/sqlite/verify.h"
 #include "store/sqlite/witness.h"
 
-#define DEFAULT_IDS     10000000
-#define DEFAULT_WINDOW  (7 * 24 * 3600 * INT64_C(1000000))
-#define WRITER_HEADS    32768
-#define PATH_ROOM       4096
+#define DEFAULT_IDS    10000000
+#define DEFAULT_WINDOW (7 * 24 * 3600 * INT64_C(1000000))
+#define WRITER_HEADS   32768
+#define PATH_ROOM      4096
 
 static void
 close_store(struct store *base)

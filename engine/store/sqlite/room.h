@@ -37,17 +37,17 @@ struct sqlite_store {
 	/* the committer's */
 	int lock_fd;
 	int witness_fd;
-	int64_t witness_ns;      /* when it was last written */
+	int64_t witness_ns; /* when it was last written */
 	log_position witnessed;
 	struct link link;
 	struct finder finder;
 	struct types types;
 	struct log_end end;
 	struct group group;
-	struct sealer *sealer;   /* NULL: nothing is being sealed */
-	uint32_t seal_debt;      /* entries committed since the last bite of sealing */
-	uint64_t mended;         /* of index.damages, those that were looked into */
-	uint64_t forgetting;     /* segment whose command ids are being dropped from disk; 0: none */
+	struct sealer *sealer; /* NULL: nothing is being sealed */
+	uint32_t seal_debt;    /* entries committed since the last bite of sealing */
+	uint64_t mended;       /* of index.damages, those that were looked into */
+	uint64_t forgetting;   /* segment whose command ids are being dropped from disk; 0: none */
 	uint64_t wal_pages;
 	uint64_t checkpointed_pages; /* of the present log file */
 	bool failed;

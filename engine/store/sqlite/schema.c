@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables. `entries` is the log: append-only, clustered by position; names and types are small integers. Nothing in the
- * path of a commit is indexed by chance-ordered keys: what looks up by stream or command id is written later, sorted, a
- * segment of the log at a time (README.md). `user_version` is the schema's; a later one is refused.
+ * The tables. `entries` is the log: append-only, clustered by position; names and types are small integers. Nothing in
+ * the path of a commit is indexed by chance-ordered keys: what looks up by stream or command id is written later,
+ * sorted, a segment of the log at a time (README.md). `user_version` is the schema's; a later one is refused.
  * Fails: CONFIG "not_a_store", "newer_store"; as SQL does.
  */
 #include <stdio.h>
@@ -21,10 +21,10 @@ static const char tables[] =
 	" at INTEGER NOT NULL,"      /* microseconds since 1970 */
 	" part INTEGER NOT NULL,"    /* 0: a commit of one; else its size * 1024 + offset in it */
 	" seal INTEGER NOT NULL,"
-	" command BLOB,"             /* command id (16), fingerprint (8), reply; on a commit's first entry */
+	" command BLOB," /* command id (16), fingerprint (8), reply; on a commit's first entry */
 	" digest BLOB NOT NULL,"
 	" link BLOB NOT NULL,"
-	" meta BLOB,"                /* provenance, key, headers, where they differ from the defaults */
+	" meta BLOB," /* provenance, key, headers, where they differ from the defaults */
 	" data TEXT NOT NULL);"
 	/* Remembered commands whose commit has no entry. */
 	"CREATE TABLE bares(number INTEGER PRIMARY KEY, position INTEGER NOT NULL, at INTEGER NOT NULL,"
@@ -95,7 +95,8 @@ sqlite_schema_check(struct link *link, bool *empty, uint64_t *seed, struct fault
 		return -1;
 	*seed = (uint64_t)number;
 	if (check != seed_check(number))
-		return fault_set(fault, FAULT_CORRUPT, "settings_mismatch", "the store's settings are not what was written");
+		return fault_set(fault, FAULT_CORRUPT, "settings_mismatch",
+				 "the store's settings are not what was written");
 	return 0;
 }
 

@@ -201,7 +201,8 @@ past_window(const struct sqlite_store *store)
 }
 
 /*
- * One segment's share of forgetting. Should its commit fail, the row still has the filter, and the next start knows the ids
+ * One segment's share of forgetting. Should its commit fail, the row still has the filter, and the next start knows the
+ * ids
  * again: they are past the window either way.
  */
 static int

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A kind's items are gathered from the live segment's table, sorted bytewise (a radix sort: no stall in the path of a
- * commit), and cut into blocks. The first block of a kind has the key 0, so a lookup always finds one; each names the next.
+ * commit), and cut into blocks. The first block of a kind has the key 0, so a lookup always finds one; each names the
+ * next.
  * Fails: without memory.
  */
 #include "store/sqlite/source.h"
@@ -14,7 +15,7 @@ struct block_source {
 	struct hash_item *items; /* streams: prefix = id, reference = slot */
 	size_t count;
 	size_t at;
-	uint32_t *offsets;       /* of the stream at `at`, oldest first */
+	uint32_t *offsets; /* of the stream at `at`, oldest first */
 	uint32_t offset_count;
 	uint32_t offset_at;
 	bool begun;
@@ -233,7 +234,13 @@ block_bloom(const struct index *index, const struct live *live, enum block_kind 
 struct segment_range
 block_range(const struct live *live)
 {
-	return (struct segment_range){ live->number, live->first, live->first + live->entries - 1, live->first_bare,
-		live->first_bare + live->bares - 1, live->first_born, live->first_born + live->born - 1,
-		live->last_time, live->command_count };
+	return (struct segment_range){ live->number,
+				       live->first,
+				       live->first + live->entries - 1,
+				       live->first_bare,
+				       live->first_bare + live->bares - 1,
+				       live->first_born,
+				       live->first_born + live->born - 1,
+				       live->last_time,
+				       live->command_count };
 }

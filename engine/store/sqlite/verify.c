@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verifying: the whole log goes by once, in bites of short transactions, so that a writer beside it is not held up. Each
- * entry's digest, link, seal, position, version, time and place in its commit are made again; the index, records and
- * witness after it.
+ * Verifying: the whole log goes by once, in bites of short transactions, so that a writer beside it is not held up.
+ * Each entry's digest, link, seal, position, version, time and place in its commit are made again; the index, records
+ * and witness after it.
  *
  * A page that cannot be read is a finding with the range of positions it hides; the log goes on behind it.
  * Fails: MEMORY, and errors that are not the stored bytes'.

@@ -11,9 +11,9 @@ struct verification {
 	struct verify_report *report;
 	log_position head;
 	log_position at;
-	struct check link;        /* of the entry at `at` */
+	struct check link; /* of the entry at `at` */
 	int64_t time;
-	uint32_t part_size;       /* of the commit at `at`, and how far into it */
+	uint32_t part_size; /* of the commit at `at`, and how far into it */
 	uint32_t part_offset;
 	stream_version *versions; /* by stream id */
 	uint64_t streams;         /* room of `versions` */
@@ -22,8 +22,8 @@ struct verification {
 	/* The index, made again as the log goes by. */
 	struct segment_range *segments;
 	size_t segment_count;
-	size_t segment;           /* the one that the log is in, or segment_count */
-	struct live *live;        /* what it should hold; NULL when the log had a hole in it */
+	size_t segment;    /* the one that the log is in, or segment_count */
+	struct live *live; /* what it should hold; NULL when the log had a hole in it */
 };
 
 int sqlite_verify(struct store_reader *reader, struct verify_report *report, struct fault *fault);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The witness: one line in a file of its own beside the database, the log's last position and link as they were durable a
- * moment ago. A log that ends before it, or has another link there, has lost its tail.
+ * The witness: one line in a file of its own beside the database, the log's last position and link as they were durable
+ * a moment ago. A log that ends before it, or has another link there, has lost its tail.
  */
 #ifndef MOONLOG_STORE_SQLITE_WITNESS_H
 #define MOONLOG_STORE_SQLITE_WITNESS_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One command at a time: every outcome, idempotency [I5], unique keys, several streams [I3], dry runs; over both stores.
+ * One command at a time: every outcome, idempotency [I5], unique keys, several streams [I3], dry runs; over both
+ * stores.
  */
 #include "rig.h"
 

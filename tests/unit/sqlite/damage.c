@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flipped bits: a store is copied, one bit of the copy flipped, everything read. Each read must give what it gave before,
- * or a fault; and when anything differs, verify must have found something. FLIPS=n sets how many, SEED=n which, BIT=n the one.
+ * Flipped bits: a store is copied, one bit of the copy flipped, everything read. Each read must give what it gave
+ * before, or a fault; and when anything differs, verify must have found something. FLIPS=n sets how many, SEED=n which,
+ * BIT=n the one.
  */
 #include <sqlite3.h>
 #include <unistd.h>
@@ -26,10 +27,18 @@ struct picture {
 static uint64_t
 hash_entry(const struct recorded_entry *entry, uint64_t hash)
 {
-	const struct slice parts[] = { entry->stream, entry->type, entry->data, entry->topic, entry->key, entry->headers,
-		entry->provenance.actor, entry->provenance.correlation_id };
-	const uint64_t numbers[] = { entry->position, entry->commit_first, entry->commit_size, entry->kind,
-		entry->version, entry->schema_version, entry->generation, (uint64_t)entry->recorded_at_us };
+	const struct slice parts[] = { entry->stream,
+				       entry->type,
+				       entry->data,
+				       entry->topic,
+				       entry->key,
+				       entry->headers,
+				       entry->provenance.actor,
+				       entry->provenance.correlation_id };
+	const uint64_t numbers[] = { entry->position,    entry->commit_first,
+				     entry->commit_size, entry->kind,
+				     entry->version,     entry->schema_version,
+				     entry->generation,  (uint64_t)entry->recorded_at_us };
 
 	hash = slice_hash(slice_from(numbers, sizeof(numbers)), hash);
 	hash = slice_hash(slice_from(&entry->id, sizeof(entry->id)), hash);
@@ -54,8 +63,8 @@ look_at_log(struct kit *kit, struct picture *picture)
 	int result;
 
 	do {
-		result = store_read_log(kit->reader, at, NULL, (struct read_limit){ 100, 0 }, &kit->arena, &entries, &seen,
-					&kit->fault);
+		result = store_read_log(kit->reader, at, NULL, (struct read_limit){ 100, 0 }, &kit->arena, &entries,
+					&seen, &kit->fault);
 		for (size_t i = 0; result == 0 && i < entries.count; i++)
 			hash = hash_entry(&entries.items[i], hash);
 		at = seen;
@@ -81,8 +90,8 @@ look(struct kit *kit, struct picture *picture)
 
 		hash = 2;
 		snprintf(name, sizeof(name), "shop.cart/%d", i);
-		result = store_read_stream(kit->reader, slice_text(name), 1, (struct read_limit){ 1000, 0 }, &kit->arena,
-					   &entries, &version, &kit->fault);
+		result = store_read_stream(kit->reader, slice_text(name), 1, (struct read_limit){ 1000, 0 },
+					   &kit->arena, &entries, &version, &kit->fault);
 		for (size_t k = 0; result == 0 && k < entries.count; k++)
 			hash = hash_entry(&entries.items[k], hash);
 		add(picture, result, hash * 3 + version);
@@ -94,7 +103,8 @@ look(struct kit *kit, struct picture *picture)
 		snprintf(name, sizeof(name), "c%d", i * EVENTS / COMMANDS);
 		memcpy(id.bytes, name, strlen(name));
 		result = store_find_command(kit->reader, &id, NULL, &kit->arena, &remembered, &kit->fault);
-		add(picture, result, slice_hash(remembered.reply, remembered.first * 4 + remembered.last * 2 + remembered.found));
+		add(picture, result,
+		    slice_hash(remembered.reply, remembered.first * 4 + remembered.last * 2 + remembered.found));
 	}
 	for (int i = 0; i < RECORDS; i++) {
 		struct slice value;
@@ -106,7 +116,8 @@ look(struct kit *kit, struct picture *picture)
 		add(picture, result, slice_hash(value, 4 + found));
 	}
 	hash = 3;
-	result = store_list_streams(kit->reader, SLICE_NONE, SLICE_NONE, 1000, &kit->arena, &names, &count, &kit->fault);
+	result =
+		store_list_streams(kit->reader, SLICE_NONE, SLICE_NONE, 1000, &kit->arena, &names, &count, &kit->fault);
 	for (size_t i = 0; result == 0 && i < count; i++)
 		hash = slice_hash(names[i], hash);
 	add(picture, result, hash);
@@ -142,12 +153,12 @@ what_differs(const struct picture *before, const struct picture *after, bool *fa
 	for (size_t i = 0; i < before->count; i++) {
 		*faults = *faults || after->reads[i] == 0;
 		if (after->reads[i] != 0 && after->reads[i] != before->reads[i])
-			return i == 0 ? "the log"
-			       : i <= STREAMS ? "a stream"
-			       : i <= STREAMS + COMMANDS ? "a command"
+			return i == 0                              ? "the log"
+			       : i <= STREAMS                      ? "a stream"
+			       : i <= STREAMS + COMMANDS           ? "a command"
 			       : i <= STREAMS + COMMANDS + RECORDS ? "a record"
-			       : i == before->count - 2 ? "the list of streams"
-							: "the list of records";
+			       : i == before->count - 2            ? "the list of streams"
+								   : "the list of records";
 	}
 	return NULL;
 }
@@ -225,8 +236,9 @@ TEST(flipped_bits_are_found_by_reads_and_by_verify)
 		}
 		silent = what_differs(&before, &after, &faults);
 		if (silent != NULL) {
-			fprintf(stderr, "flip of bit %ld (page %ld, byte %ld): %s differs without a fault (%ld findings)\n", bit,
-				bit / 8 / 8192 + 1, bit / 8 % 8192, silent, findings);
+			fprintf(stderr,
+				"flip of bit %ld (page %ld, byte %ld): %s differs without a fault (%ld findings)\n",
+				bit, bit / 8 / 8192 + 1, bit / 8 % 8192, silent, findings);
 			unseen++;
 		}
 		if (faults && findings == 0) {
@@ -291,7 +303,10 @@ TEST(a_wrong_index_is_never_believed)
 			silent = what_differs(&before, &after, &faults);
 			if (silent != NULL || faults)
 				CHECK_FAIL("%s: %s differs", wrongs[i], silent != NULL ? silent : "a fault");
-			/* A writer that found the damage while opening has already taken that part of the log as unsealed. */
+			/*
+			 * A writer that found the damage while opening has already taken that part of the log as
+			 * unsealed.
+			 */
 			if (only && i < 5)
 				CHECK(findings > 0);
 		}

@@ -21,8 +21,9 @@ kit_begin(struct kit *kit)
 	snprintf(kit->directory, sizeof(kit->directory), "/tmp/moonlog-sqlite-XXXXXX");
 	if (mkdtemp(kit->directory) == NULL)
 		abort();
-	kit->options = (struct sqlite_options){ .path = kit->directory, .create = true, .no_sync = true,
-		.segment_entries = 64 };
+	kit->options = (struct sqlite_options){
+		.path = kit->directory, .create = true, .no_sync = true, .segment_entries = 64
+	};
 	arena_init(&kit->arena, SIZE_MAX);
 }
 
@@ -76,13 +77,18 @@ enum commit_result
 kit_put(struct kit *kit, const char *stream, const char *data, const char *command, struct append *append)
 {
 	struct append_stream streams[] = { { slice_text(stream), { EXPECTED_ANY, 0 } } };
-	struct new_entry entry = { .kind = ENTRY_EVENT, .schema_version = 1, .type = SLICE("Put"),
-		.data = slice_text(data) };
+	struct new_entry entry = {
+		.kind = ENTRY_EVENT, .schema_version = 1, .type = SLICE("Put"), .data = slice_text(data)
+	};
 	struct command_id id = { { 0 } };
 	struct append *appends[] = { append };
 
-	*append = (struct append){ .streams = streams, .stream_count = 1, .entries = &entry, .entry_count = 1,
-		.arena = &kit->arena, .reply = SLICE("{\"ok\":true}") };
+	*append = (struct append){ .streams = streams,
+				   .stream_count = 1,
+				   .entries = &entry,
+				   .entry_count = 1,
+				   .arena = &kit->arena,
+				   .reply = SLICE("{\"ok\":true}") };
 	if (command != NULL) {
 		memcpy(id.bytes, command, strlen(command));
 		append->command_id = &id;
@@ -95,7 +101,8 @@ void
 kit_record(struct kit *kit, const char *key, const char *value)
 {
 	struct record_write record = { RECORD_PUT, SLICE("space"), slice_text(key), slice_text(value), SLICE_NONE };
-	struct append append = { .records = &record, .record_count = 1, .arena = &kit->arena }, *appends[] = { &append };
+	struct append append = { .records = &record, .record_count = 1, .arena = &kit->arena },
+		      *appends[] = { &append };
 
 	insist(store_commit(kit->store, appends, 1, &kit->fault) == COMMIT_DONE && append.answer == APPEND_DONE, kit,
 	       "record");

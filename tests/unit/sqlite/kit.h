@@ -38,5 +38,4 @@ bool kit_remembers(struct kit *kit, const char *command);
 long kit_verify(struct kit *kit, unsigned *kinds);
 void kit_copy(const char *from, const char *to);
 
-
 #endif

@@ -169,7 +169,8 @@ TEST(a_store_of_a_later_version_is_refused)
 
 TEST(files_are_for_the_owner_alone)
 {
-	static const char *const files[] = { "moonlog.db", "moonlog.db-wal", "moonlog.db-shm", "moonlog.lock", "witness" };
+	static const char *const files[] = { "moonlog.db", "moonlog.db-wal", "moonlog.db-shm", "moonlog.lock",
+					     "witness" };
 
 	kit_begin(&kit);
 	open_or_fail();
@@ -261,7 +262,9 @@ TEST(a_backup_is_a_store)
 		struct slice value;
 		bool found;
 
-		CHECK_INT(store_read_record(kit.reader, SLICE("space"), SLICE("k"), &kit.arena, &value, &found, &kit.fault), 0);
+		CHECK_INT(store_read_record(kit.reader, SLICE("space"), SLICE("k"), &kit.arena, &value, &found,
+					    &kit.fault),
+			  0);
 		CHECK(found);
 	}
 	CHECK_INT(kit_verify(&kit, NULL), 0);
