@@ -456,8 +456,6 @@ run_query(struct reader *reader, struct engine_read *read, const struct domain *
 					 .context = { .now_us = clock_wall_us(reader->parts->clock),
 						      .caller = read->caller },
 					 .route = read->route };
-	struct input_trouble input = { 0 };
-	struct script_trouble trouble = { 0 };
 	int result;
 
 	entropy_fill(reader->parts->entropy, request.context.seed, sizeof(request.context.seed));
@@ -469,16 +467,9 @@ run_query(struct reader *reader, struct engine_read *read, const struct domain *
 	result = script_query(machine, &request, read->out, &read->fault);
 	if (view != NULL)
 		view_reader_end(view);
-	if (result == 0 || read->fault.class != FAULT_INPUT)
-		return result;
-	if (read->fault.native != 0) {
+	if (result != 0 && read->fault.class == FAULT_INPUT && read->fault.native != 0)
 		read->outcome = OUTCOME_REFUSED;
-		return -1;
-	}
-	script_trouble(machine, &trouble, &input);
-	if (input.field.size != 0)
-		fault_prefix(&read->fault, "%.*s", SLICE_ARG(input.field));
-	return -1;
+	return result;
 }
 
 /* false: has to wait. */
