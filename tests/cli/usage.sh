@@ -84,6 +84,12 @@ expect 66 "check of nothing" check nowhere
 mkdir broken && printf 'return {\n  name = "a",\n  events = 5,\n  initial = function() return {} end,\n}\n' >broken/a.lua
 expect 1 "check of broken rules" check broken
 says "check of broken rules" '^broken/a.lua:[0-9]+: '
+printf 'return {\n' >broken/b.lua
+printf 'return { routes = { { "POST", "/x", command = "a.C" } } }\n' >broken/c.lua
+expect 1 "check of several broken files" check broken
+says "check of several broken files" '^broken/a.lua:[0-9]+: '
+says "check of several broken files" '^broken/b.lua:[0-9]+: '
+silent "check tells no consequences" '^broken/c.lua:'
 expect 1 "check --json of broken rules" check --json broken
 is_json "check --json of broken rules"
 mkdir -p failing/spec && cp shop/*.lua failing/
@@ -113,7 +119,7 @@ expect 78 "serve off loopback" serve --data d --listen 0.0.0.0:0 shop
 says "serve off loopback" "--allow-plaintext-off-loopback"
 expect 78 "serve at nonsense" serve --data d --listen nonsense shop
 expect 65 "serve broken rules" serve --data d2 --listen 127.0.0.1:0 broken
-says "serve broken rules" 'a.lua:[0-9]+: '
+says "serve broken rules" '[ab].lua:[0-9]+: '
 if command -v man >/dev/null; then
 	man --warnings -E UTF-8 -l -Tutf8 -Z "$SOURCE/docs/moonlog.1" >/dev/null 2>err
 	same "man page" "$(cat err)" ""
