@@ -3,6 +3,8 @@
 #include "view_rig.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 TEST(sqlite_keeps_rows_and_checkpoint_over_a_restart)
 {
@@ -159,6 +161,40 @@ TEST(sqlite_reports_damage_and_never_wrong_rows)
 	CHECK_INT(fault.class, FAULT_CORRUPT);
 	view_rollback(view);
 	buf_fini(&out);
+	view_close(view);
+}
+
+static int
+insert_many(struct view *view, log_position position)
+{
+	const struct row_port *rows = start(view);
+	for (int i = 0; i < 3000; i++)
+		if (rows->insert(rows->self, MOVES, ROW(T("p"), I(i), T("some text to fill pages with"), N, N),
+				 &fault) != 0)
+			return -1;
+	struct view_checkpoint checkpoint = at(position);
+	return view_commit(view, &checkpoint, &fault);
+}
+
+TEST(sqlite_goes_on_after_a_write_that_failed)
+{
+	struct rlimit before, small;
+	struct view *view = defined(1);
+	struct view_checkpoint checkpoint;
+	bool found;
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 64 * 1024;
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &small), 0);
+	CHECK_INT(insert_many(view, 1), -1);
+	CHECK_INT(fault.class, FAULT_AWAY);
+	view_rollback(view);
+	check_dump(view, MOVES, "");
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &before), 0);
+	OK(insert_many(view, 2));
+	OK(view_checkpoint(view, SLICE("people"), &arena, &checkpoint, &found, &fault));
+	CHECK_INT(checkpoint.position, 2);
 	view_close(view);
 }
 
