@@ -26,6 +26,7 @@ struct object {
 	uint64_t seen[SCHEMA_FIELDS_MAX / 64];
 	struct waiting_money money[SCHEMA_MONEY_MAX];
 	size_t money_count;
+	size_t next; /* the field that comes next in canonical bytes: looked at before the search */
 };
 
 static bool read_node(struct schema_input *input, const struct schema *schema, const struct json_place *place);
@@ -212,14 +213,17 @@ settle_money(struct schema_input *input, struct object *object, const struct jso
 /* ---- objects ---- */
 
 static const struct schema_field *
-find_field(const struct schema *object, struct slice name, size_t *number)
+find_field(struct object *object, struct slice name, size_t *number)
 {
-	const struct schema *member = schema_member(object, name);
-	if (member == NULL)
-		return NULL;
-	const struct schema_field *field = container_of(member, struct schema_field, schema);
-	*number = (size_t)(field - object->fields);
-	return field;
+	const struct schema *schema = object->schema;
+	if (object->next >= schema->field_count || !slice_equal(schema->fields[object->next].name, name)) {
+		const struct schema *member = schema_member(schema, name);
+		if (member == NULL)
+			return NULL;
+		object->next = (size_t)(container_of(member, struct schema_field, schema) - schema->fields);
+	}
+	*number = object->next++;
+	return &schema->fields[*number];
 }
 
 static bool
@@ -247,7 +251,7 @@ read_member(struct schema_input *input, struct object *object, const char *key_a
 	const struct schema_lift *lift = outer == NULL ? input->context->lift : NULL;
 	size_t number;
 	place.key.data = lua_tolstring(L, -1, &place.key.size);
-	const struct schema_field *field = find_field(object->schema, place.key, &number);
+	const struct schema_field *field = find_field(object, place.key, &number);
 	if (field == NULL) {
 		bool lifted = lift != NULL && slice_equal(place.key, lift->name);
 		if (lifted && take_lifted(input, &place)) {
@@ -295,7 +299,7 @@ add_params(struct schema_input *input, struct object *object)
 		const struct script_param *param = &input->context->params[i];
 		struct json_place place = { .key = param->name };
 		size_t number;
-		const struct schema_field *field = find_field(object->schema, param->name, &number);
+		const struct schema_field *field = find_field(object, param->name, &number);
 		uint64_t bit = (uint64_t)1 << (number = field != NULL ? number : 0) % 64;
 		if (field == NULL || (object->seen[number / 64] & bit) != 0)
 			continue;
