@@ -44,7 +44,7 @@ has_name(struct finder *finder, uint64_t stream, struct slice name, struct fault
 	if (answer <= 0)
 		return answer < 0 ? -1 : 2;
 	stored = link_slice(statement, 0);
-	if ((uint32_t)link_int(statement, 1) != row_seal_name(stream, stored))
+	if (!row_has_seal(statement, 1, row_seal_name(stream, stored)))
 		answer = fault_set(fault, FAULT_CORRUPT, "name_mismatch",
 				   "the name of stream number %llu is not what was written", (unsigned long long)stream);
 	else if (slice_equal(stored, name))
@@ -56,22 +56,36 @@ has_name(struct finder *finder, uint64_t stream, struct slice name, struct fault
 	return answer;
 }
 
+/* The names themselves, each with its seal looked at and none missing. */
 static int
 scan_name(struct finder *finder, const struct candidate *segment, struct slice name, uint64_t *stream,
 	  struct fault *fault)
 {
-	sqlite3_stmt *statement = link_use(finder->link, SQL_SCAN_NAME, fault);
-	int stepped;
+	sqlite3_stmt *statement = link_use(finder->link, SQL_TAIL_STREAMS, fault);
+	uint64_t next = segment->range.first_born;
+	int stepped = 1;
 
 	if (statement == NULL)
 		return -1;
-	link_bind_int(statement, 1, segment->range.first_born);
-	link_bind_int(statement, 2, segment->range.last_born);
-	link_bind_text(statement, 3, name);
-	stepped = link_step(finder->link, statement, fault);
-	if (stepped > 0)
-		*stream = link_int(statement, 0);
+	link_bind_int(statement, 1, next - 1);
+	for (; *stream == 0 && next <= segment->range.last_born; next++) {
+		stepped = link_step(finder->link, statement, fault);
+		if (stepped <= 0)
+			break;
+		if (link_int(statement, 0) != next ||
+		    !row_has_seal(statement, 2, row_seal_name(next, link_slice(statement, 1)))) {
+			stepped = fault_set(fault, FAULT_CORRUPT, "name_mismatch",
+					    "the name of stream number %llu is not what was written",
+					    (unsigned long long)next);
+			break;
+		}
+		if (slice_equal(link_slice(statement, 1), name))
+			*stream = next;
+	}
 	sqlite3_reset(statement);
+	if (stepped == 0 && segment->range.last_born != INT64_MAX)
+		return fault_set(fault, FAULT_CORRUPT, "name_mismatch", "stream number %llu has no name",
+				 (unsigned long long)next);
 	return stepped < 0 ? -1 : 0;
 }
 
@@ -291,8 +305,8 @@ load_command(struct finder *finder, int64_t place, const struct command_id *id, 
 		goto out;
 	}
 	bytes = place > 0 ? row.command : link_slice(statement, 3);
-	if (place < 0 && row_seal_bare((uint64_t)-place, link_int(statement, 0), sqlite3_column_int64(statement, 1), bytes) !=
-				 (uint32_t)link_int(statement, 2)) {
+	if (place < 0 && !row_has_seal(statement, 2, row_seal_bare((uint64_t)-place, link_int(statement, 0),
+								   sqlite3_column_int64(statement, 1), bytes))) {
 		answer = fault_set(fault, FAULT_CORRUPT, "row_mismatch", "command number %lld is not what was written",
 				   (long long)-place);
 		goto out;
@@ -318,29 +332,69 @@ out:
 	return answer;
 }
 
+struct command_scan {
+	const struct command_id *id;
+	int64_t place;
+};
+
+static int
+scan_row(void *self, const struct row *row, struct fault *fault)
+{
+	struct command_scan *scan = self;
+
+	(void)fault;
+	if (row->command.size >= COMMAND_HEAD && memcmp(row->command.data, scan->id->bytes, sizeof(scan->id->bytes)) == 0)
+		scan->place = (int64_t)row->position;
+	return 0;
+}
+
+static int
+scan_bares(struct finder *finder, const struct candidate *segment, struct command_scan *scan, struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(finder->link, SQL_TAIL_BARES, fault);
+	int stepped = 1;
+
+	if (statement == NULL)
+		return -1;
+	link_bind_int(statement, 1, segment->range.first_bare - 1);
+	for (uint64_t number = segment->range.first_bare; number <= segment->range.last_bare; number++) {
+		struct slice command;
+
+		stepped = link_step(finder->link, statement, fault);
+		if (stepped <= 0)
+			break;
+		command = link_slice(statement, 4);
+		if (link_int(statement, 0) != number ||
+		    !row_has_seal(statement, 3, row_seal_bare(number, link_int(statement, 1),
+							      sqlite3_column_int64(statement, 2), command))) {
+			stepped = fault_set(fault, FAULT_CORRUPT, "row_mismatch", "command number %llu is not what was written",
+					    (unsigned long long)number);
+			break;
+		}
+		if (memcmp(command.data, scan->id->bytes, sizeof(scan->id->bytes)) == 0)
+			scan->place = -(int64_t)number;
+	}
+	sqlite3_reset(statement);
+	return stepped < 0 ? -1 : 0;
+}
+
 static int
 scan_command(struct finder *finder, const struct candidate *segment, const struct command_id *id, struct arena *arena,
 	     struct found_command *command, struct fault *fault)
 {
-	for (int bare = 0; bare < 2 && !command->found; bare++) {
-		sqlite3_stmt *statement = link_use(finder->link, bare ? SQL_SCAN_BARE : SQL_SCAN_COMMAND, fault);
-		int64_t place = 0;
-		int stepped;
+	struct command_scan scan = { id, 0 };
+	int found;
 
-		if (statement == NULL)
-			return -1;
-		link_bind_int(statement, 1, bare ? segment->range.first_bare : segment->range.first);
-		link_bind_int(statement, 2, bare ? segment->range.last_bare : segment->range.last);
-		link_bind_slice(statement, 3, slice_from(id->bytes, sizeof(id->bytes)));
-		stepped = link_step(finder->link, statement, fault);
-		if (stepped > 0)
-			place = sqlite3_column_int64(statement, 0);
-		sqlite3_reset(statement);
-		if (stepped < 0 || (stepped > 0 && load_command(finder, bare ? -place : place, id, arena, command,
-								fault) < 0))
-			return -1;
-	}
-	return 0;
+	if (segment_walk(finder->link, segment, scan_row, &scan, fault) != 0 ||
+	    (scan.place == 0 && scan_bares(finder, segment, &scan, fault) != 0))
+		return -1;
+	if (scan.place == 0)
+		return 0;
+	found = load_command(finder, scan.place, id, arena, command, fault);
+	if (found == 1 || found < 0)
+		return found < 0 ? -1 : 0;
+	return fault_set(fault, FAULT_CORRUPT, "row_mismatch", "a command at position %lld cannot be read again",
+			 (long long)scan.place);
 }
 
 static int64_t

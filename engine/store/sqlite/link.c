@@ -37,23 +37,17 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_LINK_AT] = "SELECT link, at FROM entries WHERE position = ?",
 	[SQL_COMMAND_AT] = "SELECT command, part, at FROM entries WHERE position = ?",
 	[SQL_BARE_AT] = "SELECT position, at, seal, command FROM bares WHERE number = ?",
-	[SQL_TAIL_ENTRIES] = "SELECT position, stream, version, at, command FROM entries WHERE position > ?"
-			     " ORDER BY position",
+	[SQL_TAIL_ENTRIES] = "SELECT position, stream, version, at, part, seal, command, link FROM entries"
+			     " WHERE position > ? ORDER BY position",
 	[SQL_TAIL_BARES] = "SELECT number, position, at, seal, command FROM bares WHERE number > ? ORDER BY number",
 	[SQL_TAIL_STREAMS] = "SELECT id, name, seal FROM streams WHERE id > ? ORDER BY id",
 	[SQL_STREAM_NAME] = "SELECT name, seal FROM streams WHERE id = ?",
 	/* A name that is not what was written comes first, wherever it would stand: it may be one that is asked for. */
-	[SQL_LIST_STREAMS] = "SELECT name, id, seal != name_seal(id, name) AS wrong FROM streams"
+	[SQL_LIST_STREAMS] = "SELECT name, id, seal IS NOT name_seal(id, name) AS wrong FROM streams"
 			     " WHERE wrong OR (name > ?1 AND name >= ?2 AND substr(name, 1, ?3) = ?2)"
 			     " ORDER BY wrong DESC, name LIMIT ?4",
 	[SQL_TYPE] = "SELECT kind, name, schema_version, generation, topic FROM types WHERE id = ?",
 	[SQL_TYPES] = "SELECT id, kind, name, schema_version, generation, topic FROM types ORDER BY id",
-	[SQL_SCAN_NAME] = "SELECT id, seal FROM streams WHERE id BETWEEN ? AND ? AND name = ?",
-	[SQL_SCAN_STREAM] = "SELECT position, version FROM entries WHERE position BETWEEN ? AND ? AND stream = ?"
-			    " AND version > 0 ORDER BY position",
-	[SQL_SCAN_COMMAND] = "SELECT position FROM entries WHERE position BETWEEN ? AND ? AND command IS NOT NULL"
-			     " AND substr(command, 1, 16) = ?",
-	[SQL_SCAN_BARE] = "SELECT number FROM bares WHERE number BETWEEN ? AND ? AND substr(command, 1, 16) = ?",
 	[SQL_STREAM_BLOCK] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"
 			     " AND (stream, version) <= (?,?) ORDER BY stream DESC, version DESC LIMIT 1",
 	[SQL_HASH_BLOCK] = "SELECT prefix, block FROM hash_index WHERE segment = ? AND kind = ? AND prefix <= ?"

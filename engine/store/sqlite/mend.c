@@ -61,7 +61,7 @@ read_names(struct sqlite_store *store, const struct segment_range *range, struct
 		if (stepped <= 0 || link_int(statement, 0) != id)
 			break;
 		name = link_slice(statement, 1);
-		if ((uint32_t)link_int(statement, 2) != row_seal_name(id, name))
+		if (!row_has_seal(statement, 2, row_seal_name(id, name)))
 			break;
 		live_add_name(live, index_hash_name(&store->index, name), id, name);
 	}
@@ -79,17 +79,16 @@ read_entries(struct sqlite_store *store, const struct segment_range *range, stru
 		return -1;
 	link_bind_int(statement, 1, range->first - 1);
 	for (log_position position = range->first; position <= range->last; position++) {
-		stream_version version;
 		struct row_command command;
+		struct row row;
 
 		stepped = link_step(&store->link, statement, fault);
-		if (stepped <= 0 || link_int(statement, 0) != position)
+		if (stepped <= 0 || row_load_narrow(statement, &row, fault) != 0 || row.position != position)
 			break;
-		version = link_int(statement, 2);
-		if (row_get_command(link_slice(statement, 4), &command))
+		if (row_get_command(row.command, &command))
 			live_add_command(live, index_hash_command(&store->index, &command.id), &command.id,
 					 (int64_t)position);
-		live_add(live, link_int(statement, 1), version - 1, version, sqlite3_column_int64(statement, 3));
+		live_add(live, row.stream, row.version - 1, row.version, row.at);
 	}
 	sqlite3_reset(statement);
 	return live->entries == range->last - range->first + 1 ? 0 : -1;

@@ -120,7 +120,7 @@ name_cache_get(struct name_cache *cache, struct link *link, uint64_t stream, str
 	stepped = link_step(link, statement, fault);
 	if (stepped < 0)
 		return NULL;
-	if (stepped == 0 || (uint32_t)link_int(statement, 1) != row_seal_name(stream, link_slice(statement, 0))) {
+	if (stepped == 0 || !row_has_seal(statement, 1, row_seal_name(stream, link_slice(statement, 0)))) {
 		sqlite3_reset(statement);
 		fault_set(fault, FAULT_CORRUPT, "name_mismatch", "the name of stream number %llu is not what was written",
 			  (unsigned long long)stream);

@@ -41,7 +41,7 @@ range_load(sqlite3_stmt *statement)
 		return NULL;
 	sealed->range.number = link_int(statement, 0);
 	if (ranges.size == RANGE_SIZE &&
-	    range_seal(ranges, names, streams, commands) == (uint32_t)link_int(statement, 5))
+	    (int64_t)range_seal(ranges, names, streams, commands) == sqlite3_column_int64(statement, 5))
 		range_get((const uint8_t *)ranges.data, &sealed->range);
 	sealed->damaged = ranges.size != RANGE_SIZE || sealed->range.number != link_int(statement, 0) ||
 			  sealed->range.first == 0;

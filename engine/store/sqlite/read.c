@@ -28,6 +28,11 @@ name_seal(sqlite3_context *context, int count, sqlite3_value **values)
 	struct slice name = slice_from(sqlite3_value_blob(values[1]), (size_t)sqlite3_value_bytes(values[1]));
 
 	(void)count;
+	/* What is no text stands elsewhere in the order, or nowhere; no seal is negative. */
+	if (sqlite3_value_type(values[1]) != SQLITE_TEXT) {
+		sqlite3_result_int64(context, -1);
+		return;
+	}
 	sqlite3_result_int64(context, row_seal_name((uint64_t)sqlite3_value_int64(values[0]), name));
 }
 
@@ -42,7 +47,7 @@ sqlite_reader_open(struct store *base, struct store_reader **opened, struct faul
 	reader->base.store = base;
 	reader->store = store;
 	if (link_open(&reader->link, store->file, SQLITE_OPEN_READONLY, fault) != 0 ||
-	    link_exec(&reader->link, "PRAGMA query_only = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = -4000;"
+	    link_exec(&reader->link, "PRAGMA query_only = 1; PRAGMA cell_size_check = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = -4000;"
 				     "PRAGMA temp_store = MEMORY", fault) != 0 ||
 	    sqlite3_create_function(reader->link.db, "name_seal", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, name_seal,
 				    NULL, NULL) != SQLITE_OK ||

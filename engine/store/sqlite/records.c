@@ -23,7 +23,7 @@ step_record(struct link *link, sqlite3_stmt *statement, struct stored_record *re
 	record->space = link_slice(statement, 0);
 	record->key = link_slice(statement, 1);
 	record->value = link_slice(statement, 3);
-	if (row_seal_record(record->space, record->key, record->value) == (uint32_t)link_int(statement, 2))
+	if (row_has_seal(statement, 2, row_seal_record(record->space, record->key, record->value)))
 		return 1;
 	return fault_set(fault, FAULT_CORRUPT, "record_mismatch", "a record near %.*s/%.*s is not what was written",
 			 SLICE_ARG(record->space), SLICE_ARG(record->key));

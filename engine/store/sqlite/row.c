@@ -87,28 +87,48 @@ load_check(sqlite3_stmt *statement, int column, struct check *check)
 	return true;
 }
 
+static int
+check_row(const struct row *row, bool whole, struct fault *fault)
+{
+	if (whole && row_seal(row) == row->seal && row_offset(row->part) < row_size(row->part) &&
+	    row_offset(row->part) < row->position)
+		return 0;
+	return fault_set(fault, FAULT_CORRUPT, "row_mismatch",
+			 "position %llu: what is stored beside its content is not what was written",
+			 (unsigned long long)row->position);
+}
+
 int
 row_load(sqlite3_stmt *statement, struct row *row, struct fault *fault)
 {
-	bool whole;
+	int64_t part = sqlite3_column_int64(statement, 5), seal = sqlite3_column_int64(statement, 6);
+	bool whole = part >= 0 && part <= UINT32_MAX && seal == (int32_t)seal;
 
 	row->position = link_int(statement, 0);
 	row->stream = link_int(statement, 1);
 	row->version = link_int(statement, 2);
 	row->type = link_int(statement, 3);
 	row->at = sqlite3_column_int64(statement, 4);
-	row->part = (uint32_t)sqlite3_column_int64(statement, 5);
-	row->seal = (uint32_t)sqlite3_column_int64(statement, 6);
+	row->part = (uint32_t)part;
+	row->seal = (uint32_t)seal;
 	row->command = link_slice(statement, 7);
-	whole = load_check(statement, 8, &row->digest) && load_check(statement, 9, &row->link);
+	whole = load_check(statement, 8, &row->digest) && load_check(statement, 9, &row->link) && whole;
 	row->meta = link_slice(statement, 10);
 	row->data = link_slice(statement, 11);
-	if (!whole || row_seal(row) != row->seal || row_offset(row->part) >= row_size(row->part) ||
-	    row_offset(row->part) >= row->position)
-		return fault_set(fault, FAULT_CORRUPT, "row_mismatch",
-				 "position %llu: what is stored beside its content is not what was written",
-				 (unsigned long long)row->position);
-	return 0;
+	return check_row(row, whole, fault);
+}
+
+int
+row_load_narrow(sqlite3_stmt *statement, struct row *row, struct fault *fault)
+{
+	int64_t part = sqlite3_column_int64(statement, 4), seal = sqlite3_column_int64(statement, 5);
+	bool whole = part >= 0 && part <= UINT32_MAX && seal == (int32_t)seal;
+
+	*row = (struct row){ .position = link_int(statement, 0), .stream = link_int(statement, 1),
+		.version = link_int(statement, 2), .at = sqlite3_column_int64(statement, 3), .part = (uint32_t)part,
+		.seal = (uint32_t)seal, .command = link_slice(statement, 6) };
+	whole = load_check(statement, 7, &row->link) && whole;
+	return check_row(row, whole, fault);
 }
 
 static void

@@ -62,6 +62,15 @@ void row_bind(sqlite3_stmt *statement, const struct row *row);
 /* Borrows from the statement. Fails: CORRUPT "row_mismatch" with the position. */
 int row_load(sqlite3_stmt *statement, struct row *row, struct fault *fault);
 
+/* The same from SQL_TAIL_ENTRIES, which leaves out type, digest, metadata and data: they stay empty. */
+int row_load_narrow(sqlite3_stmt *statement, struct row *row, struct fault *fault);
+/* Whether a column holds exactly this seal. */
+static inline bool
+row_has_seal(sqlite3_stmt *statement, int column, uint32_t seal)
+{
+	return sqlite3_column_int64(statement, column) == (int64_t)seal;
+}
+
 /* Empty when all are defaults. */
 void row_put_meta(struct buf *out, const struct row_meta *meta);
 /* Borrows. false: damaged. */

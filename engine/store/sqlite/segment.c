@@ -193,40 +193,80 @@ segment_events(struct link *link, const struct candidate *segment, uint64_t stre
 	return answer == SEGMENT_FOUND && !found ? SEGMENT_ABSENT : answer;
 }
 
+/* The log's own rows, each with its seal looked at and none missing: an event that is damaged must not seem absent. */
+int
+segment_walk(struct link *link, const struct candidate *segment,
+	     int (*each)(void *self, const struct row *row, struct fault *fault), void *self, struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(link, SQL_TAIL_ENTRIES, fault);
+	log_position next = segment->range.first;
+	int stepped = 1;
+
+	if (statement == NULL)
+		return -1;
+	link_bind_int(statement, 1, next - 1);
+	while (next <= segment->range.last && (stepped = link_step(link, statement, fault)) > 0) {
+		struct row row;
+
+		stepped = row_load_narrow(statement, &row, fault);
+		if (stepped == 0 && row.position != next)
+			stepped = fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+					    (unsigned long long)next);
+		if (stepped == 0)
+			stepped = each(self, &row, fault);
+		if (stepped < 0)
+			break;
+		next++;
+	}
+	sqlite3_reset(statement);
+	if (stepped == 0 && next <= segment->range.last && segment->range.last != INT64_MAX)
+		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+				 (unsigned long long)next);
+	return stepped < 0 ? -1 : 0;
+}
+
+struct scan {
+	uint64_t stream;
+	stream_version from;
+	struct segment_events *events;
+	bool whole;
+	bool found;
+};
+
+static int
+scan_row(void *self, const struct row *row, struct fault *fault)
+{
+	struct scan *scan = self;
+	struct segment_events *events = scan->events;
+
+	(void)fault;
+	if (row->stream != scan->stream || row->version == 0)
+		return 0;
+	if (!scan->found)
+		scan->whole = row->version <= scan->from;
+	scan->found = true;
+	events->last_version = row->version;
+	if (row->version < scan->from)
+		return 0;
+	if (events->first_version == 0)
+		events->first_version = row->version;
+	if (events->count < events->room)
+		events->items[events->count++] = row->position;
+	return 0;
+}
+
 int
 segment_scan(struct link *link, const struct candidate *segment, uint64_t stream, stream_version from,
 	     struct segment_events *events, bool *whole, struct fault *fault)
 {
-	sqlite3_stmt *statement = link_use(link, SQL_SCAN_STREAM, fault);
-	int stepped;
-
-	bool found = false;
+	struct scan scan = { .stream = stream, .from = from, .events = events };
 
 	events->count = 0;
 	events->first_version = 0;
-	*whole = false;
-	if (statement == NULL)
+	if (segment_walk(link, segment, scan_row, &scan, fault) != 0)
 		return -1;
-	link_bind_int(statement, 1, segment->range.first);
-	link_bind_int(statement, 2, segment->range.last);
-	link_bind_int(statement, 3, stream);
-	while ((stepped = link_step(link, statement, fault)) > 0) {
-		stream_version version = link_int(statement, 1);
-
-		if (!found)
-			*whole = version <= from;
-		found = true;
-		events->last_version = version;
-		if (version < from)
-			continue;
-		if (events->first_version == 0)
-			events->first_version = version;
-		if (events->count < events->room)
-			events->items[events->count++] = link_int(statement, 0);
-	}
-	if (stepped < 0)
-		return -1;
-	if (found && events->first_version == 0)
+	if (scan.found && events->first_version == 0)
 		events->first_version = events->last_version + 1;
-	return found ? SEGMENT_FOUND : SEGMENT_ABSENT;
+	*whole = scan.whole;
+	return scan.found ? SEGMENT_FOUND : SEGMENT_ABSENT;
 }

@@ -5,7 +5,7 @@
 
 #include "store/sqlite/block.h"
 #include "store/sqlite/index.h"
-#include "store/sqlite/link.h"
+#include "store/sqlite/row.h"
 
 #define SEGMENT_MATCHES 16
 
@@ -32,7 +32,10 @@ int segment_version(struct link *link, const struct candidate *segment, uint64_t
  */
 int segment_events(struct link *link, const struct candidate *segment, uint64_t stream, stream_version from,
 		   struct segment_events *events, bool *whole, struct fault *fault);
-/* The same from the log itself. */
+/* The rows of its part of the log, one after the other; `each` gives 0 to go on. Fails: CORRUPT, as `each` and SQL do. */
+int segment_walk(struct link *link, const struct candidate *segment,
+		 int (*each)(void *self, const struct row *row, struct fault *fault), void *self, struct fault *fault);
+/* The same as segment_events, from the log itself. */
 int segment_scan(struct link *link, const struct candidate *segment, uint64_t stream, stream_version from,
 		 struct segment_events *events, bool *whole, struct fault *fault);
 

@@ -161,7 +161,7 @@ replay_born(struct replay *replay, struct live *live, uint64_t stream, struct fa
 		return fault_set(fault, FAULT_CORRUPT, "name_mismatch", "stream number %llu has no name",
 				 (unsigned long long)stream);
 	name = link_slice(replay->streams, 1);
-	if ((uint32_t)link_int(replay->streams, 2) != row_seal_name(stream, name))
+	if (!row_has_seal(replay->streams, 2, row_seal_name(stream, name)))
 		return fault_set(fault, FAULT_CORRUPT, "name_mismatch",
 				 "the name of stream number %llu is not what was written", (unsigned long long)stream);
 	live_add_name(live, index_hash_name(&replay->store->index, name), stream, name);
@@ -178,7 +178,10 @@ replay_bare(struct replay *replay, struct fault *fault)
 
 	if (live == NULL)
 		return -1;
-	if (!row_get_command(link_slice(replay->bares, 4), &command))
+	if (!row_get_command(link_slice(replay->bares, 4), &command) ||
+	    !row_has_seal(replay->bares, 3, row_seal_bare(link_int(replay->bares, 0), link_int(replay->bares, 1),
+							  sqlite3_column_int64(replay->bares, 2),
+							  link_slice(replay->bares, 4))))
 		return fault_set(fault, FAULT_CORRUPT, "row_mismatch", "command number %llu is not what was written",
 				 (unsigned long long)link_int(replay->bares, 0));
 	live_add_command(live, index_hash_command(index, &command.id), &command.id,
@@ -208,25 +211,27 @@ static int
 replay_entry(struct replay *replay, struct fault *fault)
 {
 	struct index *index = &replay->store->index;
-	log_position position = link_int(replay->entries, 0);
-	uint64_t stream = link_int(replay->entries, 1);
-	stream_version version = link_int(replay->entries, 2), head = version - 1;
 	struct row_command command;
+	stream_version head;
 	struct live *live;
+	struct row row;
 
-	if (position != replay->last + 1)
+	if (row_load_narrow(replay->entries, &row, fault) != 0)
+		return -1;
+	if (row.position != replay->last + 1)
 		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
 				 (unsigned long long)replay->last + 1);
-	replay->last = position;
+	replay->last = row.position;
 	live = take_place(replay, fault);
-	if (live == NULL || (stream > replay->last_born && replay_born(replay, live, stream, fault) != 0))
+	if (live == NULL || (row.stream > replay->last_born && replay_born(replay, live, row.stream, fault) != 0))
 		return -1;
-	if (version == 0 && live_find(live, stream) == NULL &&
-	    find_version(&replay->store->finder, stream, &head, fault) != 0)
+	head = row.version - 1;
+	if (row.version == 0 && live_find(live, row.stream) == NULL &&
+	    find_version(&replay->store->finder, row.stream, &head, fault) != 0)
 		return -1;
-	if (row_get_command(link_slice(replay->entries, 4), &command))
-		live_add_command(live, index_hash_command(index, &command.id), &command.id, (int64_t)position);
-	live_add(live, stream, head, version, sqlite3_column_int64(replay->entries, 3));
+	if (row_get_command(row.command, &command))
+		live_add_command(live, index_hash_command(index, &command.id), &command.id, (int64_t)row.position);
+	live_add(live, row.stream, head, row.version, row.at);
 	return 0;
 }
 

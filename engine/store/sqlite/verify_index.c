@@ -262,8 +262,8 @@ check_records(struct verification *verification, struct fault *fault)
 		for (; (stepped = link_step(link, statement, fault)) > 0; count++) {
 			last_space = link_slice(statement, 0);
 			last_key = link_slice(statement, 1);
-			if (row_seal_record(last_space, last_key, link_slice(statement, 3)) !=
-			    (uint32_t)link_int(statement, 2)) {
+			if (!row_has_seal(statement, 2,
+					  row_seal_record(last_space, last_key, link_slice(statement, 3)))) {
 				char text[200];
 
 				snprintf(text, sizeof(text), "record %.*s/%.*s is not what was written",
@@ -285,6 +285,39 @@ check_records(struct verification *verification, struct fault *fault)
 	return stepped;
 }
 
+/* Names that no event leads to are looked at too. */
+static int
+check_names(struct verification *verification, struct fault *fault)
+{
+	struct link *link = &verification->reader->link;
+	uint64_t next = 1;
+	int stepped = 1;
+
+	while (stepped > 0) {
+		sqlite3_stmt *statement = link_use(link, SQL_TAIL_STREAMS, fault);
+
+		if (statement == NULL)
+			return -1;
+		link_bind_int(statement, 1, next - 1);
+		for (int i = 0; i < 4096 && (stepped = link_step(link, statement, fault)) > 0; i++) {
+			uint64_t id = link_int(statement, 0);
+			char text[200];
+
+			snprintf(text, sizeof(text), "the name of stream number %llu is not what was written",
+				 (unsigned long long)next);
+			if (id != next || !row_has_seal(statement, 2, row_seal_name(id, link_slice(statement, 1))))
+				verify_finding(verification, VERIFY_CONTENT, link_slice(statement, 1), 0, 0, text);
+			next = id + 1;
+		}
+		sqlite3_reset(statement);
+	}
+	if (stepped < 0 && fault->class == FAULT_CORRUPT) {
+		verify_finding(verification, VERIFY_CONTENT, SLICE_NONE, 0, 0, fault->text);
+		return 0;
+	}
+	return stepped;
+}
+
 static int
 check_bares(struct verification *verification, struct fault *fault)
 {
@@ -299,8 +332,9 @@ check_bares(struct verification *verification, struct fault *fault)
 	while ((stepped = link_step(link, statement, fault)) > 0) {
 		uint64_t number = link_int(statement, 0);
 
-		if (number != last + 1 || row_seal_bare(number, link_int(statement, 1), sqlite3_column_int64(statement, 2),
-							link_slice(statement, 4)) != (uint32_t)link_int(statement, 3)) {
+		if (number != last + 1 ||
+		    !row_has_seal(statement, 3, row_seal_bare(number, link_int(statement, 1), sqlite3_column_int64(statement, 2),
+							      link_slice(statement, 4)))) {
 			char text[200];
 
 			snprintf(text, sizeof(text), "command number %llu is not what was written", (unsigned long long)last + 1);
@@ -340,7 +374,7 @@ check_shape(struct verification *verification, const char *table, enum verify_fi
 int
 verify_rest(struct verification *verification, struct fault *fault)
 {
-	if (check_records(verification, fault) != 0 || check_bares(verification, fault) != 0 ||
+	if (check_names(verification, fault) != 0 || check_records(verification, fault) != 0 || check_bares(verification, fault) != 0 ||
 	    check_shape(verification, "'records'", VERIFY_RECORD, fault) != 0 ||
 	    check_shape(verification, "'bares'", VERIFY_RECORD, fault) != 0 ||
 	    check_shape(verification, "'types'", VERIFY_RECORD, fault) != 0)
