@@ -46,7 +46,8 @@ return {
                 local descending, field = params.order:match "^(%-?)(.*)$"
                 local column = field == "accountName" and "AccountName" or "CurrentBalance"
                 return map(view.Balances:find {
-                    where = { OwnerName = params.ownerName, AccountNumber = params.accountNumber, Status = params.status },
+                    where = { OwnerName = params.ownerName, AccountNumber = params.accountNumber,
+                              Status = params.status },
                     order = { descending .. column }, limit = params.limit, offset = params.offset,
                 }, balance)
             end,

@@ -4,8 +4,9 @@
 
   http_bench.py --build build/release [--rounds 5] [--seconds 2] [--only commands,streams,log,syncs] [--json FILE]
 
-References: sq1, sq100 = raw sqlite3 with 1 and 100 rows a transaction; echo = a bare evhttp server that returns the body.
-Every round measures each figure and its reference one after the other; what is printed are medians of the rounds' ratios.
+References: sq1, sq100 = raw sqlite3 with 1 and 100 rows a transaction; echo = a bare evhttp server that returns the
+body. Every round measures each figure and its reference one after the other; what is printed are medians of the
+rounds' ratios.
 """
 import argparse, http.client, json, os, re, shutil, statistics, subprocess, sys, tempfile, time
 

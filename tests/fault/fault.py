@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What the daemon does when the disk fails it.
 
-  fault.py eio    --binary B --domain D --shim S.so   a sync fails once: unknown, not attempted, exit 70, told after restart
-  fault.py enospc --binary B --domain D               the disk is full: 507, nothing lost, reads go on, writes resume alone
-  fault.py wal    --binary B --domain D --load L      long readers beside writers: the write-ahead log stays below 64 MB
+  fault.py eio    --binary B --domain D --shim S.so   a sync fails once: unknown, not attempted, exit 70, then told
+  fault.py enospc --binary B --domain D               the disk is full: 507, nothing lost, reads go on, writes resume
+  fault.py wal    --binary B --domain D --load L      long readers beside writers: the log stays below 64 MB
 """
 import argparse, http.client, json, os, shutil, subprocess, sys, tempfile, threading, time
 
