@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's door against SQLite by itself (WAL, synchronous=FULL, one prepared insert into one table without a secondary
- * index), in turns within the same minute; medians of the rounds. Data of 300 bytes an event.
+ * The store's door against SQLite by itself (WAL, synchronous=FULL, one prepared insert into one table without a
+ * secondary index), in turns within the same minute; medians of the rounds. Data of 300 bytes an event.
  *
  *   bench_store append DIRECTORY [ROUNDS [SECONDS]]      ratios for single events, batches and groups
  *   bench_store grow DIRECTORY EVENTS STREAMS            one store of that size: rate, bytes, start, memory, reads
@@ -41,7 +41,7 @@ static void
 remove_files(const char *name)
 {
 	static const char *const ends[] = { "/moonlog.db", "/moonlog.db-wal", "/moonlog.db-shm", "/moonlog.lock",
-		"/witness" };
+					    "/witness" };
 	char path[600];
 
 	for (size_t i = 0; i < countof(ends); i++) {
@@ -101,8 +101,11 @@ run_raw(int rows, double seconds, struct times *times)
 	mkdir(path, 0700);
 	strcat(path, "/moonlog.db");
 	if (sqlite3_open(path, &db) != SQLITE_OK ||
-	    sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE e(position INTEGER PRIMARY KEY,"
-			     " stream TEXT, version INT, type TEXT, data TEXT)", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(
+		    db,
+		    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE e(position INTEGER PRIMARY KEY,"
+		    " stream TEXT, version INT, type TEXT, data TEXT)",
+		    NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(db, "INSERT INTO e(stream, version, type, data) VALUES(?,?,?,?)", -1, &insert, NULL) !=
 		    SQLITE_OK)
 		fail("raw", sqlite3_errmsg(db));
@@ -201,12 +204,18 @@ load_group(struct load *load, struct store *store)
 			 (unsigned long long)(stream % load->streams));
 		load->made_streams[i] = (struct append_stream){ slice_text(load->names[i]), { EXPECTED_ANY, 0 } };
 		for (int k = 0; k < load->entries; k++) {
-			entries[k] = (struct new_entry){ .kind = ENTRY_EVENT, .schema_version = 1,
-				.type = SLICE("MoneyDeposited"), .data = slice_from(data, DATA_SIZE) };
-			entry_digest(&entries[k], load->made_streams[i].name, 0, &append->provenance, &entries[k].digest);
+			entries[k] = (struct new_entry){ .kind = ENTRY_EVENT,
+							 .schema_version = 1,
+							 .type = SLICE("MoneyDeposited"),
+							 .data = slice_from(data, DATA_SIZE) };
+			entry_digest(&entries[k], load->made_streams[i].name, 0, &append->provenance,
+				     &entries[k].digest);
 		}
-		*append = (struct append){ .streams = &load->made_streams[i], .stream_count = 1, .entries = entries,
-			.entry_count = (size_t)load->entries, .arena = &load->arena };
+		*append = (struct append){ .streams = &load->made_streams[i],
+					   .stream_count = 1,
+					   .entries = entries,
+					   .entry_count = (size_t)load->entries,
+					   .arena = &load->arena };
 		if (load->ids) {
 			uint64_t halves[2] = { mix(load->number * 2 + 5), mix(load->number * 3 + 7) };
 
@@ -285,10 +294,13 @@ bench_append(int rounds, double seconds)
 		const char *name;
 		int appends, entries, raw;
 		bool ids;
-	} rows[] = { { "1 writer, 1 event", 1, 1, 1, false }, { "1 writer, 1 event, ids", 1, 1, 1, true },
-		{ "8 writers, 1 event, ids", 8, 1, 1, true }, { "1 writer, batch of 100", 1, 100, 100, false },
-		{ "8 writers, batches of 100", 8, 100, 100, false }, { "100 appends of 1", 100, 1, 100, false },
-		{ "100 appends of 1, ids", 100, 1, 100, true } };
+	} rows[] = { { "1 writer, 1 event", 1, 1, 1, false },
+		     { "1 writer, 1 event, ids", 1, 1, 1, true },
+		     { "8 writers, 1 event, ids", 8, 1, 1, true },
+		     { "1 writer, batch of 100", 1, 100, 100, false },
+		     { "8 writers, batches of 100", 8, 100, 100, false },
+		     { "100 appends of 1", 100, 1, 100, false },
+		     { "100 appends of 1, ids", 100, 1, 100, true } };
 	struct times times = { malloc(TIMES_ROOM * sizeof(int64_t)), 0 };
 
 	printf("%-28s %10s %10s %6s   %s\n", "", "store/s", "raw/s", "ratio", "store p50 p99 max us, raw p50 p99 max");
@@ -303,9 +315,9 @@ bench_append(int rounds, double seconds)
 			rates[k] = ours.rate;
 			raws[k] = raw.rate;
 		}
-		printf("%-28s %10.0f %10.0f %6.2f   %.0f %.0f %.0f, %.0f %.0f %.0f\n", rows[i].name, median(rates, rounds),
-		       median(raws, rounds), median(ratios, rounds), ours.p50_us, ours.p99_us, ours.max_us, raw.p50_us,
-		       raw.p99_us, raw.max_us);
+		printf("%-28s %10.0f %10.0f %6.2f   %.0f %.0f %.0f, %.0f %.0f %.0f\n", rows[i].name,
+		       median(rates, rounds), median(raws, rounds), median(ratios, rounds), ours.p50_us, ours.p99_us,
+		       ours.max_us, raw.p50_us, raw.p99_us, raw.max_us);
 		fflush(stdout);
 	}
 	free(times.items);
@@ -375,8 +387,10 @@ scan_raw(void)
 
 	snprintf(path, sizeof(path), "%s/grow/moonlog.db", directory);
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(db, "SELECT position, stream, version, type, data FROM entries WHERE position > 0"
-				   " ORDER BY position", -1, &all, NULL) != SQLITE_OK)
+	    sqlite3_prepare_v2(db,
+			       "SELECT position, stream, version, type, data FROM entries WHERE position > 0"
+			       " ORDER BY position",
+			       -1, &all, NULL) != SQLITE_OK)
 		fail("scan", sqlite3_errmsg(db));
 	begin = now_ns();
 	while (sqlite3_step(all) == SQLITE_ROW) {
@@ -408,7 +422,8 @@ read_streams(struct store *store, uint64_t streams)
 		char name[40];
 		int64_t begin = now_ns();
 
-		snprintf(name, sizeof(name), "bank.account/%08llu", (unsigned long long)(mix((uint64_t)i + 77) % streams));
+		snprintf(name, sizeof(name), "bank.account/%08llu",
+			 (unsigned long long)(mix((uint64_t)i + 77) % streams));
 		if (store_read_stream(reader, slice_text(name), 1, (struct read_limit){ 1000, 0 }, &arena, &entries,
 				      &version, &fault) != 0)
 			fail("stream", fault.text);
@@ -443,7 +458,8 @@ bench_grow(uint64_t events, uint64_t streams)
 			int64_t now = now_ns();
 			long wrote = number_in("/proc/self/io", "wchar:");
 
-			printf("%9llu events: %.0f events/s, %.0f bytes written an event, %.1f on disk, wal %ld MB, %ld MB of memory\n",
+			printf("%9llu events: %.0f events/s, %.0f bytes written an event, %.1f on disk, wal %ld MB, "
+			       "%ld MB of memory\n",
 			       (unsigned long long)load.number,
 			       (double)(load.number - last_number) * 1e9 / (double)(now - last),
 			       (double)(wrote - written) / (double)(load.number - last_number),

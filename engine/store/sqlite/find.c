@@ -45,13 +45,16 @@ has_name(struct finder *finder, uint64_t stream, struct slice name, struct fault
 		return answer < 0 ? -1 : 2;
 	stored = link_slice(statement, 0);
 	if (!row_has_seal(statement, 1, row_seal_name(stream, stored)))
-		answer = fault_set(fault, FAULT_CORRUPT, "name_mismatch",
-				   "the name of stream number %llu is not what was written", (unsigned long long)stream);
+		answer =
+			fault_set(fault, FAULT_CORRUPT, "name_mismatch",
+				  "the name of stream number %llu is not what was written", (unsigned long long)stream);
 	else if (slice_equal(stored, name))
 		answer = 1;
 	else
 		answer = block_prefix(index_hash_name(finder->index, stored)) ==
-				 block_prefix(index_hash_name(finder->index, name)) ? 0 : 2;
+					 block_prefix(index_hash_name(finder->index, name))
+				 ? 0
+				 : 2;
 	sqlite3_reset(statement);
 	return answer;
 }
@@ -305,8 +308,9 @@ load_command(struct finder *finder, int64_t place, const struct command_id *id, 
 		goto out;
 	}
 	bytes = place > 0 ? row.command : link_slice(statement, 3);
-	if (place < 0 && !row_has_seal(statement, 2, row_seal_bare((uint64_t)-place, link_int(statement, 0),
-								   sqlite3_column_int64(statement, 1), bytes))) {
+	if (place < 0 && !row_has_seal(statement, 2,
+				       row_seal_bare((uint64_t)-place, link_int(statement, 0),
+						     sqlite3_column_int64(statement, 1), bytes))) {
 		answer = fault_set(fault, FAULT_CORRUPT, "row_mismatch", "command number %lld is not what was written",
 				   (long long)-place);
 		goto out;
@@ -315,7 +319,9 @@ load_command(struct finder *finder, int64_t place, const struct command_id *id, 
 		goto out;
 	if (memcmp(&stored.id, id, sizeof(*id)) != 0) {
 		answer = block_prefix(index_hash_command(finder->index, &stored.id)) ==
-				 block_prefix(index_hash_command(finder->index, id)) ? 0 : 2;
+					 block_prefix(index_hash_command(finder->index, id))
+				 ? 0
+				 : 2;
 		goto out;
 	}
 	*command = (struct found_command){ true, stored.fingerprint, 0, 0, 0, arena_copy(arena, stored.reply) };
@@ -343,7 +349,8 @@ scan_row(void *self, const struct row *row, struct fault *fault)
 	struct command_scan *scan = self;
 
 	(void)fault;
-	if (row->command.size >= COMMAND_HEAD && memcmp(row->command.data, scan->id->bytes, sizeof(scan->id->bytes)) == 0)
+	if (row->command.size >= COMMAND_HEAD &&
+	    memcmp(row->command.data, scan->id->bytes, sizeof(scan->id->bytes)) == 0)
 		scan->place = (int64_t)row->position;
 	return 0;
 }
@@ -365,10 +372,11 @@ scan_bares(struct finder *finder, const struct candidate *segment, struct comman
 			break;
 		command = link_slice(statement, 4);
 		if (link_int(statement, 0) != number ||
-		    !row_has_seal(statement, 3, row_seal_bare(number, link_int(statement, 1),
-							      sqlite3_column_int64(statement, 2), command))) {
-			stepped = fault_set(fault, FAULT_CORRUPT, "row_mismatch", "command number %llu is not what was written",
-					    (unsigned long long)number);
+		    !row_has_seal(statement, 3,
+				  row_seal_bare(number, link_int(statement, 1), sqlite3_column_int64(statement, 2),
+						command))) {
+			stepped = fault_set(fault, FAULT_CORRUPT, "row_mismatch",
+					    "command number %llu is not what was written", (unsigned long long)number);
 			break;
 		}
 		if (memcmp(command.data, scan->id->bytes, sizeof(scan->id->bytes)) == 0)

@@ -101,8 +101,8 @@ link_use(struct link *link, enum link_sql sql, struct fault *fault)
 {
 	sqlite3_stmt **statement = &link->statements[sql];
 
-	if (*statement == NULL && sqlite3_prepare_v3(link->db, sources[sql], -1, SQLITE_PREPARE_PERSISTENT, statement,
-						     NULL) != SQLITE_OK) {
+	if (*statement == NULL &&
+	    sqlite3_prepare_v3(link->db, sources[sql], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) != SQLITE_OK) {
 		link_fault(link, "prepare", fault);
 		return NULL;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A link: one SQLite connection with its prepared statements. The writer has one, each reader has one of its own; used by
- * one thread at a time. Statements are prepared at their first use and kept.
+ * A link: one SQLite connection with its prepared statements. The writer has one, each reader has one of its own; used
+ * by one thread at a time. Statements are prepared at their first use and kept.
  */
 #ifndef MOONLOG_STORE_SQLITE_LINK_H
 #define MOONLOG_STORE_SQLITE_LINK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mending: a segment whose stored index was found wrong is read from the log as it was when it was live, and sealed anew,
- * in an idle moment. Until then its part of the log is read itself, which is slower and just as right.
+ * Mending: a segment whose stored index was found wrong is read from the log as it was when it was live, and sealed
+ * anew, in an idle moment. Until then its part of the log is read itself, which is slower and just as right.
  * Fails: silently; a segment that cannot be mended stays damaged until the next start.
  */
 #include "store/sqlite/range.h"

@@ -122,8 +122,8 @@ name_cache_get(struct name_cache *cache, struct link *link, uint64_t stream, str
 		return NULL;
 	if (stepped == 0 || !row_has_seal(statement, 1, row_seal_name(stream, link_slice(statement, 0)))) {
 		sqlite3_reset(statement);
-		fault_set(fault, FAULT_CORRUPT, "name_mismatch", "the name of stream number %llu is not what was written",
-			  (unsigned long long)stream);
+		fault_set(fault, FAULT_CORRUPT, "name_mismatch",
+			  "the name of stream number %llu is not what was written", (unsigned long long)stream);
 		return NULL;
 	}
 	disown(&slot->name);
@@ -266,7 +266,8 @@ types_get(struct types *types, struct link *link, uint64_t id, struct fault *fau
 	if ((id == 0 || id > types->count) && types_load(types, link, fault) != 0)
 		return NULL;
 	if (id == 0 || id > types->count) {
-		fault_set(fault, FAULT_CORRUPT, "type_mismatch", "there is no type number %llu", (unsigned long long)id);
+		fault_set(fault, FAULT_CORRUPT, "type_mismatch", "there is no type number %llu",
+			  (unsigned long long)id);
 		return NULL;
 	}
 	return types->items[id - 1];
@@ -275,13 +276,16 @@ types_get(struct types *types, struct link *link, uint64_t id, struct fault *fau
 uint64_t
 types_find(const struct types *types, const struct new_entry *entry, uint32_t generation)
 {
-	struct type wanted = { .kind = entry->kind, .schema_version = entry->schema_version, .generation = generation,
-		.name = entry->type, .topic = entry->topic };
+	struct type wanted = { .kind = entry->kind,
+			       .schema_version = entry->schema_version,
+			       .generation = generation,
+			       .name = entry->type,
+			       .topic = entry->topic };
 
 	if (types->table_room == 0)
 		return 0;
-	return types->table[type_place(types, hash_type(entry->kind, entry->type, entry->schema_version, generation,
-							entry->topic), &wanted)];
+	return types->table[type_place(
+		types, hash_type(entry->kind, entry->type, entry->schema_version, generation, entry->topic), &wanted)];
 }
 
 uint64_t

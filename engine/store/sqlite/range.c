@@ -9,8 +9,9 @@
 void
 range_put(uint8_t bytes[RANGE_SIZE], const struct segment_range *range)
 {
-	const uint64_t fields[] = { range->number, range->first, range->last, range->first_bare, range->last_bare,
-		range->first_born, range->last_born, (uint64_t)range->last_time, range->commands };
+	const uint64_t fields[] = { range->number,    range->first,      range->last,      range->first_bare,
+				    range->last_bare, range->first_born, range->last_born, (uint64_t)range->last_time,
+				    range->commands };
 
 	for (size_t i = 0; i < countof(fields); i++)
 		bytes_put_u64(bytes + 8 * i, fields[i]);
@@ -19,9 +20,11 @@ range_put(uint8_t bytes[RANGE_SIZE], const struct segment_range *range)
 static void
 range_get(const uint8_t bytes[RANGE_SIZE], struct segment_range *range)
 {
-	*range = (struct segment_range){ bytes_get_u64(bytes), bytes_get_u64(bytes + 8), bytes_get_u64(bytes + 16),
-		bytes_get_u64(bytes + 24), bytes_get_u64(bytes + 32), bytes_get_u64(bytes + 40),
-		bytes_get_u64(bytes + 48), (int64_t)bytes_get_u64(bytes + 56), bytes_get_u64(bytes + 64) };
+	*range = (struct segment_range){ bytes_get_u64(bytes),      bytes_get_u64(bytes + 8),
+					 bytes_get_u64(bytes + 16), bytes_get_u64(bytes + 24),
+					 bytes_get_u64(bytes + 32), bytes_get_u64(bytes + 40),
+					 bytes_get_u64(bytes + 48), (int64_t)bytes_get_u64(bytes + 56),
+					 bytes_get_u64(bytes + 64) };
 }
 
 uint32_t
@@ -43,8 +46,8 @@ range_load(sqlite3_stmt *statement)
 	if (ranges.size == RANGE_SIZE &&
 	    (int64_t)range_seal(ranges, names, streams, commands) == sqlite3_column_int64(statement, 5))
 		range_get((const uint8_t *)ranges.data, &sealed->range);
-	sealed->damaged = ranges.size != RANGE_SIZE || sealed->range.number != link_int(statement, 0) ||
-			  sealed->range.first == 0;
+	sealed->damaged =
+		ranges.size != RANGE_SIZE || sealed->range.number != link_int(statement, 0) || sealed->range.first == 0;
 	if (sealed->damaged)
 		return sealed;
 	sealed->forgotten = commands.size == 0;

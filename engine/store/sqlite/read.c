@@ -3,8 +3,8 @@
  * Readers: each a read-only connection of its own with a small cache, that never checkpoints. Transactions are short,
  * whatever is asked for, so that the writer's log file can start anew.
  *
- * Every entry's digest is made again from what was read, and its seal over the rest; positions are followed without a gap.
- * Entries past the durable head are not given, although SQLite may show them a moment earlier [I4].
+ * Every entry's digest is made again from what was read, and its seal over the rest; positions are followed without a
+ * gap. Entries past the durable head are not given, although SQLite may show them a moment earlier [I4].
  * Fails: CORRUPT naming stream, version and position; MEMORY; as SQL does.
  */
 #include <stdatomic.h>
@@ -47,10 +47,13 @@ sqlite_reader_open(struct store *base, struct store_reader **opened, struct faul
 	reader->base.store = base;
 	reader->store = store;
 	if (link_open(&reader->link, store->file, SQLITE_OPEN_READONLY, fault) != 0 ||
-	    link_exec(&reader->link, "PRAGMA query_only = 1; PRAGMA cell_size_check = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = -4000;"
-				     "PRAGMA temp_store = MEMORY", fault) != 0 ||
-	    sqlite3_create_function(reader->link.db, "name_seal", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, name_seal,
-				    NULL, NULL) != SQLITE_OK ||
+	    link_exec(&reader->link,
+		      "PRAGMA query_only = 1; PRAGMA cell_size_check = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = "
+		      "-4000;"
+		      "PRAGMA temp_store = MEMORY",
+		      fault) != 0 ||
+	    sqlite3_create_function(reader->link.db, "name_seal", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+				    name_seal, NULL, NULL) != SQLITE_OK ||
 	    finder_init(&reader->finder, &store->index, &reader->link, READER_HEADS, fault) != 0) {
 		sqlite_reader_close(&reader->base);
 		return -1;
@@ -163,9 +166,13 @@ load_entry(struct sqlite_reader *reader, struct arena *arena, const struct row *
 {
 	struct check digest;
 
-	*entry = (struct recorded_entry){ .position = row->position, .commit_first = row->position - row_offset(row->part),
-		.commit_size = row_size(row->part), .version = row->version, .recorded_at_us = row->at,
-		.digest = row->digest, .link = row->link };
+	*entry = (struct recorded_entry){ .position = row->position,
+					  .commit_first = row->position - row_offset(row->part),
+					  .commit_size = row_size(row->part),
+					  .version = row->version,
+					  .recorded_at_us = row->at,
+					  .digest = row->digest,
+					  .link = row->link };
 	if (share(reader, arena, row, entry, fault) != 0 || copy_meta(arena, row, entry, fault) != 0)
 		return -1;
 	entry->id = entry_id(entry->recorded_at_us, &entry->link);
@@ -200,8 +207,9 @@ add_at(struct sqlite_reader *reader, log_position position, uint64_t stream, str
 	if (row_load(statement, &row, fault) != 0)
 		goto out;
 	if (row.stream != stream || row.version != version) {
-		fault_set(fault, FAULT_CORRUPT, "index_mismatch", "position %llu does not hold version %llu of the stream",
-			  (unsigned long long)position, (unsigned long long)version);
+		fault_set(fault, FAULT_CORRUPT, "index_mismatch",
+			  "position %llu does not hold version %llu of the stream", (unsigned long long)position,
+			  (unsigned long long)version);
 		goto out;
 	}
 	*added = limit.bytes == 0 || entries->count == 0 || *bytes + row.data.size <= limit.bytes;
@@ -320,9 +328,8 @@ take_row(struct log_read *read, sqlite3_stmt *statement, struct fault *fault)
 	if (matches(read, &row, &match, fault) != 0)
 		return -1;
 	if (match) {
-		read->full = entries->count == read->limit.entries ||
-			     (read->limit.bytes != 0 && entries->count != 0 &&
-			      read->bytes + row.data.size > read->limit.bytes);
+		read->full = entries->count == read->limit.entries || (read->limit.bytes != 0 && entries->count != 0 &&
+								       read->bytes + row.data.size > read->limit.bytes);
 		if (read->full)
 			return 0;
 		if (widen(read, fault) != 0 ||
@@ -365,12 +372,15 @@ take_bite(struct log_read *read, struct fault *fault)
 }
 
 int
-sqlite_read_log(struct store_reader *base, log_position after, const struct log_filter *filter,
-		struct read_limit limit, struct arena *arena, struct entries *entries, log_position *seen,
-		struct fault *fault)
+sqlite_read_log(struct store_reader *base, log_position after, const struct log_filter *filter, struct read_limit limit,
+		struct arena *arena, struct entries *entries, log_position *seen, struct fault *fault)
 {
-	struct log_read read = { .reader = sqlite_reader_of(base), .filter = filter, .limit = limit, .arena = arena,
-		.entries = entries, .seen = after };
+	struct log_read read = { .reader = sqlite_reader_of(base),
+				 .filter = filter,
+				 .limit = limit,
+				 .arena = arena,
+				 .entries = entries,
+				 .seen = after };
 
 	if (sqlite_refresh_head(read.reader, fault) != 0)
 		return -1;
@@ -402,8 +412,9 @@ sqlite_position_at(struct store_reader *base, int64_t wall_us, log_position *pos
 		link_bind_int(statement, 1, middle);
 		stepped = link_step(&reader->link, statement, fault);
 		if (stepped <= 0)
-			return stepped < 0 ? -1 : fault_set(fault, FAULT_CORRUPT, "position_gap",
-							    "position %llu is missing", (unsigned long long)middle);
+			return stepped < 0 ? -1
+					   : fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+						       (unsigned long long)middle);
 		if (sqlite3_column_int64(statement, 0) <= wall_us)
 			low = middle;
 		else
@@ -464,7 +475,7 @@ sqlite_find_command(struct store_reader *base, const struct command_id *id, cons
 	if (find_command(&sqlite_reader_of(base)->finder, id, arena, &found, fault) != 0)
 		return -1;
 	*remembered = (struct remembered){ found.found, false, found.first, found.last, found.reply };
-	remembered->same = found.found && (fingerprint == NULL || memcmp(fingerprint, &found.fingerprint,
-									 sizeof(*fingerprint)) == 0);
+	remembered->same = found.found &&
+			   (fingerprint == NULL || memcmp(fingerprint, &found.fingerprint, sizeof(*fingerprint)) == 0);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Keyed records. Each has a seal over space, key and value. A damaged key can make another one look absent: since the
- * search for an absent key always ends beside the damaged one, the neighbours' seals are looked at before "absent" is said.
+ * search for an absent key always ends beside the damaged one, the neighbours' seals are looked at before "absent" is
+ * said.
  * Fails: CORRUPT "record_mismatch".
  */
 #include "store/sqlite/room.h"
@@ -81,8 +82,8 @@ sqlite_read_record(struct store_reader *reader, struct slice space, struct slice
 }
 
 static int
-add_record(struct arena *arena, const struct stored_record *stored, struct record **records, size_t *count, size_t *room,
-	   struct fault *fault)
+add_record(struct arena *arena, const struct stored_record *stored, struct record **records, size_t *count,
+	   size_t *room, struct fault *fault)
 {
 	struct record copy = { arena_copy(arena, stored->key), arena_copy(arena, stored->value) };
 

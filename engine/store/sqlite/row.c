@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An entry's row carries three checks: the digest of its content, the link to the entry before, and a short seal over the
- * columns that a plain read cannot check by either, since the link needs the entry before [I2].
+ * An entry's row carries three checks: the digest of its content, the link to the entry before, and a short seal over
+ * the columns that a plain read cannot check by either, since the link needs the entry before [I2].
  * Fails: CORRUPT, naming the position.
  */
 #include "store/sqlite/row.h"
@@ -124,9 +124,13 @@ row_load_narrow(sqlite3_stmt *statement, struct row *row, struct fault *fault)
 	int64_t part = sqlite3_column_int64(statement, 4), seal = sqlite3_column_int64(statement, 5);
 	bool whole = part >= 0 && part <= UINT32_MAX && seal == (int32_t)seal;
 
-	*row = (struct row){ .position = link_int(statement, 0), .stream = link_int(statement, 1),
-		.version = link_int(statement, 2), .at = sqlite3_column_int64(statement, 3), .part = (uint32_t)part,
-		.seal = (uint32_t)seal, .command = link_slice(statement, 6) };
+	*row = (struct row){ .position = link_int(statement, 0),
+			     .stream = link_int(statement, 1),
+			     .version = link_int(statement, 2),
+			     .at = sqlite3_column_int64(statement, 3),
+			     .part = (uint32_t)part,
+			     .seal = (uint32_t)seal,
+			     .command = link_slice(statement, 6) };
 	whole = load_check(statement, 7, &row->link) && whole;
 	return check_row(row, whole, fault);
 }
@@ -143,8 +147,12 @@ put_slice(struct buf *out, struct slice bytes)
 void
 row_put_meta(struct buf *out, const struct row_meta *meta)
 {
-	const struct slice parts[] = { meta->provenance.correlation_id, meta->provenance.causation_id,
-		meta->provenance.traceparent, meta->provenance.actor, meta->key, meta->headers };
+	const struct slice parts[] = { meta->provenance.correlation_id,
+				       meta->provenance.causation_id,
+				       meta->provenance.traceparent,
+				       meta->provenance.actor,
+				       meta->key,
+				       meta->headers };
 	unsigned mask = 0;
 
 	for (unsigned i = 0; i < countof(parts); i++)
@@ -159,8 +167,12 @@ row_put_meta(struct buf *out, const struct row_meta *meta)
 bool
 row_get_meta(struct slice bytes, struct row_meta *meta)
 {
-	struct slice *parts[] = { &meta->provenance.correlation_id, &meta->provenance.causation_id,
-		&meta->provenance.traceparent, &meta->provenance.actor, &meta->key, &meta->headers };
+	struct slice *parts[] = { &meta->provenance.correlation_id,
+				  &meta->provenance.causation_id,
+				  &meta->provenance.traceparent,
+				  &meta->provenance.actor,
+				  &meta->key,
+				  &meta->headers };
 	const uint8_t *at = (const uint8_t *)bytes.data, *end = at + bytes.size;
 	unsigned mask;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A lookup seeks the block with the greatest key not after the wanted one, and reads on while the next block begins with
- * it too. A block that is wrong, or a next block that is not where the one before says, is SEGMENT_DAMAGED.
+ * A lookup seeks the block with the greatest key not after the wanted one, and reads on while the next block begins
+ * with it too. A block that is wrong, or a next block that is not where the one before says, is SEGMENT_DAMAGED.
  * Fails: as SQL does.
  */
 #include "store/sqlite/segment.h"

@@ -27,12 +27,15 @@ int segment_hash(struct link *link, enum hash_kind kind, const struct candidate 
 int segment_version(struct link *link, const struct candidate *segment, uint64_t stream, stream_version *version,
 		    struct fault *fault);
 /*
- * Events of versions from.. in the segment; *whole tells that versions before the first one given are not asked for (they
- * are older than `from`), so no older segment need be looked into.
+ * Events of versions from.. in the segment; *whole tells that versions before the first one given are not asked for
+ * (they are older than `from`), so no older segment need be looked into.
  */
 int segment_events(struct link *link, const struct candidate *segment, uint64_t stream, stream_version from,
 		   struct segment_events *events, bool *whole, struct fault *fault);
-/* The rows of its part of the log, one after the other; `each` gives 0 to go on. Fails: CORRUPT, as `each` and SQL do. */
+/*
+ * The rows of its part of the log, one after the other; `each` gives 0 to go on. Fails: CORRUPT, as `each` and SQL
+ * do.
+ */
 int segment_walk(struct link *link, const struct candidate *segment,
 		 int (*each)(void *self, const struct row *row, struct fault *fault), void *self, struct fault *fault);
 /* The same as segment_events, from the log itself. */

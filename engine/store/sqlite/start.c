@@ -102,7 +102,8 @@ load_end(struct sqlite_store *store, struct fault *fault)
 	struct row row;
 	int stepped;
 
-	if (last_of(store, SQL_HEAD, &end->head, fault) != 0 || last_of(store, SQL_LAST_STREAM, &end->last_stream, fault) != 0 ||
+	if (last_of(store, SQL_HEAD, &end->head, fault) != 0 ||
+	    last_of(store, SQL_LAST_STREAM, &end->last_stream, fault) != 0 ||
 	    last_of(store, SQL_LAST_BARE, &end->last_bare, fault) != 0)
 		return -1;
 	if (end->head == 0)
@@ -179,9 +180,9 @@ replay_bare(struct replay *replay, struct fault *fault)
 	if (live == NULL)
 		return -1;
 	if (!row_get_command(link_slice(replay->bares, 4), &command) ||
-	    !row_has_seal(replay->bares, 3, row_seal_bare(link_int(replay->bares, 0), link_int(replay->bares, 1),
-							  sqlite3_column_int64(replay->bares, 2),
-							  link_slice(replay->bares, 4))))
+	    !row_has_seal(replay->bares, 3,
+			  row_seal_bare(link_int(replay->bares, 0), link_int(replay->bares, 1),
+					sqlite3_column_int64(replay->bares, 2), link_slice(replay->bares, 4))))
 		return fault_set(fault, FAULT_CORRUPT, "row_mismatch", "command number %llu is not what was written",
 				 (unsigned long long)link_int(replay->bares, 0));
 	live_add_command(live, index_hash_command(index, &command.id), &command.id,

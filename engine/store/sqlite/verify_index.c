@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The index verified: while the log goes by, what each sealed segment should hold is gathered as it was when it was live;
- * at the segment's end its blocks and filters are made again and compared byte by byte with what is stored.
+ * The index verified: while the log goes by, what each sealed segment should hold is gathered as it was when it was
+ * live; at the segment's end its blocks and filters are made again and compared byte by byte with what is stored.
  * Fails: MEMORY, and errors that are not the stored bytes'.
  */
 #include <stdio.h>
@@ -86,8 +86,7 @@ same_blocks(struct verification *verification, const struct segment_range *range
 	if (!streams)
 		link_bind_int(statement, 2, range->number);
 	while (same == 1 && (next = block_source_next(source, &key, &block)) > 0)
-		same = link_step(link, statement, &trouble) > 0 &&
-		       link_int(statement, streams ? 1 : 0) == key.minor &&
+		same = link_step(link, statement, &trouble) > 0 && link_int(statement, streams ? 1 : 0) == key.minor &&
 		       (!streams || link_int(statement, 0) == key.major) &&
 		       slice_equal(link_slice(statement, streams ? 2 : 1), buf_slice(&block));
 	if (same == 1 && next == 0 && link_step(link, statement, &trouble) != 0)
@@ -152,10 +151,11 @@ compare_segment(struct verification *verification, struct fault *fault)
 	if (commands == 0 && index_is_forgotten(index, range->number))
 		commands = 1;
 	if (names == 0 || streams == 0 || commands == 0 || row == 0)
-		wrong_index(verification, range, names == 0 ? "names are not as in the log"
-					 : streams == 0 ? "versions are not as in the log"
-					 : commands == 0 ? "command ids are not as in the log"
-							 : "its row is not as in the log");
+		wrong_index(verification, range,
+			    names == 0      ? "names are not as in the log"
+			    : streams == 0  ? "versions are not as in the log"
+			    : commands == 0 ? "command ids are not as in the log"
+					    : "its row is not as in the log");
 	return 0;
 }
 
@@ -333,11 +333,13 @@ check_bares(struct verification *verification, struct fault *fault)
 		uint64_t number = link_int(statement, 0);
 
 		if (number != last + 1 ||
-		    !row_has_seal(statement, 3, row_seal_bare(number, link_int(statement, 1), sqlite3_column_int64(statement, 2),
-							      link_slice(statement, 4)))) {
+		    !row_has_seal(statement, 3,
+				  row_seal_bare(number, link_int(statement, 1), sqlite3_column_int64(statement, 2),
+						link_slice(statement, 4)))) {
 			char text[200];
 
-			snprintf(text, sizeof(text), "command number %llu is not what was written", (unsigned long long)last + 1);
+			snprintf(text, sizeof(text), "command number %llu is not what was written",
+				 (unsigned long long)last + 1);
 			verify_finding(verification, VERIFY_RECORD, SLICE_NONE, 0, 0, text);
 		}
 		last = number;
@@ -374,7 +376,8 @@ check_shape(struct verification *verification, const char *table, enum verify_fi
 int
 verify_rest(struct verification *verification, struct fault *fault)
 {
-	if (check_names(verification, fault) != 0 || check_records(verification, fault) != 0 || check_bares(verification, fault) != 0 ||
+	if (check_names(verification, fault) != 0 || check_records(verification, fault) != 0 ||
+	    check_bares(verification, fault) != 0 ||
 	    check_shape(verification, "'records'", VERIFY_RECORD, fault) != 0 ||
 	    check_shape(verification, "'bares'", VERIFY_RECORD, fault) != 0 ||
 	    check_shape(verification, "'types'", VERIFY_RECORD, fault) != 0)
