@@ -60,12 +60,21 @@ says "unknown setting" 'did you mean "limits.attempts"'
 MOONLOG_READERS=x expect 78 "wrong variable" config
 says "wrong variable" 'MOONLOG_READERS: expected an integer'
 
-# The page of keys is the program's.
+# The page of keys is the program's: names and defaults.
 "$MOONLOG" config --json | python3 -c '
-import json, sys
-page = open(sys.argv[1]).read()
-for key in json.load(sys.stdin):
-    if "| `%s` |" % key not in page: print("docs/INTERFACES.md lacks", key)
+import json, re, sys
+rows = [line.split(" | ") for line in open(sys.argv[1]) if line.startswith("| `")]
+page = {row[0][2:].strip("` "): row[2].strip() for row in rows if len(row) == 5}
+units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+for key, told in json.load(sys.stdin).items():
+    value = told["value"]
+    shown = page.get(key)
+    if shown is None: print("docs/INTERFACES.md lacks", key); continue
+    sized = re.fullmatch("([0-9]+)(KiB|MiB|GiB)", shown)
+    if sized: shown = str(int(sized[1]) * units[sized[2]])
+    if isinstance(value, list): value = value[0]
+    value = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if value != shown: print("docs/INTERFACES.md:", key, "is", value, "not", shown)
 ' "$SOURCE/docs/INTERFACES.md" >out 2>err
 same "keys in docs/INTERFACES.md" "$(cat out err)" ""
 
