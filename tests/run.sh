@@ -13,7 +13,7 @@ set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 . cmake/packages.sh
 
-STAGES="asan release specs tsan lint fuzz quickstart"
+STAGES="asan release specs clang tsan lint fuzz quickstart"
 TEST_PACKAGES="lua5.4 lua-busted lua-check universal-ctags clang clang-format libclang-rt-14-dev curl sqlite3 python3
 	procps util-linux"
 only="" crash=short fuzz_seconds=60 jobs=2
@@ -118,6 +118,11 @@ stage_specs() {
 			fail "specs of $domain"
 		fi
 	done
+}
+
+# The other compiler's opinion of every file.
+stage_clang() {
+	build clang && pass
 }
 
 stage_tsan() {
