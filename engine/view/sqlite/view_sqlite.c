@@ -28,6 +28,7 @@
 #define WAL_PAGES_MAX  12000 /* 48 MB: fewer checkpoints write a page that changes often fewer times */
 #define WAL_PAGES_IDLE 64
 #define WAL_PAGES_HINT 256
+#define WAL_FRAME_SIZE 4120 /* a page and its header */
 
 struct sqlite_view {
 	struct view view;
@@ -212,7 +213,7 @@ copy_wal(struct sqlite_view *sqlite)
 }
 
 /*
- * Lets the disk begin early with what the next checkpoint will sync: one long sync would hold up the store's short ones.
+ * Lets the disk begin early with what the next checkpoint will sync: a long sync would hold up the store's short ones.
  * SQLite takes no lock on the WAL file, so opening it once more loses none.
  */
 static void
@@ -226,7 +227,8 @@ hint_wal(struct sqlite_view *sqlite)
 		const char *name = sqlite3_filename_wal(sqlite3_db_filename(sqlite->writer.connection.db, "main"));
 		sqlite->wal_file = open(name, O_RDONLY | O_CLOEXEC);
 	}
-	off_t from = (off_t)sqlite->wal_told * 4120, size = (off_t)(sqlite->wal_pages - sqlite->wal_told) * 4120;
+	off_t from = (off_t)sqlite->wal_told * WAL_FRAME_SIZE,
+	      size = (off_t)(sqlite->wal_pages - sqlite->wal_told) * WAL_FRAME_SIZE;
 	if (sqlite->wal_file >= 0)
 		sync_file_range(sqlite->wal_file, from, size, SYNC_FILE_RANGE_WRITE);
 	sqlite->wal_told = sqlite->wal_pages;
