@@ -36,16 +36,10 @@ commit(struct store *store, struct append **appends, size_t count, struct fault 
 void
 gate_put(struct gate *gate, struct store *store)
 {
-	*gate = (struct gate){ .ops = *store->ops, .behind = store->ops, .store = store };
+	*gate = (struct gate){ .ops = *store->ops, .behind = store->ops };
 	gate->ops.commit = commit;
 	the_gate = gate;
 	store->ops = &gate->ops;
-}
-
-void
-gate_remove(struct gate *gate)
-{
-	gate->store->ops = gate->behind;
 }
 
 static void

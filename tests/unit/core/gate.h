@@ -16,12 +16,10 @@ struct gate {
 	_Atomic int way;
 	_Atomic size_t arrived; /* commits that have come to the gate */
 	_Atomic size_t largest; /* group */
-	struct store *store;
 };
 
-/* One gate at a time. */
+/* One gate at a time; it must outlive the engine over the store. */
 void gate_put(struct gate *gate, struct store *store);
-void gate_remove(struct gate *gate);
 /* Closed: the next commits wait. Opened: all go on. */
 void gate_close(struct gate *gate);
 void gate_open(struct gate *gate);

@@ -222,7 +222,6 @@ TEST(what_waits_goes_in_one_group)
 	CHECK(atomic_load(&gate.largest) >= 50);
 	clean(100);
 	ask_fini(&first);
-	gate_remove(&gate);
 	rig_close(&rig);
 }
 
@@ -247,7 +246,6 @@ TEST(the_queue_is_bounded)
 	CHECK_INT(count_kind(100, OUTCOME_ACCEPTED), taken);
 	clean(100);
 	ask_fini(&first);
-	gate_remove(&gate);
 	rig_close(&rig);
 }
 
@@ -273,7 +271,6 @@ TEST(who_waited_too_long_is_told_so)
 		if (asks[i].command.outcome.kind == OUTCOME_FAILED)
 			CHECK_INT(asks[i].command.outcome.fault.class, FAULT_BUSY);
 	clean(10);
-	gate_remove(&gate);
 	rig_close(&rig);
 }
 
@@ -306,7 +303,6 @@ TEST(an_unknown_outcome_is_told_and_nothing_follows)
 	buf_fini(&out);
 	clean(20);
 	ask_fini(&first);
-	gate_remove(&gate);
 	rig_close(&rig);
 }
 
@@ -329,7 +325,6 @@ TEST(a_full_disk_is_a_fault_that_passes)
 	CHECK_INT(ask_once(&rig, &ask, "one", "Add", "{\"by\":1}"), OUTCOME_ACCEPTED);
 	CHECK_SLICE(ask.command.outcome.reply, "{\"value\":6}");
 	ask_fini(&ask);
-	gate_remove(&gate);
 	rig_close(&rig);
 }
 
@@ -354,7 +349,6 @@ TEST(draining_answers_what_is_inside_and_takes_no_more)
 	CHECK_INT(count_kind(20, OUTCOME_ACCEPTED), 20);
 	clean(20);
 	ask_fini(&first);
-	gate_remove(&gate);
 	rig_close(&rig);
 }
 
