@@ -106,8 +106,8 @@ problem(unsigned status, struct slice body, struct fault *fault)
 		copy_member(object, "code", code, sizeof(code));
 		copy_member(object, "detail", detail, sizeof(detail));
 	}
-	return fault_set(fault, status >= 500 ? FAULT_BUSY : FAULT_INPUT, code, "the daemon answered %u: %s", status,
-			 detail);
+	enum fault_class class = status == 503 ? FAULT_BUSY : status >= 500 ? FAULT_AWAY : FAULT_INPUT;
+	return fault_set(fault, class, code, "the daemon answered %u: %s", status, detail);
 }
 
 static int

@@ -10,7 +10,7 @@
 bool client_reaches(const char *directory);
 /*
  * Appends the answer's JSON to `out`. `body` may be empty. Fails: AWAY "unreachable" when no daemon answers; for an answer
- * that is no success: INPUT or BUSY with the problem's code and detail.
+ * that is no success: INPUT, BUSY or AWAY with the problem's code and detail.
  */
 int client_ask(const char *directory, const char *method, const char *path, struct slice body, struct buf *out,
 	       struct fault *fault);

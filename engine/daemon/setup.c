@@ -64,7 +64,7 @@ setup_domains(const struct config *config, struct wire *wire, struct fault *faul
 	const struct config_value *domains = &config->values[CONFIG_DOMAINS];
 
 	if (domains->item_count == 0)
-		return fault_set(fault, FAULT_CONFIG, "usage", "no domain is given: name at least one folder");
+		return fault_set(fault, FAULT_CONFIG, "usage", "no domain is given: use --domain FOLDER");
 	for (size_t i = 0; i < domains->item_count; i++) {
 		if (wire_add_domain(wire, domains->items[i], fault) != 0)
 			return -1;

@@ -112,6 +112,9 @@ absolute(const char *path, char out[PATH_MAX], struct fault *fault)
 		return fault_errno(fault, FAULT_CONFIG, ENAMETOOLONG, "%s", path);
 	if (access(out, F_OK) == 0)
 		return fault_set(fault, FAULT_CONFIG, "backup_exists", "%s is there already", out);
+	snprintf(here, sizeof(here), "%.*s", (int)(strrchr(out, '/') - out), out);
+	if (here[0] != '\0' && access(here, F_OK) != 0)
+		return fault_set(fault, FAULT_CONFIG, "cannot_create", "%s: %s", here, strerror(errno));
 	return 0;
 }
 

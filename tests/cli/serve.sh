@@ -83,6 +83,7 @@ expect 65 "retry of what runs" projection retry "$PROJECTION" --data data
 
 expect 0 "backup beside the daemon" backup copy.db --data data
 expect 73 "backup over something" backup copy.db --data data
+expect 73 "backup into nothing" backup nowhere/copy.db --data data
 
 # Many at once while it stops: every answer is whole.
 for i in $(seq 20); do
