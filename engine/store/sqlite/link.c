@@ -8,14 +8,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define ENTRY_COLUMNS "position, stream, version, type, at, part, seal, command, digest, link, meta, data"
+#define ENTRY_COLUMNS "position, stream, version, type, at, part, command, digest, link, meta, data"
+#define NARROW_COLUMNS "position, stream, version, at, part, command, link"
 
 static const char *const sources[SQL_COUNT] = {
 	[SQL_BEGIN] = "BEGIN",
 	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_INSERT_ENTRY] = "INSERT INTO entries(" ENTRY_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_INSERT_ENTRY] = "INSERT INTO entries(" ENTRY_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_INSERT_BARE] = "INSERT INTO bares(number, position, at, seal, command) VALUES(?,?,?,?,?)",
 	[SQL_INSERT_STREAM] = "INSERT INTO streams(id, name, seal) VALUES(?,?,?)",
 	[SQL_INSERT_TYPE] = "INSERT INTO types(id, kind, name, schema_version, generation, topic) VALUES(?,?,?,?,?,?)",
@@ -33,12 +34,9 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_HEAD] = "SELECT max(position) FROM entries",
 	[SQL_LAST_STREAM] = "SELECT max(id) FROM streams",
 	[SQL_LAST_BARE] = "SELECT max(number) FROM bares",
-	[SQL_TIME_AT] = "SELECT at FROM entries WHERE position = ?",
-	[SQL_LINK_AT] = "SELECT link, at FROM entries WHERE position = ?",
-	[SQL_COMMAND_AT] = "SELECT command, part, at FROM entries WHERE position = ?",
+	[SQL_NARROW_AT] = "SELECT " NARROW_COLUMNS " FROM entries WHERE position = ?",
 	[SQL_BARE_AT] = "SELECT position, at, seal, command FROM bares WHERE number = ?",
-	[SQL_TAIL_ENTRIES] = "SELECT position, stream, version, at, part, seal, command, link FROM entries"
-			     " WHERE position > ? ORDER BY position",
+	[SQL_TAIL_ENTRIES] = "SELECT " NARROW_COLUMNS " FROM entries WHERE position > ? ORDER BY position",
 	[SQL_TAIL_BARES] = "SELECT number, position, at, seal, command FROM bares WHERE number > ? ORDER BY number",
 	[SQL_TAIL_STREAMS] = "SELECT id, name, seal FROM streams WHERE id > ? ORDER BY id",
 	[SQL_STREAM_NAME] = "SELECT name, seal FROM streams WHERE id = ?",
@@ -46,7 +44,6 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_LIST_STREAMS] = "SELECT name, id, seal IS NOT name_seal(id, name) AS wrong FROM streams"
 			     " WHERE wrong OR (name > ?1 AND name >= ?2 AND substr(name, 1, ?3) = ?2)"
 			     " ORDER BY wrong DESC, name LIMIT ?4",
-	[SQL_TYPE] = "SELECT kind, name, schema_version, generation, topic FROM types WHERE id = ?",
 	[SQL_TYPES] = "SELECT id, kind, name, schema_version, generation, topic FROM types ORDER BY id",
 	[SQL_STREAM_BLOCK] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"
 			     " AND (stream, version) <= (?,?) ORDER BY stream DESC, version DESC LIMIT 1",

@@ -404,22 +404,26 @@ sqlite_position_at(struct store_reader *base, int64_t wall_us, log_position *pos
 	high = store_head(base->store);
 	while (low < high) {
 		log_position middle = low + (high - low + 1) / 2;
-		sqlite3_stmt *statement = link_use(&reader->link, SQL_TIME_AT, fault);
+		sqlite3_stmt *statement = link_use(&reader->link, SQL_NARROW_AT, fault);
+		struct row row;
 		int stepped;
 
 		if (statement == NULL)
 			return -1;
 		link_bind_int(statement, 1, middle);
 		stepped = link_step(&reader->link, statement, fault);
-		if (stepped <= 0)
-			return stepped < 0 ? -1
-					   : fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
-						       (unsigned long long)middle);
-		if (sqlite3_column_int64(statement, 0) <= wall_us)
+		if (stepped == 0)
+			return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+					 (unsigned long long)middle);
+		if (stepped > 0 && row_load_narrow(statement, &row, fault) != 0)
+			stepped = -1;
+		if (stepped > 0 && row.at <= wall_us)
 			low = middle;
 		else
 			high = middle - 1;
 		sqlite3_reset(statement);
+		if (stepped < 0)
+			return -1;
 	}
 	*position = low;
 	return 0;

@@ -26,7 +26,7 @@ row_seal(const struct row *row)
 	bytes_put_u64(bytes + 32, row->part);
 	bytes_put_u64(bytes + 40, row->command.size != 0 ? slice_hash(row->command, 1) : 0);
 	memcpy(bytes + 48, row->link.bytes, CHECK_SIZE);
-	return (uint32_t)slice_hash(slice_from(bytes, sizeof(bytes)), 2);
+	return (uint32_t)slice_hash(slice_from(bytes, sizeof(bytes)), 2) & 0xffffff;
 }
 
 uint32_t
@@ -56,43 +56,55 @@ row_seal_record(struct slice space, struct slice key, struct slice value)
 void
 row_bind(sqlite3_stmt *statement, const struct row *row)
 {
+	uint8_t link[CHECK_SIZE + SEAL_SIZE];
+
+	memcpy(link, row->link.bytes, CHECK_SIZE);
+	for (int i = 0; i < SEAL_SIZE; i++)
+		link[CHECK_SIZE + i] = (uint8_t)(row->seal >> (8 * i));
 	link_bind_int(statement, 1, row->position);
 	link_bind_int(statement, 2, row->stream);
 	link_bind_int(statement, 3, row->version);
 	link_bind_int(statement, 4, row->type);
-	sqlite3_bind_int64(statement, 5, row->at);
+	sqlite3_bind_int64(statement, 5, row->at - ROW_EPOCH_US);
 	link_bind_int(statement, 6, row->part);
-	sqlite3_bind_int64(statement, 7, (int32_t)row->seal);
 	if (row->command.size != 0)
-		link_bind_slice(statement, 8, row->command);
+		link_bind_slice(statement, 7, row->command);
 	else
-		sqlite3_bind_null(statement, 8);
-	link_bind_slice(statement, 9, slice_from(row->digest.bytes, CHECK_SIZE));
-	link_bind_slice(statement, 10, slice_from(row->link.bytes, CHECK_SIZE));
+		sqlite3_bind_null(statement, 7);
+	link_bind_slice(statement, 8, slice_from(row->digest.bytes, CHECK_SIZE));
+	sqlite3_bind_blob(statement, 9, link, sizeof(link), SQLITE_TRANSIENT);
 	if (row->meta.size != 0)
-		link_bind_slice(statement, 11, row->meta);
+		link_bind_slice(statement, 10, row->meta);
 	else
-		sqlite3_bind_null(statement, 11);
-	link_bind_text(statement, 12, row->data);
+		sqlite3_bind_null(statement, 10);
+	link_bind_text(statement, 11, row->data);
 }
 
+/* What both forms of a row have; gives whether the columns have their sizes. */
 static bool
-load_check(sqlite3_stmt *statement, int column, struct check *check)
+load_common(sqlite3_stmt *statement, int at_column, int link_column, struct row *row)
 {
-	struct slice bytes = link_slice(statement, column);
+	int64_t part = sqlite3_column_int64(statement, at_column + 1);
+	struct slice link = link_slice(statement, link_column);
 
-	if (bytes.size != CHECK_SIZE)
+	row->position = link_int(statement, 0);
+	row->stream = link_int(statement, 1);
+	row->version = link_int(statement, 2);
+	row->at = sqlite3_column_int64(statement, at_column) + ROW_EPOCH_US;
+	row->part = (uint32_t)part;
+	row->command = link_slice(statement, at_column + 2);
+	if (link.size != CHECK_SIZE + SEAL_SIZE || part < 0 || part > UINT32_MAX)
 		return false;
-	memcpy(check->bytes, bytes.data, CHECK_SIZE);
-	return true;
+	memcpy(row->link.bytes, link.data, CHECK_SIZE);
+	for (int i = 0; i < SEAL_SIZE; i++)
+		row->seal |= (uint32_t)(uint8_t)link.data[CHECK_SIZE + i] << (8 * i);
+	return row_seal(row) == row->seal && row_offset(row->part) < row_size(row->part) &&
+	       row_offset(row->part) < row->position;
 }
 
 static int
-check_row(const struct row *row, bool whole, struct fault *fault)
+mismatch(const struct row *row, struct fault *fault)
 {
-	if (whole && row_seal(row) == row->seal && row_offset(row->part) < row_size(row->part) &&
-	    row_offset(row->part) < row->position)
-		return 0;
 	return fault_set(fault, FAULT_CORRUPT, "row_mismatch",
 			 "position %llu: what is stored beside its content is not what was written",
 			 (unsigned long long)row->position);
@@ -101,38 +113,24 @@ check_row(const struct row *row, bool whole, struct fault *fault)
 int
 row_load(sqlite3_stmt *statement, struct row *row, struct fault *fault)
 {
-	int64_t part = sqlite3_column_int64(statement, 5), seal = sqlite3_column_int64(statement, 6);
-	bool whole = part >= 0 && part <= UINT32_MAX && seal == (int32_t)seal;
+	struct slice digest;
+	bool whole;
 
-	row->position = link_int(statement, 0);
-	row->stream = link_int(statement, 1);
-	row->version = link_int(statement, 2);
-	row->type = link_int(statement, 3);
-	row->at = sqlite3_column_int64(statement, 4);
-	row->part = (uint32_t)part;
-	row->seal = (uint32_t)seal;
-	row->command = link_slice(statement, 7);
-	whole = load_check(statement, 8, &row->digest) && load_check(statement, 9, &row->link) && whole;
-	row->meta = link_slice(statement, 10);
-	row->data = link_slice(statement, 11);
-	return check_row(row, whole, fault);
+	*row = (struct row){ .type = link_int(statement, 3) };
+	whole = load_common(statement, 4, 8, row);
+	digest = link_slice(statement, 7);
+	if (digest.size == CHECK_SIZE)
+		memcpy(row->digest.bytes, digest.data, CHECK_SIZE);
+	row->meta = link_slice(statement, 9);
+	row->data = link_slice(statement, 10);
+	return whole && digest.size == CHECK_SIZE ? 0 : mismatch(row, fault);
 }
 
 int
 row_load_narrow(sqlite3_stmt *statement, struct row *row, struct fault *fault)
 {
-	int64_t part = sqlite3_column_int64(statement, 4), seal = sqlite3_column_int64(statement, 5);
-	bool whole = part >= 0 && part <= UINT32_MAX && seal == (int32_t)seal;
-
-	*row = (struct row){ .position = link_int(statement, 0),
-			     .stream = link_int(statement, 1),
-			     .version = link_int(statement, 2),
-			     .at = sqlite3_column_int64(statement, 3),
-			     .part = (uint32_t)part,
-			     .seal = (uint32_t)seal,
-			     .command = link_slice(statement, 6) };
-	whole = load_check(statement, 7, &row->link) && whole;
-	return check_row(row, whole, fault);
+	*row = (struct row){ 0 };
+	return load_common(statement, 3, 6, row) ? 0 : mismatch(row, fault);
 }
 
 static void

@@ -30,6 +30,11 @@ struct row_meta {
 	struct slice headers;
 };
 
+/* 2026-01-01T00:00:00Z: times are stored relative to it, which saves two bytes an entry until 2030. */
+#define ROW_EPOCH_US INT64_C(1767225600000000)
+
+#define SEAL_SIZE 3 /* it stands behind the link, in the same column */
+
 #define COMMAND_HEAD (sizeof(struct command_id) + sizeof(struct fingerprint))
 
 struct row_command {
@@ -50,7 +55,7 @@ row_offset(uint32_t part)
 	return part % 1024;
 }
 
-/* Over all that neither the digest covers nor anybody recomputes at a plain read. */
+/* 24 bits over all that neither the digest covers nor anybody recomputes at a plain read. */
 uint32_t row_seal(const struct row *row);
 /* Of a commit without entries. */
 uint32_t row_seal_bare(uint64_t number, log_position position, int64_t at, struct slice command);
@@ -62,7 +67,7 @@ void row_bind(sqlite3_stmt *statement, const struct row *row);
 /* Borrows from the statement. Fails: CORRUPT "row_mismatch" with the position. */
 int row_load(sqlite3_stmt *statement, struct row *row, struct fault *fault);
 
-/* The same from SQL_TAIL_ENTRIES, which leaves out type, digest, metadata and data: they stay empty. */
+/* The same from the narrow columns, which leave out type, digest, metadata and data: they stay empty. */
 int row_load_narrow(sqlite3_stmt *statement, struct row *row, struct fault *fault);
 /* Whether a column holds exactly this seal. */
 static inline bool

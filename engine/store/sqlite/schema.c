@@ -18,12 +18,11 @@ static const char tables[] =
 	" stream INTEGER NOT NULL,"  /* streams.id */
 	" version INTEGER NOT NULL," /* 0: not an event */
 	" type INTEGER NOT NULL,"    /* types.id */
-	" at INTEGER NOT NULL,"      /* microseconds since 1970 */
+	" at INTEGER NOT NULL,"      /* microseconds since 2026-01-01T00:00:00Z */
 	" part INTEGER NOT NULL,"    /* 0: a commit of one; else its size * 1024 + offset in it */
-	" seal INTEGER NOT NULL,"
 	" command BLOB," /* command id (16), fingerprint (8), reply; on a commit's first entry */
 	" digest BLOB NOT NULL,"
-	" link BLOB NOT NULL,"
+	" link BLOB NOT NULL,"       /* the link (16), the row's seal (3) */
 	" meta BLOB," /* provenance, key, headers, where they differ from the defaults */
 	" data TEXT NOT NULL);"
 	/* Remembered commands whose commit has no entry. */
