@@ -74,7 +74,7 @@ class Daemon:
 class Writer(threading.Thread):
     """Owns two accounts; every operation is decided here, so the ledger knows what each balance must be."""
 
-    def __init__(self, number, seed, round_number):
+    def __init__(self, number, seed, kinds):
         super().__init__(daemon=True)
         self.number, self.chance = number, random.Random(seed * 1000 + number)
         self.ids = [None, None]
@@ -82,7 +82,7 @@ class Writer(threading.Thread):
         self.pending = None           # (key, method, path, body, effect): sent, not answered
         self.sent = self.acknowledged = self.unknown = 0
         self.trouble = None
-        self.round = round_number
+        self.kinds = kinds
 
     def next_operation(self):
         self.sent += 1
@@ -92,7 +92,7 @@ class Writer(threading.Thread):
                 return (key, "/api/accounts", {"accountNumber": f"{self.number}-{which}", "accountName": "n",
                                                "ownerName": "o", "initialBalance": 100}, ("open", which, 10000))
         which, amount = self.chance.randrange(2), self.chance.randrange(1, 500)
-        kind = self.chance.choice(("deposit", "deposit", "withdraw", "transfer"))
+        kind = self.chance.choice(self.kinds)
         if kind != "deposit" and amount > self.balance[which]:
             kind = "deposit"
         body = {"amount": amount / 100}
@@ -235,7 +235,7 @@ def kill(options, scratch):
     os.mkdir(data, 0o700)
     daemon = Daemon(options.binary, data, options.domain)
     chance = random.Random(options.seed)
-    writers = [Writer(n, options.seed, 0) for n in range(options.writers)]
+    writers = [Writer(n, options.seed, options.kinds.split(",")) for n in range(options.writers)]
     base, record, cuts = os.path.join(scratch, "base"), os.path.join(scratch, "record"), 0
     for cycle in range(options.cycles):
         cut = options.recorder is not None and cycle % 3 == 2
@@ -273,7 +273,7 @@ def power(options, scratch):
     prefix = os.path.realpath(data) + "/"
     daemon = Daemon(options.binary, os.path.realpath(data), options.domain)
     daemon.record(options.recorder, record)
-    writers = [Writer(n, options.seed, 0) for n in range(options.writers)]
+    writers = [Writer(n, options.seed, options.kinds.split(",")) for n in range(options.writers)]
     daemon.start()
 
     def enough():
@@ -296,6 +296,7 @@ def main():
     parser.add_argument("--cycles", type=int, default=300)
     parser.add_argument("--writers", type=int, default=8)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--kinds", default="deposit,deposit,withdraw,transfer")
     parser.add_argument("--replay")
     parser.add_argument("--recorder")
     parser.add_argument("--images")
