@@ -13,7 +13,7 @@
 #include "store/sqlite/room.h"
 
 #define READER_HEADS 1024
-#define READER_NAMES 16384
+#define READER_NAMES 32768
 #define BITE         2048 /* rows a transaction */
 
 static int
@@ -293,16 +293,19 @@ matches(struct log_read *read, const struct row *row, bool *match, struct fault 
 	return 0;
 }
 
+/* The array is made once in the common case: copying it as it grows would cost as much as filling it. */
 static int
 widen(struct log_read *read, struct fault *fault)
 {
-	size_t room = read->room != 0 ? read->room * 2 : 64;
+	size_t room = read->room != 0 ? read->room * 2 : 512;
 	struct recorded_entry *items;
 
 	if (read->entries->count < read->room)
 		return 0;
 	if (room > read->limit.entries)
 		room = read->limit.entries;
+	if (room > read->entries->count + (read->head - read->seen))
+		room = read->entries->count + (size_t)(read->head - read->seen);
 	items = arena_alloc(read->arena, room * sizeof(*items));
 	if (items == NULL)
 		return no_memory(fault);
