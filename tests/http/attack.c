@@ -547,27 +547,32 @@ TEST(an_idle_connection_is_closed_without_a_word)
 	server_stop(&server);
 }
 
+/* Seen from the server's side: its only place comes free. The client's kernel may not hear of it for minutes, because a
+ * reset lies outside a receive window that is full. */
 TEST(a_client_that_does_not_read_is_cut)
 {
 	struct server server;
 	struct http_limits limits = quick_limits();
 	static char many[sizeof(SECOND) * 1000];
+	static struct heard heard;
 	size_t size = 0;
-	int small = 4096;
+	int small = 4096, status = 0;
+	struct timeval patience = { 0, 200000 };
 	limits.requests_per_connection = 1000000000;
+	limits.connections = 1;
 	server_start(&server, &limits);
 	int fd = client(&server);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	for (int i = 0; i < 1000; i++, size += sizeof(SECOND) - 1)
 		memcpy(many + size, SECOND, sizeof(SECOND) - 1);
-	int64_t begin = now_ms();
-	struct timeval patience = { 0, 200000 };
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	ssize_t put;
-	do { /* until both directions are full and the server gives up */
-		put = send(fd, many, size, MSG_NOSIGNAL);
-	} while ((put > 0 || errno == EAGAIN) && now_ms() - begin < 120000);
-	CHECK(put < 0 && (errno == ECONNRESET || errno == EPIPE));
+	for (int64_t begin = now_ms(); status != 200 && now_ms() - begin < 60000;) {
+		while (send(fd, many, size, MSG_NOSIGNAL) > 0)
+			; /* until both directions are full */
+		status = ask(&server, SLICE("GET /healthz HTTP/1.0\r\nHost: a\r\n\r\n"), &heard);
+		CHECK(status == 200 || status == 503 || status == 0);
+	}
+	CHECK_INT(status, 200);
 	close(fd);
 	server_stop(&server);
 }
