@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * A sync costs nearly the same for one append and for thirty. So the thread waits a moment for about as many appends as
+ * were under way last time, but no longer than a commit takes; when that was one, there is no wait and no thread: the
+ * worker that decided the command commits it.
+ *
  * Promises: one store_commit at a time; every append given in comes back exactly once; an append that waits is
  * committed without anybody's help, because whoever gives the role up looks at the queue again afterwards.
  *
@@ -10,9 +14,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
-#define REST_AFTER_NS ((int64_t)20 * 1000 * 1000)
-#define REST_EVERY_NS ((int64_t)100 * 1000 * 1000)
+#define GATHER_MOST_NS ((int64_t)1000 * 1000)
+#define REST_AFTER_NS  ((int64_t)20 * 1000 * 1000)
+#define REST_EVERY_NS  ((int64_t)100 * 1000 * 1000)
 
 int
 committer_open(struct committer *committer, struct store *store, const struct clock *clock, size_t group_limit,
@@ -45,9 +51,26 @@ committer_give(struct committer *committer, struct command *command)
 	must(mailbox_give(&committer->queue, &command->submitted));
 }
 
+bool
+committer_is_lonely(struct committer *committer)
+{
+	return atomic_load_explicit(&committer->about, memory_order_relaxed) <= 1;
+}
+
+/* How many of those under way are worth waiting for; the last ones may be slow. */
+static size_t
+enough(struct committer *committer)
+{
+	size_t about = atomic_load_explicit(&committer->about, memory_order_relaxed);
+
+	return about <= 4 ? about : about - about / 6;
+}
+
 void
 committer_ring(struct committer *committer)
 {
+	if (atomic_load(&committer->gathering) && mailbox_count(&committer->queue) < enough(committer))
+		return;
 	if (!atomic_exchange(&committer->rung, true))
 		must(mailbox_give(&committer->bell, &committer->ring));
 }
@@ -83,6 +106,7 @@ take_group(struct committer *committer, size_t *count)
 static enum commit_result
 commit_group(struct committer *committer, size_t count, struct fault *fault)
 {
+	int64_t begin_ns = clock_mono_ns(committer->clock), took_ns;
 	enum commit_result result;
 
 	if (committer->fatal) {
@@ -96,6 +120,9 @@ commit_group(struct committer *committer, size_t count, struct fault *fault)
 		committer->fatal = true;
 		atomic_store(&committer->failed, true);
 	}
+	took_ns = atomic_load_explicit(&committer->took_ns, memory_order_relaxed);
+	took_ns += (clock_mono_ns(committer->clock) - begin_ns - took_ns) / 4;
+	atomic_store_explicit(&committer->took_ns, took_ns, memory_order_relaxed);
 	atomic_fetch_add_explicit(&committer->groups, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&committer->appends, count, memory_order_relaxed);
 	return result;
@@ -149,6 +176,7 @@ committer_try(struct committer *committer, struct mailbox *home, struct mail **m
 	if (list != NULL) {
 		fault_clear(&fault);
 		result = commit_group(committer, count, &fault);
+		atomic_store(&committer->about, count + mailbox_count(&committer->queue));
 		hand_out(list, result, &fault, home, mine);
 	}
 	more = committer->pending != NULL;
@@ -176,22 +204,46 @@ housekeeping(struct committer *committer, bool idle)
 		committer_ring(committer);
 }
 
+/* Waits until enough appends have come, or as long as a commit takes. */
+static void
+gather(struct committer *committer)
+{
+	int64_t took_ns = atomic_load_explicit(&committer->took_ns, memory_order_relaxed);
+	int64_t now_ns = clock_mono_ns(committer->clock);
+	int64_t end_ns = now_ns + (took_ns < GATHER_MOST_NS ? took_ns : GATHER_MOST_NS);
+
+	if (committer_is_lonely(committer))
+		return;
+	atomic_store(&committer->gathering, true);
+	while (now_ns < end_ns && mailbox_count(&committer->queue) < enough(committer) &&
+	       !mailbox_is_closed(&committer->bell)) {
+		if (mailbox_wait(&committer->bell, end_ns - now_ns) != NULL)
+			atomic_store(&committer->rung, false);
+		now_ns = clock_mono_ns(committer->clock);
+	}
+	atomic_store(&committer->gathering, false);
+}
+
 static void *
 committer_main(void *self)
 {
 	struct committer *committer = self;
 
+	prctl(PR_SET_TIMERSLACK, 1000UL);
 	while (!mailbox_is_closed(&committer->bell)) {
 		int64_t patience = atomic_load(&committer->restless) ? REST_AFTER_NS : -1;
 		bool called = mailbox_wait(&committer->bell, patience) != NULL;
 		struct mail *none = NULL;
 
-		if (called)
+		if (called) {
 			atomic_store(&committer->rung, false);
+			gather(committer);
+		}
 		while (committer_try(committer, NULL, &none)) {
 			atomic_fetch_add_explicit(&committer->by_thread, 1, memory_order_relaxed);
 			committer->announce(committer->self);
 			housekeeping(committer, false);
+			gather(committer);
 		}
 		housekeeping(committer, !called);
 	}

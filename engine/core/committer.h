@@ -27,8 +27,11 @@ struct committer {
 	struct mailbox bell;
 	struct mail ring;
 	_Atomic bool rung;
-	_Atomic bool restless; /* something was committed since housekeeping last found nothing to do */
-	_Atomic bool failed;   /* as `fatal`, for whoever asks */
+	_Atomic int64_t took_ns; /* what a commit takes, smoothed; stored by the role */
+	_Atomic bool gathering;  /* it waits for `about` appends: no need to wake it for fewer */
+	_Atomic size_t about;    /* appends that seem to be under way at any time: last group and what came meanwhile */
+	_Atomic bool restless;   /* something was committed since housekeeping last found nothing to do */
+	_Atomic bool failed;     /* as `fatal`, for whoever asks */
 	pthread_t thread;
 	bool running;
 	/* After each group that was committed, on the thread that held the role, holding nothing. */
@@ -51,7 +54,9 @@ void committer_give(struct committer *committer, struct command *command);
  * back as a list in *mine, those of others go to their mailboxes. false: nothing was done.
  */
 bool committer_try(struct committer *committer, struct mailbox *home, struct mail **mine);
-/* Asks the thread to commit what waits. Any thread. */
+/* Sees to it that the thread commits what waits, now or when it has gathered enough. Any thread. */
 void committer_ring(struct committer *committer);
+/* Are so few commands about that whoever decided one had better commit it at once? Any thread. */
+bool committer_is_lonely(struct committer *committer);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The worker's loop. It takes everything in its mailbox, begins what it can, and then sees to the commit of what it
- * decided: by itself when nothing else waits for it and the committer's role is free, else by waking the committer's
- * thread. So it never waits for a commit while a command waits for it [design: the path of a command].
+ * decided: by itself when that is the only command about, else by telling the committer's thread. So it never waits
+ * for a commit while a command waits for it.
  *
  * When nothing came for a while it lets the script machines collect to the end of a cycle, a bounded step at a time,
  * and then sleeps. Under load their own pace is the cheaper one: a step between any two commands would mark and sweep
@@ -121,7 +121,7 @@ see_to_commit(struct worker *worker)
 	if (worker->unsent == 0)
 		return false;
 	worker->unsent = 0;
-	if (mailbox_count(&worker->box) != 0) {
+	if (mailbox_count(&worker->box) != 0 || !committer_is_lonely(worker->committer)) {
 		committer_ring(worker->committer);
 		return false;
 	}
