@@ -5,6 +5,7 @@
 
 #include "daemon/print.h"
 #include "daemon/reading.h"
+#include "daemon/tally.h"
 
 #define PAGE_ENTRIES 500
 #define PAGE_BYTES   ((size_t)4 << 20)
@@ -23,56 +24,36 @@ finish(struct buf *out, struct fault *fault)
 
 /* ---- list ---- */
 
-static int
-list_one(struct reading *reading, struct slice name, bool json, struct buf *out, struct fault *fault)
+static void
+list_one(const struct tally_stream *stream, bool json, struct buf *out)
 {
-	struct read_limit limit = { .entries = 1 };
-	struct entries entries;
-	stream_version version;
-
-	/* No entry lies behind this version: only the stream's last version is wanted. */
-	if (store_read_stream(reading->reader, name, UINT64_MAX, limit, &reading->arena, &entries, &version, fault) !=
-	    0)
-		return -1;
 	if (json) {
 		buf_text(out, "{\"stream\":");
-		json_quote(out, name);
-		buf_format(out, ",\"version\":%llu}\n", (unsigned long long)version);
+		json_quote(out, stream->name);
+		buf_format(out, ",\"version\":%llu}\n", (unsigned long long)stream->version);
 	} else {
-		buf_format(out, "%8llu  %.*s\n", (unsigned long long)version, SLICE_ARG(name));
+		buf_format(out, "%8llu  %.*s\n", (unsigned long long)stream->version, SLICE_ARG(stream->name));
 	}
-	return 0;
 }
 
 static int
 list(const struct call *call, struct reading *reading, struct buf *out, struct fault *fault)
 {
 	struct slice prefix = slice_text(call->word_count > 0 ? call->words[0] : "");
-	char last[STREAM_NAME_MAX];
-	struct slice after = SLICE_NONE;
-	uint64_t left;
+	struct tally tally;
+	uint64_t limit;
+	int result;
 
-	if (call_number(call, OPTION_LIMIT, UINT64_MAX, &left, fault) != 0)
+	if (call_number(call, OPTION_LIMIT, UINT64_MAX, &limit, fault) != 0)
 		return -1;
-	while (left > 0) {
-		struct slice *names;
-		size_t count, ask = left < PAGE_ENTRIES ? (size_t)left : PAGE_ENTRIES;
-		arena_clear(&reading->arena);
-		if (store_list_streams(reading->reader, prefix, after, ask, &reading->arena, &names, &count, fault) !=
-		    0)
-			return -1;
-		for (size_t i = 0; i < count; i++) {
-			if (list_one(reading, names[i], call_has(call, OPTION_JSON), out, fault) != 0)
-				return -1;
-		}
-		if (finish(out, fault) != 0)
-			return -1;
-		if (count < ask)
-			break;
-		left -= count;
-		after = slice_from(memcpy(last, names[count - 1].data, names[count - 1].size), names[count - 1].size);
+	result = tally_streams(reading->reader, prefix, &tally, fault);
+	for (size_t i = 0; i < tally.count && i < limit && result == 0; i++) {
+		list_one(&tally.streams[i], call_has(call, OPTION_JSON), out);
+		if ((i + 1) % PAGE_ENTRIES == 0)
+			result = finish(out, fault);
 	}
-	return 0;
+	tally_free(&tally);
+	return result == 0 ? finish(out, fault) : -1;
 }
 
 /* ---- show ---- */
