@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define ENTRY_COLUMNS "position, stream, version, type, at, part, command, digest, link, meta, data"
+#define ENTRY_COLUMNS  "position, stream, version, type, at, part, command, digest, link, meta, data"
 #define NARROW_COLUMNS "position, stream, version, at, part, command, link"
 
 static const char *const sources[SQL_COUNT] = {

@@ -20,10 +20,10 @@ static const char tables[] =
 	" type INTEGER NOT NULL,"    /* types.id */
 	" at INTEGER NOT NULL,"      /* microseconds since 2026-01-01T00:00:00Z */
 	" part INTEGER NOT NULL,"    /* 0: a commit of one; else its size * 1024 + offset in it */
-	" command BLOB," /* command id (16), fingerprint (8), reply; on a commit's first entry */
+	" command BLOB,"             /* command id (16), fingerprint (8), reply; on a commit's first entry */
 	" digest BLOB NOT NULL,"
-	" link BLOB NOT NULL,"       /* the link (16), the row's seal (3) */
-	" meta BLOB," /* provenance, key, headers, where they differ from the defaults */
+	" link BLOB NOT NULL," /* the link (16), the row's seal (3) */
+	" meta BLOB,"          /* provenance, key, headers, where they differ from the defaults */
 	" data TEXT NOT NULL);"
 	/* Remembered commands whose commit has no entry. */
 	"CREATE TABLE bares(number INTEGER PRIMARY KEY, position INTEGER NOT NULL, at INTEGER NOT NULL,"
