@@ -847,7 +847,7 @@ EACH(readers_beside_the_committer_skip_nothing)
 
 	for (int i = 0; i < 3; i++)
 		CHECK_INT(pthread_create(&threads[i], NULL, read_beside, &beside[i]), 0);
-	for (int i = 0; i < 600; i++) {
+	for (int i = 0; i < 200; i++) {
 		struct draft *drafts[3];
 
 		for (int k = 0; k < 3; k++) {

@@ -9,6 +9,8 @@
 
 #include "store/sqlite/segment.h"
 
+#define SMALL_READ 1024 /* entries for which room is made without asking how many there are */
+
 static int
 no_memory(struct fault *fault)
 {
@@ -257,13 +259,15 @@ find_positions(struct finder *finder, uint64_t stream, stream_version from, size
 	struct live_answer live;
 	int result = -1;
 
-	if (limit > 1024) {
+	if (limit > SMALL_READ) {
+		stream_version wanted;
+
 		if (find_version(finder, stream, version, fault) != 0)
 			goto out;
-		if (*version < from)
-			limit = 1;
-		else if (*version - from + 1 < limit)
-			limit = (size_t)(*version - from + 1);
+		/* Room for what there is, and for what is committed before it is looked at again. */
+		wanted = (*version < from ? 0 : *version - from + 1) + SMALL_READ;
+		if (wanted < limit)
+			limit = (size_t)wanted;
 	}
 	if (make_room(positions, limit, fault) != 0)
 		goto out;
