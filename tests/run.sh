@@ -99,6 +99,9 @@ stage_asan() {
 stage_release() {
 	build release -- -DMOONLOG_CRASH=$crash
 	suites release -LE 'house|fuzz'
+	if [ $crash = whole ]; then
+		if tests/crash/sabotage.sh; then pass; else fail "crash tests that miss a sabotaged build"; fi
+	fi
 }
 
 stage_specs() {

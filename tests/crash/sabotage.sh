@@ -9,8 +9,8 @@ for kind in no_sync answer_first; do
 	build=build/sabotage-$kind
 	cmake --preset release -B $build -DMOONLOG_TESTS=ON -DMOONLOG_SABOTAGE=$kind >/dev/null &&
 		ninja -C $build moonlog crash_images crash_recorder crash_replay >/dev/null || exit 2
-	# Transfers load streams, and a build that answers before the commit cannot load what it has not committed: leave
-	# the finding to the ledger.
+	# Transfers load streams, and a build that answers before the commit cannot load what it has not committed:
+	# leave the finding to the ledger.
 	tools="--kinds deposit,withdraw --binary $build/moonlog --domain domains/banking --seed 1
 		--recorder $build/tests/crash/libcrash_recorder.so --images $build/tests/crash/crash_images"
 	for test in "kill --cycles 30" "power --count 200 --commands 600"; do
