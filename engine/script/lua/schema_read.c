@@ -43,8 +43,6 @@ placed(struct schema_input *input, const struct json_place *place, const char *a
 static const char *
 kind_here(const struct json_reader *reader)
 {
-	if (reader->at == reader->end)
-		return "the end of the text";
 	switch (*reader->at) {
 	case '"':
 		return "a string";
@@ -62,9 +60,17 @@ kind_here(const struct json_reader *reader)
 	}
 }
 
+static bool reader_failed(struct schema_input *input);
+
+/* Another kind of value stands here, or none: text that ends or goes wrong is no JSON whatever the schema wants. */
 static bool
 refuse_kind(struct schema_input *input, const struct schema *schema, const struct json_place *place, const char *detail)
 {
+	struct json_reader *reader = &input->reader;
+	if (reader->at == reader->end)
+		return json_reader_fail(reader, reader->at, "the text ends too early") || reader_failed(input);
+	if (memchr("\"{[tfn-0123456789", *reader->at, 17) == NULL)
+		return json_reader_fail(reader, reader->at, "a value is missing") || reader_failed(input);
 	schema_refuse(input->trouble, "bad_type", "%s%s expected, not %s", schema_wants(schema), detail,
 		      kind_here(&input->reader));
 	return placed(input, place, input->reader.at);

@@ -552,7 +552,7 @@ TEST(schemas_that_are_no_objects)
 		{ "{ map = 'integer' }", "{\"a\":1", "the object has no end (offset 6)" },
 		{ "{ map = 'integer' }", "{\"a\" 1}", "':' expected (offset 5)" },
 		{ "{ map = 'integer' }", "[]", "an object expected, not an array (offset 0)" },
-		{ "'integer'", "", "an integer expected, not the end of the text (offset 0)" },
+		{ "'integer'", "", "the text ends too early (offset 0)" },
 	};
 	for (size_t i = 0; i < countof(cases); i++) {
 		struct lua_case run;
