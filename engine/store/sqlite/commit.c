@@ -153,13 +153,7 @@ write_group(struct sqlite_store *store, const struct log_end *end, struct fault 
 	sqlite3_stmt *commit = link_use(&store->link, SQL_COMMIT, fault);
 	bool unknown;
 
-#ifdef MOONLOG_SABOTAGE_ANSWER_FIRST
-	/* A build that must fail tests/crash: each group is answered now and committed with the next. */
-	if (sqlite3_get_autocommit(store->link.db) == 0 && link_step(&store->link, commit, fault) != 0)
-		return COMMIT_NOT_ATTEMPTED;
-#endif
-	if (commit == NULL || link_run(&store->link, SQL_BEGIN_WRITE, fault) != 0 ||
-	    insert_all(store, end, fault) != 0) {
+	if (commit == NULL || insert_all(store, end, fault) != 0) {
 		roll_back(store);
 		return COMMIT_NOT_ATTEMPTED;
 	}
@@ -238,7 +232,25 @@ count(struct sqlite_store *store)
 	__atomic_store_n(&stats->wal_bytes, store->wal_pages * SQLITE_ROOM_PAGE, __ATOMIC_RELAXED);
 }
 
-/* The appends from..from+count that have no answer yet, as one transaction. */
+/* Deciding happens inside the transaction too: its questions to the index then share one lock on the log file. */
+static int
+decide_all(struct sqlite_store *store, struct append **appends, size_t count_of, struct log_end *end,
+	   struct fault *fault)
+{
+#ifdef MOONLOG_SABOTAGE_ANSWER_FIRST
+	/* A build that must fail tests/crash: each group is answered now and committed with the next. */
+	if (sqlite3_get_autocommit(store->link.db) == 0 && link_run(&store->link, SQL_COMMIT, fault) != 0)
+		return -1;
+#endif
+	if (link_run(&store->link, SQL_BEGIN_WRITE, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < count_of; i++)
+		if (appends[i]->answer == APPEND_NONE && sqlite_decide(store, appends[i], end, fault) != 0)
+			return -1;
+	return make_room(store, fault);
+}
+
+/* The appends that have no answer yet, as one transaction. */
 static enum commit_result
 attempt(struct sqlite_store *store, struct append **appends, size_t count_of, struct fault *fault)
 {
@@ -253,16 +265,13 @@ attempt(struct sqlite_store *store, struct append **appends, size_t count_of, st
 		fault_set(fault, FAULT_MEMORY, "memory", "no memory for a commit");
 		return COMMIT_NOT_ATTEMPTED;
 	}
-	for (size_t i = 0; i < count_of; i++)
-		if (appends[i]->answer == APPEND_NONE && sqlite_decide(store, appends[i], &end, fault) != 0) {
-			types_cut(&store->types, store->group.types_before);
-			return COMMIT_NOT_ATTEMPTED;
-		}
-	if (!store->group.writes)
-		return COMMIT_DONE;
-	if (make_room(store, fault) != 0) {
-		types_cut(&store->types, store->group.types_before);
+	if (decide_all(store, appends, count_of, &end, fault) != 0) {
+		roll_back(store);
 		return COMMIT_NOT_ATTEMPTED;
+	}
+	if (!store->group.writes) {
+		roll_back(store);
+		return COMMIT_DONE;
 	}
 	result = write_group(store, &end, fault);
 	if (result != COMMIT_DONE)
