@@ -179,10 +179,9 @@ make_row(struct sqlite_store *store, const struct append *append, size_t index, 
 	row_put_meta(&bytes, &meta);
 	if (bytes.size != 0)
 		made->row.meta = arena_copy(&store->group.arena, buf_slice(&bytes));
+	bool lost = bytes.failed || (bytes.size != 0 && made->row.meta.data == NULL);
 	buf_fini(&bytes);
-	if (bytes.failed || made->row.type == 0 || (made->row.meta.size != 0 && made->row.meta.data == NULL))
-		return no_memory(fault);
-	return 0;
+	return lost || made->row.type == 0 ? no_memory(fault) : 0;
 }
 
 static int

@@ -48,7 +48,7 @@ sqlite_reader_open(struct store *base, struct store_reader **opened, struct faul
 	reader->store = store;
 	if (link_open(&reader->link, store->file, SQLITE_OPEN_READONLY, fault) != 0 ||
 	    link_exec(&reader->link,
-		      "PRAGMA query_only = 1; PRAGMA cell_size_check = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = "
+		      "PRAGMA query_only = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = "
 		      "-4000;"
 		      "PRAGMA temp_store = MEMORY",
 		      fault) != 0 ||

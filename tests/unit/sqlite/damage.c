@@ -192,6 +192,10 @@ look_at_damaged(bool read_only, struct picture *picture, long *findings)
 	if (kit_open(&damaged) != 0)
 		return false;
 	look(&damaged, picture);
+	/* With a cache of its own, as the command has. */
+	store_reader_close(damaged.reader);
+	if (store_reader_open(damaged.store, &damaged.reader, &damaged.fault) != 0)
+		CHECK_FAIL("reader: %s", damaged.fault.text);
 	*findings = kit_verify(&damaged, NULL);
 	kit_close(&damaged);
 	arena_clear(&damaged.arena);
