@@ -8,6 +8,7 @@
  * the writer waits for the readers of the moment, whose transactions are short, so that the log file starts anew.
  * Fails: silently; the next bite tries again. What a commit promised is in the log file already.
  */
+#include <sys/stat.h>
 #include <time.h>
 
 #include "store/sqlite/room.h"
@@ -54,6 +55,15 @@ due(struct sqlite_store *store)
 	return store->wal_pages - store->checkpointed_pages;
 }
 
+void
+sqlite_measure(struct sqlite_store *store)
+{
+	struct stat found;
+
+	if (stat(store->file, &found) == 0)
+		__atomic_store_n(&store->stats.bytes_on_disk, (uint64_t)found.st_size, __ATOMIC_RELAXED);
+}
+
 static void
 checkpoint(struct sqlite_store *store, int mode)
 {
@@ -65,7 +75,19 @@ checkpoint(struct sqlite_store *store, int mode)
 	sqlite3_busy_timeout(store->link.db, 2000);
 	if (done > 0)
 		store->checkpointed_pages = (uint64_t)done;
+	sqlite_measure(store);
 	__atomic_store_n(&store->stats.syncs, store->stats.syncs + 2, __ATOMIC_RELAXED);
+}
+
+/* A reader that stays (another program's, say) must not make every commit wait for it. */
+static void
+wait_and_restart(struct sqlite_store *store)
+{
+	checkpoint(store, SQLITE_CHECKPOINT_RESTART);
+	if (store->checkpointed_pages >= store->wal_pages)
+		store->wal_pages = store->waited_pages = 0;
+	else
+		store->waited_pages = store->wal_pages;
 }
 
 void
@@ -73,11 +95,8 @@ sqlite_checkpoint_due(struct sqlite_store *store)
 {
 	if (due(store) >= HARD_PAGES)
 		checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
-	if (store->wal_pages >= WAIT_PAGES) {
-		checkpoint(store, SQLITE_CHECKPOINT_RESTART);
-		if (store->checkpointed_pages >= store->wal_pages)
-			store->wal_pages = 0;
-	}
+	if (store->wal_pages >= WAIT_PAGES && store->wal_pages >= store->waited_pages + PAGES(8))
+		wait_and_restart(store);
 }
 
 bool

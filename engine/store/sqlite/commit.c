@@ -225,7 +225,11 @@ static void
 count(struct sqlite_store *store)
 {
 	struct store_stats *stats = &store->stats;
+	uint64_t commands = 0;
 
+	for (size_t i = 0; i < store->group.command_room; i++)
+		commands += store->group.commands[i].append != NULL;
+	__atomic_store_n(&stats->remembered_ids, stats->remembered_ids + commands, __ATOMIC_RELAXED);
 	__atomic_store_n(&stats->head, store->end.head, __ATOMIC_RELAXED);
 	__atomic_store_n(&stats->commits, stats->commits + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&stats->syncs, stats->syncs + 1, __ATOMIC_RELAXED);

@@ -49,6 +49,7 @@ struct sqlite_store {
 	uint64_t mended;       /* of index.damages, those that were looked into */
 	uint64_t forgetting;   /* segment whose command ids are being dropped from disk; 0: none */
 	uint64_t wal_pages;
+	uint64_t waited_pages;       /* its size when readers were last waited for in vain */
 	uint64_t checkpointed_pages; /* of the present log file */
 	bool failed;
 	struct fault failure;
@@ -101,6 +102,8 @@ int sqlite_get_record(struct link *link, struct slice space, struct slice key, s
 
 /* checkpoint.c */
 void sqlite_wal_watch(struct sqlite_store *store);
+/* How large the database file is, for the figures. */
+void sqlite_measure(struct sqlite_store *store);
 /* After a commit: when the log file has grown past its hard bound. */
 void sqlite_checkpoint_due(struct sqlite_store *store);
 bool sqlite_idle(struct store *store);

@@ -40,7 +40,17 @@ static const char tables[] =
 	" block BLOB NOT NULL, PRIMARY KEY(segment, stream, version)) WITHOUT ROWID;"
 	"CREATE TABLE hash_index(kind INTEGER NOT NULL, segment INTEGER NOT NULL, prefix INTEGER NOT NULL,"
 	" block BLOB NOT NULL, PRIMARY KEY(kind, segment, prefix)) WITHOUT ROWID;"
-	"CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;";
+	"CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	/* What is published, with the columns that other programs know; the id is entry_id's. */
+	"CREATE VIEW outbox AS SELECT lower(printf('%08x-%04x-7%s-%s%s-%s', ms >> 16, ms & 65535, substr(h, 2, 3),"
+	" substr('89ab89ab89ab89ab', instr('0123456789ABCDEF', substr(h, 5, 1)), 1), substr(h, 6, 3),"
+	" substr(h, 9, 12))) AS id,"
+	" substr(stream, 1, instr(stream, '/') - 1) AS aggregatetype,"
+	" substr(stream, instr(stream, '/') + 1) AS aggregateid, type, data AS payload,"
+	" strftime('%Y-%m-%dT%H:%M:%fZ', ms / 1000.0, 'unixepoch') AS timestamp, topic, position"
+	" FROM (SELECT e.position, s.name AS stream, t.name AS type, t.topic, e.data, hex(e.link) AS h,"
+	" (e.at + 1767225600000000) / 1000 AS ms"
+	" FROM entries e JOIN streams s ON s.id = e.stream JOIN types t ON t.id = e.type WHERE t.topic <> '');";
 
 static int
 ask(struct link *link, const char *sql, int64_t *number, struct fault *fault)

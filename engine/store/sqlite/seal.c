@@ -217,6 +217,8 @@ forget_some(struct sqlite_store *store, struct fault *fault)
 		if (sealed->forgotten || sealed->damaged)
 			continue;
 		index_forget_commands(index, sealed);
+		__atomic_store_n(&store->stats.remembered_ids, store->stats.remembered_ids - sealed->range.commands,
+				 __ATOMIC_RELAXED);
 		store->forgetting = sealed->range.number;
 		return put_row(&store->link, sealed, fault);
 	}

@@ -283,17 +283,32 @@ replay_tail(struct sqlite_store *store, struct fault *fault)
 	return result;
 }
 
+static void
+count(struct sqlite_store *store)
+{
+	const struct index *index = &store->index;
+	struct store_stats *stats = &store->stats;
+
+	stats->head = store->end.head;
+	for (size_t i = 0; i < index->sealed_count; i++) {
+		stats->indexed_to = index->sealed[i]->range.last;
+		stats->remembered_ids += index->sealed[i]->forgotten ? 0 : index->sealed[i]->range.commands;
+	}
+	for (size_t i = 0; i < index->live_count; i++)
+		stats->remembered_ids += index->live[i]->command_count;
+	sqlite_measure(store);
+}
+
 int
 sqlite_start(struct sqlite_store *store, struct fault *fault)
 {
 	if (load_segments(store, fault) != 0 || load_end(store, fault) != 0)
 		return -1;
 	atomic_store_explicit(&store->base.head, store->end.head, memory_order_release);
-	store->stats.head = store->end.head;
 	store->index.complete = !store->read_only;
-	if (store->read_only)
-		return 0;
-	if (types_load(&store->types, &store->link, fault) != 0 || replay_tail(store, fault) != 0)
+	if (!store->read_only &&
+	    (types_load(&store->types, &store->link, fault) != 0 || replay_tail(store, fault) != 0))
 		return -1;
+	count(store);
 	return 0;
 }

@@ -332,4 +332,53 @@ TEST(a_wrong_index_is_never_believed)
 	kit_end(&original);
 }
 
+/* The view that other programs read gives the ids that the door gives. */
+TEST(the_outbox_can_be_read_by_others)
+{
+	struct append_stream streams[] = { { SLICE("shop.cart/1"), { EXPECTED_ANY, 0 } } };
+	struct new_entry entry = { .kind = ENTRY_EVENT,
+				   .schema_version = 1,
+				   .type = SLICE("Put"),
+				   .data = SLICE("{}"),
+				   .topic = SLICE("carts") };
+	struct append append = {
+		.streams = streams, .stream_count = 1, .entries = &entry, .entry_count = 1, .arena = &damaged.arena
+	};
+	struct append *appends[] = { &append }, other;
+	struct entries read;
+	stream_version version;
+	char path[128], id[ID_TEXT_SIZE];
+	sqlite3_stmt *statement;
+	sqlite3 *db;
+
+	kit_begin(&damaged);
+	CHECK_INT(kit_open(&damaged), 0);
+	entry_digest(&entry, streams[0].name, 0, &append.provenance, &entry.digest);
+	for (int i = 0; i < 20; i++) {
+		CHECK_INT(store_commit(damaged.store, appends, 1, &damaged.fault), COMMIT_DONE);
+		CHECK_INT(kit_put(&damaged, "shop.cart/2", "{}", NULL, &other), COMMIT_DONE);
+	}
+	CHECK_INT(store_read_stream(damaged.reader, SLICE("shop.cart/1"), 1, (struct read_limit){ 100, 0 },
+				    &damaged.arena, &read, &version, &damaged.fault),
+		  0);
+	kit_path(&damaged, "moonlog.db", path);
+	CHECK_INT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	CHECK_INT(sqlite3_prepare_v2(db, "SELECT id, aggregatetype, aggregateid, type, payload FROM outbox", -1,
+				     &statement, NULL),
+		  SQLITE_OK);
+	for (size_t i = 0; i < 20; i++) {
+		CHECK_INT(sqlite3_step(statement), SQLITE_ROW);
+		id_format(&read.items[i].id, id);
+		CHECK_TEXT((const char *)sqlite3_column_text(statement, 0), id);
+		CHECK_TEXT((const char *)sqlite3_column_text(statement, 1), "shop.cart");
+		CHECK_TEXT((const char *)sqlite3_column_text(statement, 2), "1");
+		CHECK_TEXT((const char *)sqlite3_column_text(statement, 3), "Put");
+		CHECK_TEXT((const char *)sqlite3_column_text(statement, 4), "{}");
+	}
+	CHECK_INT(sqlite3_step(statement), SQLITE_DONE);
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	kit_end(&damaged);
+}
+
 TEST_MAIN()
