@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every n-th call fails, for n = 1, 2, ... until a whole run passes without meeting it: allocations, SQLite's calls, the
- * system's. Each run is a process of its own over a fresh copy of a store. Whatever happened in it, afterwards the store
- * opens, verifies without a finding [I1] [I2] [I4], and remembers every command that was acknowledged [I3] [I5].
+ * Every n-th call fails, for n = 1, 2, ... until a whole run passes without meeting it: allocations, SQLite's calls,
+ * the system's. Each run is a process of its own over a fresh copy of a store. Whatever happened in it, afterwards the
+ * store opens, verifies without a finding [I1] [I2] [I4], and remembers every command that was acknowledged [I3] [I5].
  *
  * A process may end by a broken `must` only where memory was refused: a durable commit that cannot be known is
  * answered by a restart. How: the linker puts wrap_* in the place of the calls, in our objects alone (CMakeLists.txt).
@@ -539,7 +539,7 @@ dense(void)
 #ifdef __SANITIZE_ADDRESS__
 	long given = 5;
 #else
-	long given = 40;
+	long given = 25;
 #endif
 	return wanted != NULL ? atol(wanted) : given;
 }
