@@ -146,7 +146,7 @@ sqlite_schema_make(struct link *link, bool no_sync, const struct entropy *entrop
 		return -1;
 	if (link_exec(link, "PRAGMA journal_mode = WAL", fault) != 0 ||
 	    link_exec(link, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL", fault) != 0 ||
-	    link_exec(link, "PRAGMA mmap_size = 0; PRAGMA cache_size = -24000; PRAGMA temp_store = MEMORY", fault) != 0)
+	    link_exec(link, "PRAGMA mmap_size = 0; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY", fault) != 0)
 		return -1;
 	if (!empty)
 		return 0;
