@@ -398,8 +398,8 @@ static void
 scan_raw(void)
 {
 	char path[600];
-	sqlite3 *db;
-	sqlite3_stmt *all;
+	sqlite3 *db = NULL;
+	sqlite3_stmt *all = NULL;
 	uint64_t rows = 0, bytes = 0;
 	int64_t begin, cpu;
 
