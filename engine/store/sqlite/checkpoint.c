@@ -108,6 +108,6 @@ sqlite_idle(struct store *base)
 		return false;
 	if (due(store) >= SOFT_PAGES)
 		checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
-	sqlite_witness_due(store);
+	sqlite_witness_write(store);
 	return sqlite_mend(store);
 }

@@ -20,6 +20,7 @@ int sqlite_witness_read(const char *directory, struct witness *witness, struct f
 int sqlite_witness_compare(struct link *link, const struct witness *witness, char text[200], struct fault *fault);
 /* After a commit: writes it when the last time is long enough ago. Losing it is no fault. */
 void sqlite_witness_due(struct sqlite_store *store);
+/* Writes it when the log has moved on since. */
 void sqlite_witness_write(struct sqlite_store *store);
 
 #endif
