@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The line has a fixed size and a check of its own and is rewritten in place: in idle moments, at close, and after commits
- * at most ten times a second; never before what it names is durable.
+ * The line has a fixed size and a check of its own and is rewritten in place: in idle moments, at close, and after
+ * commits at most ten times a second; never before what it names is durable.
  * Fails: a witness that cannot be written is left as it is: it then proves less, never something false.
  */
 #include "store/sqlite/witness.h"
