@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replay through a domain's Lua fold, one core: every stream of a stopped daemon's data is read through the store's door
+ * Replay through a domain's Lua fold, one core: every stream of a stopped daemon's data is read through the store's
+ * door
  * (digests checked) and folded from its first event.
  *
  *   bench_fold DATA DOMAIN_FOLDER AGGREGATE
