@@ -288,11 +288,15 @@ read_base(struct file *file, const char *base)
 	int fd = open(path, O_RDONLY);
 	if (fd < 0)
 		return;
-	if (fstat(fd, &info) != 0)
-		exit(2);
+	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+		close(fd); /* a folder that was opened to be synced */
+		return;
+	}
 	resize(&file->durable, (uint64_t)info.st_size);
-	if (read(fd, file->durable.data, file->durable.size) != (ssize_t)file->durable.size)
+	if (read(fd, file->durable.data, file->durable.size) != (ssize_t)file->durable.size) {
+		fprintf(stderr, "images: %s: cannot be read whole\n", path);
 		exit(2);
+	}
 	file->exists = true;
 	close(fd);
 }
