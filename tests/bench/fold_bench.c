@@ -37,25 +37,55 @@ processor_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static uint64_t
-fold_stream(struct slice name, uint16_t aggregate)
-{
-	struct entries entries;
-	stream_version version = 1, from = 1;
+/* States by stream name while the log goes by. */
+struct folding {
+	struct slice name;
 	script_state state;
-	size_t folded;
+};
 
-	if (script_initial(machine, aggregate, &state, &fault) != 0)
-		fail();
-	for (; from <= version; from += entries.count) {
-		arena_clear(&page);
-		if (store_read_stream(reader, name, from, (struct read_limit){ 1000, 0 }, &page, &entries, &version,
-				      &fault) != 0 ||
-		    script_fold(machine, aggregate, state, entries.items, entries.count, &folded, &fault) != 0)
+static struct folding *table;
+static size_t room;
+static struct arena names;
+
+static struct folding *
+folding_of(struct slice name, uint16_t aggregate)
+{
+	size_t at = slice_hash(name, 0) & (room - 1);
+
+	while (table[at].state != 0 && !slice_equal(table[at].name, name))
+		at = (at + 1) & (room - 1);
+	if (table[at].state == 0) {
+		table[at].name = arena_copy(&names, name);
+		if (script_initial(machine, aggregate, &table[at].state, &fault) != 0)
 			fail();
 	}
-	script_state_release(machine, state);
-	return version;
+	return &table[at];
+}
+
+static uint64_t
+fold_log(uint16_t aggregate)
+{
+	struct entries entries;
+	log_position at = 0, before;
+	uint64_t events = 0;
+	size_t folded;
+
+	do {
+		before = at;
+		arena_clear(&page);
+		if (store_read_log(reader, at, NULL, (struct read_limit){ 1000, 0 }, &page, &entries, &at, &fault) != 0)
+			fail();
+		for (size_t i = 0; i < entries.count; i++) {
+			const struct recorded_entry *entry = &entries.items[i];
+
+			if (entry->kind == ENTRY_EVENT &&
+			    script_fold(machine, aggregate, folding_of(entry->stream, aggregate)->state, entry, 1,
+					&folded, &fault) != 0)
+				fail();
+			events += entry->kind == ENTRY_EVENT;
+		}
+	} while (at != before);
+	return events;
 }
 
 int
@@ -64,36 +94,36 @@ main(int argc, char **argv)
 	static const struct script_options options;
 	struct sqlite_options files = { .path = argc == 4 ? argv[1] : NULL };
 	struct source_set sources;
-	struct arena names_arena, sources_arena;
-	struct slice *names;
-	size_t count;
-	uint64_t events = 0;
+	struct arena sources_arena;
+	uint64_t events;
 
 	if (argc != 4)
 		return fprintf(stderr, "usage: bench_fold DATA DOMAIN_FOLDER AGGREGATE\n"), 2;
 	arena_init(&page, SIZE_MAX);
-	arena_init(&names_arena, SIZE_MAX);
+	arena_init(&names, SIZE_MAX);
+	room = (size_t)1 << 21;
+	table = calloc(room, sizeof(*table));
 	arena_init(&sources_arena, SIZE_MAX);
 	if (domain_read_folder(argv[2], &sources_arena, &sources, &fault) != 0 ||
 	    script_load(moon_ops(), &sources, &options, &program, &fault) != 0 ||
 	    script_open(program, &options, &machine, &fault) != 0 || sqlite_open(&files, &store, &fault) != 0 ||
-	    store_reader_open(store, &reader, &fault) != 0 ||
-	    store_list_streams(reader, SLICE_NONE, SLICE_NONE, 1000000, &names_arena, &names, &count, &fault) != 0)
+	    store_reader_open(store, &reader, &fault) != 0 || table == NULL)
 		fail();
 	int aggregate = script_find_aggregate(program, slice_text(argv[3]));
 	if (aggregate < 0)
 		return fprintf(stderr, "bench_fold: no aggregate %s\n", argv[3]), 2;
 	double begin = processor_seconds();
-	for (size_t i = 0; i < count; i++)
-		events += fold_stream(names[i], (uint16_t)aggregate);
-	printf("rate=%.1f events=%llu streams=%zu\n", (double)events / (processor_seconds() - begin),
-	       (unsigned long long)events, count);
+	events = fold_log((uint16_t)aggregate);
+	double took = processor_seconds() - begin;
+	printf("rate=%.1f events=%llu entries=%llu\n", (double)events / took, (unsigned long long)events,
+	       (unsigned long long)store_head(store));
 	store_reader_close(reader);
 	store_close(store);
 	script_close(machine);
 	script_unload(program);
 	arena_fini(&page);
-	arena_fini(&names_arena);
+	free(table);
+	arena_fini(&names);
 	arena_fini(&sources_arena);
 	return 0;
 }
