@@ -255,6 +255,33 @@ copy_store(const struct kit *from, const struct kit *to)
 	}
 }
 
+/* A command that recorded no entry, and an entry that is no event: both are indexed in ways of their own. */
+static void
+put_odd_ones(struct kit *kit, int from, int to)
+{
+	for (int i = from; i < to; i++) {
+		struct record_write record = { RECORD_PUT, SLICE("odd"), SLICE("key"), SLICE("1"), SLICE_NONE };
+		struct append_stream stream = { SLICE_NONE, { EXPECTED_ANY, 0 } };
+		struct new_entry entry = { .kind = ENTRY_MESSAGE,
+					   .schema_version = 1,
+					   .type = SLICE("Told"),
+					   .data = SLICE("{}"),
+					   .topic = SLICE("topic") };
+		struct command_id id = { { 'o', (uint8_t)i } };
+		struct append bare = { .command_id = &id, .records = &record, .record_count = 1, .arena = &kit->arena };
+		struct append message = {
+			.streams = &stream, .stream_count = 1, .entries = &entry, .entry_count = 1, .arena = &kit->arena
+		};
+		struct append *appends[] = { &bare, &message };
+
+		stream.name = arena_format(&kit->arena, "shop.note/%d", i % 3);
+		entry_digest(&entry, stream.name, 0, &message.provenance, &entry.digest);
+		if (store_commit(kit->store, appends, 2, &kit->fault) != COMMIT_DONE || bare.answer != APPEND_DONE ||
+		    message.answer != APPEND_DONE)
+			CHECK_FAIL("odd ones: %s", kit->fault.text);
+	}
+}
+
 static void
 prepare_store(struct kit *kit, int count)
 {
@@ -262,7 +289,9 @@ prepare_store(struct kit *kit, int count)
 	kit->options.segment_entries = 16;
 	if (kit_open(kit) != 0)
 		CHECK_FAIL("open: %s", kit->fault.text);
+	put_odd_ones(kit, 0, 6);
 	kit_fill(kit, count, 5);
+	put_odd_ones(kit, 6, 12);
 	kit_record(kit, "a", "1");
 	kit_record(kit, "b", "2");
 	while (store_idle(kit->store))
@@ -288,6 +317,7 @@ prepare(void)
 
 		CHECK_INT(kit_put(&wrong, "shop.cart/1", "{}", NULL, &append), COMMIT_DONE);
 	}
+	put_odd_ones(&wrong, 12, 16);
 	copy_store(&wrong, &torn);
 	kit_close(&wrong);
 	kit_path(&wrong, "moonlog.db", path);
@@ -436,6 +466,9 @@ reads_everything(struct kit *kit)
 static void
 reads_and_mends(struct kit *kit)
 {
+	const struct command_id id = { "c3" };
+	struct remembered remembered;
+
 	if (kit_open(kit) != 0)
 		return;
 	for (int i = 0; i < 5; i++) {
@@ -444,6 +477,8 @@ reads_and_mends(struct kit *kit)
 		snprintf(name, sizeof(name), "shop.cart/%d", i);
 		kit_count(kit, name);
 	}
+	kit_count(kit, "shop.note/1");
+	store_find_command(kit->reader, &id, NULL, &kit->arena, &remembered, &kit->fault);
 	put_acknowledged(kit, 0, 4);
 	for (int i = 0; i < 60; i++)
 		store_idle(kit->store);

@@ -37,6 +37,7 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_NARROW_AT] = "SELECT " NARROW_COLUMNS " FROM entries WHERE position = ?",
 	[SQL_BARE_AT] = "SELECT position, at, seal, command FROM bares WHERE number = ?",
 	[SQL_TAIL_ENTRIES] = "SELECT " NARROW_COLUMNS " FROM entries WHERE position > ? ORDER BY position",
+	[SQL_WALK_ENTRIES] = "SELECT " NARROW_COLUMNS " FROM entries WHERE position > ? ORDER BY position",
 	[SQL_TAIL_BARES] = "SELECT number, position, at, seal, command FROM bares WHERE number > ? ORDER BY number",
 	[SQL_TAIL_STREAMS] = "SELECT id, name, seal FROM streams WHERE id > ? ORDER BY id",
 	[SQL_STREAM_NAME] = "SELECT name, seal FROM streams WHERE id = ?",

@@ -33,6 +33,7 @@ enum link_sql {
 	SQL_NARROW_AT,
 	SQL_BARE_AT,
 	SQL_TAIL_ENTRIES,
+	SQL_WALK_ENTRIES, /* the same, for walks that are made while a tail is replayed */
 	SQL_TAIL_BARES,
 	SQL_TAIL_STREAMS,
 	SQL_STREAM_NAME,

@@ -198,7 +198,7 @@ int
 segment_walk(struct link *link, const struct candidate *segment,
 	     int (*each)(void *self, const struct row *row, struct fault *fault), void *self, struct fault *fault)
 {
-	sqlite3_stmt *statement = link_use(link, SQL_TAIL_ENTRIES, fault);
+	sqlite3_stmt *statement = link_use(link, SQL_WALK_ENTRIES, fault);
 	log_position next = segment->range.first;
 	int stepped = 1;
 
