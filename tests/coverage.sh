@@ -14,7 +14,7 @@ cmake --preset coverage -DMOONLOG_TESTS=ON >/dev/null
 cmake --build $build -j 2 -- -k 0 >$build/build.log 2>&1 || { grep -A5 'error' $build/build.log | head -40; exit 1; }
 find $build -name '*.gcda' -delete
 # A killed process writes no counts, so the crash tests would only cost time.
-(cd $build && NTH_DENSE=150 ctest -j 2 -LE 'crash|house|docs' --output-on-failure >ctest.log 2>&1) ||
+(cd $build && NTH_DENSE=${NTH_DENSE:-100} ctest -j 2 -LE 'crash|house|docs' --output-on-failure >ctest.log 2>&1) ||
 	tail -40 $build/ctest.log
 gcovr --root . --object-directory $build --exclude-unreachable-branches --exclude-throw-branches --csv \
 	--filter 'engine/store/' --filter 'engine/base/json.c' --filter 'engine/script/lua/' >$build/coverage.csv
