@@ -16,6 +16,12 @@ struct mutate_seed {
 	size_t size;
 };
 
+/* A seed from a literal; may hold NUL bytes. */
+#define SEED(text)                                                                                                     \
+	{                                                                                                              \
+		text, sizeof(text) - 1                                                                                 \
+	}
+
 static inline uint64_t
 mutate_random(uint64_t *state)
 {

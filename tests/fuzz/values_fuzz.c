@@ -113,11 +113,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifndef MOONLOG_LIBFUZZER
 
-#define SEED(text)                                                                                                     \
-	{                                                                                                              \
-		text, sizeof(text) - 1                                                                                 \
-	}
-
 int
 main(int argc, char **argv)
 {
