@@ -7,6 +7,7 @@
 #define MOONLOG_CORE_COMMAND_H
 
 #include "core/cache.h"
+#include "core/committer.h"
 #include "core/domain.h"
 
 /* What comes through a worker's mailbox. */
@@ -38,8 +39,7 @@ enum command_state {
 };
 
 struct command {
-	struct post post;      /* to and from the worker */
-	struct mail submitted; /* to the committer */
+	struct post post; /* to and from the worker */
 	struct engine_command *asked;
 	enum command_state state;
 	struct mailbox *home; /* of the worker that owns the stream */
@@ -62,10 +62,7 @@ struct command {
 	bool begun;
 	struct arena_mark mark; /* of the asker's arena, before the decision */
 	struct decided decided;
-	/* the committer's answer */
-	struct append append;
-	enum commit_result result;
-	struct fault fault; /* when result is not COMMIT_DONE */
+	struct submission submission; /* to the committer, with its answer */
 };
 
 /* Of a stream's whole name: chooses the worker, finds cache entries and lanes. */

@@ -46,9 +46,9 @@ committer_close(struct committer *committer)
 }
 
 void
-committer_give(struct committer *committer, struct command *command)
+committer_give(struct committer *committer, struct submission *submission)
 {
-	must(mailbox_give(&committer->queue, &command->submitted));
+	must(mailbox_give(&committer->queue, &submission->mail));
 }
 
 bool
@@ -83,7 +83,7 @@ take_role(struct committer *committer)
 	return atomic_compare_exchange_strong(&committer->held, &free_now, true);
 }
 
-/* Up to a group's worth of what waits, oldest first. Gives the commands linked by `submitted.next`. */
+/* Up to a group's worth of what waits, oldest first. Gives the submissions linked by `mail.next`. */
 static struct mail *
 take_group(struct committer *committer, size_t *count)
 {
@@ -95,7 +95,7 @@ take_group(struct committer *committer, size_t *count)
 	*count = 0;
 	while (committer->pending != NULL && *count < committer->group_limit) {
 		last = committer->pending;
-		committer->group[(*count)++] = &container_of(last, struct command, submitted)->append;
+		committer->group[(*count)++] = &container_of(last, struct submission, mail)->append;
 		committer->pending = last->next;
 	}
 	if (last != NULL)
@@ -135,19 +135,18 @@ hand_out(struct mail *list, enum commit_result result, const struct fault *fault
 	struct mail **last = mine;
 
 	while (list != NULL) {
-		struct command *command = container_of(list, struct command, submitted);
+		struct submission *submission = container_of(list, struct submission, mail);
 
 		list = list->next;
-		command->post.kind = POST_SETTLED;
-		command->result = result;
+		submission->result = result;
 		if (result != COMMIT_DONE)
-			command->fault = *fault;
-		if (command->home == home) {
-			command->post.mail.next = NULL;
-			*last = &command->post.mail;
-			last = &command->post.mail.next;
+			submission->fault = *fault;
+		if (submission->home == home) {
+			submission->back->next = NULL;
+			*last = submission->back;
+			last = &submission->back->next;
 		} else {
-			must(mailbox_give(command->home, &command->post.mail));
+			must(mailbox_give(submission->home, submission->back));
 		}
 	}
 }
@@ -186,6 +185,27 @@ committer_try(struct committer *committer, struct mailbox *home, struct mail **m
 	if (list != NULL && !atomic_exchange_explicit(&committer->restless, true, memory_order_relaxed))
 		committer_ring(committer);
 	return list != NULL;
+}
+
+int
+committer_wait(struct committer *committer, struct append *append, struct fault *fault)
+{
+	struct mail back = { 0 };
+	struct mailbox home;
+	struct submission submission = { .append = *append, .home = &home, .back = &back };
+
+	mailbox_init(&home, 0, NULL);
+	committer_give(committer, &submission);
+	committer_ring(committer);
+	while (mailbox_wait(&home, -1) == NULL)
+		;
+	mailbox_fini(&home);
+	*append = submission.append;
+	if (submission.result == COMMIT_DONE && append->answer != APPEND_FAILED)
+		return 0;
+	if (fault != NULL)
+		*fault = submission.result == COMMIT_DONE ? append->fault : submission.fault;
+	return -1;
 }
 
 static void

@@ -8,15 +8,29 @@
 #ifndef MOONLOG_CORE_COMMITTER_H
 #define MOONLOG_CORE_COMMITTER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
-#include "core/command.h"
+#include "base/clock.h"
+#include "base/mailbox.h"
+#include "store/store.h"
+
+/* An append on its way: where its answer goes, and how it went. Whoever gives it in owns it again once `back` came. */
+struct submission {
+	struct mail mail; /* the committer's */
+	struct append append;
+	struct mailbox *home; /* to which `back` is given */
+	struct mail *back;
+	/* answered */
+	enum commit_result result;
+	struct fault fault; /* when result is not COMMIT_DONE */
+};
 
 struct committer {
 	struct store *store;
 	const struct clock *clock;
 	size_t group_limit;
-	struct mailbox queue; /* of command->submitted; taken by whoever holds the role */
+	struct mailbox queue; /* of submission->mail; taken by whoever holds the role */
 	_Atomic bool held;
 	/* the role's: touched only while it is held */
 	struct mail *pending;
@@ -47,8 +61,8 @@ int committer_start(struct committer *committer, struct fault *fault);
 void committer_stop(struct committer *committer);
 void committer_close(struct committer *committer);
 
-/* Gives an append in. Any thread. */
-void committer_give(struct committer *committer, struct command *command);
+/* Gives an append in. Any thread; committer_ring or committer_try must follow. */
+void committer_give(struct committer *committer, struct submission *submission);
 /*
  * Takes the role if it is free and something waits, commits one group, gives the role up. Results for `home` come
  * back as a list in *mine, those of others go to their mailboxes. false: nothing was done.
@@ -56,6 +70,11 @@ void committer_give(struct committer *committer, struct command *command);
 bool committer_try(struct committer *committer, struct mailbox *home, struct mail **mine);
 /* Sees to it that the thread commits what waits, now or when it has gathered enough. Any thread. */
 void committer_ring(struct committer *committer);
+/*
+ * Gives an append in and waits for its answer: for threads that have nothing else to do meanwhile. Fails: what the
+ * commit failed with, or the append's own fault; every other answer is in `append`.
+ */
+int committer_wait(struct committer *committer, struct append *append, struct fault *fault);
 /* Are so few commands about that whoever decided one had better commit it at once? Any thread. */
 bool committer_is_lonely(struct committer *committer);
 

@@ -38,7 +38,7 @@ static void
 settle_done(struct worker *worker, struct command *command)
 {
 	struct decided *decided = &command->decided;
-	const struct append *append = &command->append;
+	const struct append *append = &command->submission.append;
 	stream_version version = decided->streams[0].version + decided->streams[0].event_count;
 
 	command->cached->state = decided->streams[0].state;
@@ -67,7 +67,8 @@ discard(struct worker *worker, struct command *command)
 static void
 decide_again(struct worker *worker, struct command *command)
 {
-	stream_version actual = command->append.versions != NULL ? command->append.versions[0] : 0;
+	stream_version actual =
+		command->submission.append.versions != NULL ? command->submission.append.versions[0] : 0;
 
 	discard(worker, command);
 	if (++command->attempt >= worker->limits->attempts) {
@@ -84,7 +85,7 @@ decide_again(struct worker *worker, struct command *command)
 static void
 settle_answered(struct worker *worker, struct command *command)
 {
-	const struct append *append = &command->append;
+	const struct append *append = &command->submission.append;
 
 	switch (append->answer) {
 	case APPEND_DONE:
@@ -121,10 +122,10 @@ settle_command(struct worker *worker, struct command *command)
 	for (size_t i = 0; i < command->decided.stream_count; i++)
 		if (command->flights[i] != NULL)
 			lane_land(&worker->lanes, command->flights[i]);
-	if (command->result == COMMIT_DONE) {
+	if (command->submission.result == COMMIT_DONE) {
 		settle_answered(worker, command);
 		return;
 	}
 	discard(worker, command);
-	execute_fail(worker, command, &command->fault);
+	execute_fail(worker, command, &command->submission.fault);
 }

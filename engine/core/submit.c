@@ -32,8 +32,8 @@ make_records(struct command *command)
 		if (records[i].space.data == NULL)
 			return false;
 	}
-	command->append.records = records;
-	command->append.record_count = decided->reservation_count;
+	command->submission.append.records = records;
+	command->submission.append.record_count = decided->reservation_count;
 	return true;
 }
 
@@ -44,13 +44,13 @@ make_append(struct command *command)
 	struct decided *decided = &command->decided;
 	struct append_stream *streams = arena_zero(asked->arena, decided->stream_count, sizeof(*streams));
 
-	command->append = (struct append){ .streams = streams,
-					   .stream_count = decided->stream_count,
-					   .entries = decided->entries,
-					   .entry_count = decided->entry_count,
-					   .provenance = asked->provenance,
-					   .generation = command->domain->generation,
-					   .arena = asked->arena };
+	command->submission.append = (struct append){ .streams = streams,
+						      .stream_count = decided->stream_count,
+						      .entries = decided->entries,
+						      .entry_count = decided->entry_count,
+						      .provenance = asked->provenance,
+						      .generation = command->domain->generation,
+						      .arena = asked->arena };
 	if (streams == NULL || !make_records(command))
 		return false;
 	for (size_t i = 0; i < decided->stream_count; i++) {
@@ -60,14 +60,14 @@ make_append(struct command *command)
 	for (size_t i = 0; i < decided->entry_count; i++) {
 		struct new_entry *entry = &decided->entries[i];
 
-		entry_digest(entry, streams[entry->stream].name, command->append.generation, &asked->provenance,
-			     &entry->digest);
+		entry_digest(entry, streams[entry->stream].name, command->submission.append.generation,
+			     &asked->provenance, &entry->digest);
 	}
 	if (command->has_key) {
-		command->append.command_id = &command->command_id;
-		command->append.fingerprint = command->fingerprint;
-		command->append.reply = answer_envelope(command, asked->arena);
-		if (command->append.reply.data == NULL)
+		command->submission.append.command_id = &command->command_id;
+		command->submission.append.fingerprint = command->fingerprint;
+		command->submission.append.reply = answer_envelope(command, asked->arena);
+		if (command->submission.append.reply.data == NULL)
 			return false;
 	}
 	command->flights = arena_zero(asked->arena, decided->stream_count, sizeof(struct lane *));
@@ -87,6 +87,9 @@ submit_command(struct worker *worker, struct command *command, struct fault *fau
 						       i == 0 ? command->hash : command_hash(decided->streams[i].name));
 	command_move(command, COMMAND_COMMITTING);
 	worker->unsent++;
-	committer_give(worker->committer, command);
+	command->post.kind = POST_SETTLED;
+	command->submission.home = command->home;
+	command->submission.back = &command->post.mail;
+	committer_give(worker->committer, &command->submission);
 	return 0;
 }
