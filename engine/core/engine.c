@@ -105,6 +105,29 @@ check_domain(const struct engine *engine, const struct domain *domain, const cha
 	return 0;
 }
 
+/* The slot that serves readers; the others were being made, or kept, when the process ended. */
+static int
+open_live_view(struct engine *engine, struct domain *domain, struct fault *fault)
+{
+	const struct script_program *program = domain->program;
+	const struct engine_parts *parts = &engine->parts;
+	struct view_slots slots = { .live = -1 };
+
+	if (parts->view_slots != NULL && parts->view_slots(parts->self, domain->name, &slots, fault) != 0)
+		return -1;
+	unsigned live = slots.live < 0 ? 0 : (unsigned)slots.live;
+	for (unsigned slot = 0; slot < VIEW_SLOTS_MAX; slot++)
+		if (slot != live && (slots.present & UINT32_C(1) << slot) != 0 &&
+		    parts->remove_view(parts->self, domain->name, slot, fault) != 0)
+			return -1;
+	if (parts->open_view(parts->self, domain->name, live, program->tables, program->table_count, &domain->view,
+			     fault) != 0)
+		return -1;
+	if (slots.live < 0 && parts->point_view != NULL)
+		return parts->point_view(parts->self, domain->name, live, fault);
+	return 0;
+}
+
 /* The read model and its projector, where the domain has projections or queries. */
 static int
 open_projections(struct engine *engine, struct domain *domain, struct fault *fault)
@@ -120,8 +143,7 @@ open_projections(struct engine *engine, struct domain *domain, struct fault *fau
 
 	if (engine->parts.open_view == NULL || (program->projection_count == 0 && program->query_count == 0))
 		return 0;
-	if (engine->parts.open_view(engine->parts.self, domain->name, program->tables, program->table_count,
-				    &domain->view, fault) != 0)
+	if (open_live_view(engine, domain, fault) != 0)
 		return -1;
 	options.view = domain->view;
 	return program->projection_count != 0 ? projector_open(&options, &domain->projector, fault) : 0;

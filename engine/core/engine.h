@@ -25,13 +25,29 @@ struct store;
 struct view;
 struct table;
 
+#define VIEW_SLOTS_MAX 32
+
+struct view_slots {
+	int live;         /* the one that serves readers; -1: there is none yet */
+	uint32_t present; /* bit a slot that holds something; `live` need not be among them */
+};
+
 /* How the engine opens what daemon/ wires: core never names a back room. */
 struct engine_parts {
 	struct store *store; /* owned by the caller; closed after engine_close */
 	const struct script_ops *script;
-	/* Opens the read model of a domain; the engine closes it. NULL: no projections, no queries. */
-	int (*open_view)(void *self, struct slice domain, const struct table *tables, size_t table_count,
+	/*
+	 * A domain's read models lie in slots 0..VIEW_SLOTS_MAX - 1, of which one serves readers. Opens what a slot
+	 * holds, or an empty one; the engine closes it. NULL: no projections, no queries.
+	 */
+	int (*open_view)(void *self, struct slice domain, unsigned slot, const struct table *tables, size_t table_count,
 			 struct view **view, struct fault *fault);
+	/* Which slots there are at start. NULL: none outlives the process. */
+	int (*view_slots)(void *self, struct slice domain, struct view_slots *slots, struct fault *fault);
+	/* Throws away what a closed slot holds. NULL: nothing to do. */
+	int (*remove_view)(void *self, struct slice domain, unsigned slot, struct fault *fault);
+	/* This slot serves readers, also after a restart; people who look at files find it. NULL: nothing to do. */
+	int (*point_view)(void *self, struct slice domain, unsigned slot, struct fault *fault);
 	void *self;
 	const struct clock *clock;
 	const struct entropy *entropy;

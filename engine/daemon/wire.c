@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SQLite below a data directory (DIR/moonlog.db, DIR/views/<domain>.db), or memory for everything. A read model that
+ * SQLite below a data directory (DIR/moonlog.db, read models in DIR/views), or memory for everything. A read model that
  * cannot be read any more is thrown away and made anew from the log: it holds nothing of its own.
  */
 #include "daemon/wire.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "daemon/slots.h"
 #include "daemon/trial.h"
 #include "script/lua/lua_room.h"
 #include "store/memory/memory.h"
@@ -18,37 +17,57 @@
 #include "view/memory/view_memory.h"
 #include "view/sqlite/view_sqlite.h"
 
-#define PATH_SIZE 4096
-
-static void
-throw_away(const char *path)
+/* Remembered in case it cannot be read. */
+static int
+remember(struct wire *wire, const char *path, struct fault *fault)
 {
-	static const char *const ends[] = { "", "-wal", "-shm" };
-	char name[PATH_SIZE + 8];
-
-	for (size_t i = 0; i < countof(ends); i++) {
-		snprintf(name, sizeof(name), "%s%s", path, ends[i]);
-		unlink(name);
-	}
+	free(wire->last_view);
+	wire->last_view = strdup(path);
+	return wire->last_view != NULL ? 0 : fault_set(fault, FAULT_MEMORY, "memory", "no memory to open %s", path);
 }
 
 static int
-open_view(void *self, struct slice domain, const struct table *tables, size_t table_count, struct view **view,
-	  struct fault *fault)
+open_view(void *self, struct slice domain, unsigned slot, const struct table *tables, size_t table_count,
+	  struct view **view, struct fault *fault)
 {
 	struct wire *wire = self;
-	char path[PATH_SIZE];
+	char path[SLOTS_PATH_SIZE];
 
 	if (wire->data == NULL)
 		return view_memory_open(tables, table_count, view, fault);
-	int size = snprintf(path, sizeof(path), "%s/views/%.*s.db", wire->data, SLICE_ARG(domain));
-	if (size < 0 || (size_t)size >= sizeof(path))
-		return fault_errno(fault, FAULT_CONFIG, ENAMETOOLONG, "%s", wire->data);
-	free(wire->last_view);
-	wire->last_view = strdup(path);
-	if (wire->last_view == NULL)
-		return fault_set(fault, FAULT_MEMORY, "memory", "no memory to open %s", path);
+	if (slots_path(wire->data, domain, slot, path, fault) != 0 || remember(wire, path, fault) != 0)
+		return -1;
 	return view_sqlite_open(path, false, tables, table_count, view, fault);
+}
+
+static int
+view_slots(void *self, struct slice domain, struct view_slots *slots, struct fault *fault)
+{
+	struct wire *wire = self;
+	char path[SLOTS_PATH_SIZE];
+	struct fault ignored;
+
+	*slots = (struct view_slots){ .live = -1 };
+	if (wire->data == NULL || slots_look(wire->data, domain, slots, path, fault) == 0)
+		return 0;
+	remember(wire, path, &ignored);
+	return -1;
+}
+
+static int
+remove_view(void *self, struct slice domain, unsigned slot, struct fault *fault)
+{
+	struct wire *wire = self;
+
+	return wire->data != NULL ? slots_remove(wire->data, domain, slot, fault) : 0;
+}
+
+static int
+point_view(void *self, struct slice domain, unsigned slot, struct fault *fault)
+{
+	struct wire *wire = self;
+
+	return wire->data != NULL ? slots_point(wire->data, domain, slot, fault) : 0;
 }
 
 int
@@ -59,7 +78,8 @@ wire_add_domain(struct wire *wire, const char *folder, struct fault *fault)
 	if (strcmp(fault->code, "view_corrupt") != 0 || wire->last_view == NULL)
 		return -1;
 	log_fault(LOG_WARN, "a read model is made anew", fault);
-	throw_away(wire->last_view);
+	if (view_sqlite_remove(wire->last_view, fault) != 0)
+		return -1;
 	return engine_add_domain(wire->engine, folder, fault);
 }
 
@@ -94,6 +114,9 @@ wire_open(struct wire *wire, const struct wire_options *options, struct fault *f
 		.store = wire->store,
 		.script = moon_ops(),
 		.open_view = options->trial ? NULL : open_view,
+		.view_slots = view_slots,
+		.remove_view = remove_view,
+		.point_view = point_view,
 		.self = wire,
 		.clock = clock_real(),
 		.entropy = entropy_real(),

@@ -55,6 +55,14 @@ void view_sqlite_quote(struct buf *sql, struct slice name);
 /* Steps a statement that gives no rows and resets it. Gives SQLite's code. */
 int view_sqlite_run(sqlite3_stmt *statement);
 
+/* ---- files.c: the file as a whole ---- */
+
+int view_sqlite_make_folder(const char *path, struct fault *fault);
+/* Nothing is written before this has passed. Fails: CONFIG "not_a_view", "newer_view"; CORRUPT. */
+int view_sqlite_check_file(struct view_sqlite_connection *connection, const char *path, bool *empty,
+			   struct fault *fault);
+int view_sqlite_mark_file(struct view_sqlite_connection *connection, struct fault *fault);
+
 /* ---- tables.c: definitions ---- */
 
 /* Makes moonlog_checkpoints and moonlog_tables; drops tables that the program has no more. */

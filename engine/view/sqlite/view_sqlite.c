@@ -12,19 +12,14 @@
  */
 #include "view/sqlite/view_sqlite.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/probe.h"
 #include "view/sqlite/inside.h"
 
-#define APPLICATION_ID 0x6d6c7677 /* "mlvw" */
-#define FILE_VERSION   1
 #define WAL_PAGES_MAX  12000 /* 48 MB: fewer checkpoints write a page that changes often fewer times */
 #define WAL_PAGES_IDLE 64
 #define WAL_PAGES_HINT 256
@@ -51,55 +46,6 @@ sqlite_of(struct view *view)
 /* ---- opening ---- */
 
 static int
-make_folder(const char *path, struct fault *fault)
-{
-	char folder[4096];
-	const char *end = strrchr(path, '/');
-	if (end == NULL || end == path)
-		return 0;
-	if ((size_t)(end - path) >= sizeof(folder))
-		return fault_set(fault, FAULT_CONFIG, "bad_path", "%s: too long", path);
-	memcpy(folder, path, (size_t)(end - path));
-	folder[end - path] = '\0';
-	if (mkdir(folder, 0700) == 0 || errno == EEXIST)
-		return 0;
-	return fault_errno(fault, FAULT_CONFIG, errno, "%s: cannot make this folder", folder);
-}
-
-static int
-read_integer(struct view_sqlite_connection *connection, const char *sql, int64_t *integer, struct fault *fault)
-{
-	sqlite3_stmt *statement = NULL;
-	int code = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_step(statement);
-	if (code == SQLITE_ROW)
-		*integer = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	return code == SQLITE_ROW ? 0 : view_sqlite_fault(connection, code, fault);
-}
-
-/* Nothing is written before this has passed. */
-static int
-check_file(struct view_sqlite_connection *connection, const char *path, bool *empty, struct fault *fault)
-{
-	int64_t application, version, objects;
-	if (read_integer(connection, "PRAGMA application_id", &application, fault) != 0 ||
-	    read_integer(connection, "PRAGMA user_version", &version, fault) != 0 ||
-	    read_integer(connection, "SELECT count(*) FROM sqlite_master", &objects, fault) != 0)
-		return -1;
-	*empty = application == 0 && version == 0 && objects == 0;
-	if (!*empty && application != APPLICATION_ID)
-		return fault_set(fault, FAULT_CONFIG, "not_a_view", "%s: a database of another program", path);
-	if (version > FILE_VERSION)
-		return fault_set(fault, FAULT_CONFIG, "newer_view",
-				 "%s: made by a newer moonlog (file version %lld, this one knows %d); "
-				 "delete this file, it is rebuilt from the log",
-				 path, (long long)version, FILE_VERSION);
-	return 0;
-}
-
-static int
 on_wal(void *self, sqlite3 *db, const char *name, int pages)
 {
 	(void)db;
@@ -113,9 +59,9 @@ open_writer(struct sqlite_view *sqlite, struct fault *fault)
 {
 	struct view_sqlite_connection *connection = &sqlite->writer.connection;
 	bool empty;
-	if (make_folder(sqlite->path, fault) != 0 ||
+	if (view_sqlite_make_folder(sqlite->path, fault) != 0 ||
 	    view_sqlite_connect(connection, sqlite->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, fault) != 0 ||
-	    check_file(connection, sqlite->path, &empty, fault) != 0 ||
+	    view_sqlite_check_file(connection, sqlite->path, &empty, fault) != 0 ||
 	    view_sqlite_execute(
 		    connection,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
@@ -123,10 +69,7 @@ open_writer(struct sqlite_view *sqlite, struct fault *fault)
 		    "PRAGMA trusted_schema = OFF",
 		    fault) != 0)
 		return -1;
-	char mark[100];
-	snprintf(mark, sizeof(mark), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
-		 FILE_VERSION);
-	if (empty && view_sqlite_execute(connection, mark, fault) != 0)
+	if (empty && view_sqlite_mark_file(connection, fault) != 0)
 		return -1;
 	sqlite3_wal_hook(connection->db, on_wal, sqlite);
 	return view_sqlite_prepare_file(connection, fault);
@@ -138,7 +81,7 @@ open_beside(struct sqlite_view *sqlite, struct fault *fault)
 	struct view_sqlite_connection *connection = &sqlite->writer.connection;
 	bool empty;
 	if (view_sqlite_connect(connection, sqlite->path, SQLITE_OPEN_READONLY, fault) != 0 ||
-	    check_file(connection, sqlite->path, &empty, fault) != 0)
+	    view_sqlite_check_file(connection, sqlite->path, &empty, fault) != 0)
 		return -1;
 	if (empty)
 		return fault_set(fault, FAULT_CONFIG, "view_missing", "%s: there is no read model yet", sqlite->path);

@@ -18,10 +18,11 @@ give_up(const char *what, const struct fault *fault)
 }
 
 static int
-open_view(void *self, struct slice domain, const struct table *tables, size_t table_count, struct view **view,
-	  struct fault *fault)
+open_view(void *self, struct slice domain, unsigned slot, const struct table *tables, size_t table_count,
+	  struct view **view, struct fault *fault)
 {
 	(void)self;
+	(void)slot;
 	(void)domain;
 	return view_memory_open(tables, table_count, view, fault);
 }
