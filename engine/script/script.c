@@ -134,12 +134,20 @@ script_show(struct script_machine *machine, const struct show_request *request, 
 }
 
 int
-script_event_wire(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
-		  struct buf *out, struct fault *fault)
+script_upcast(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry, unsigned flags,
+	      struct arena *arena, struct script_pieces *pieces, struct fault *fault)
 {
 	check_aggregate(machine, aggregate);
-	must(entry != NULL && out != NULL);
-	return machine->ops->event_wire(machine, aggregate, entry, out, fault);
+	must(entry != NULL && entry->kind == ENTRY_EVENT && arena != NULL && pieces != NULL);
+	*pieces = (struct script_pieces){ 0 };
+	return machine->ops->upcast(machine, aggregate, entry, flags, arena, pieces, fault);
+}
+
+bool
+script_path(const struct script_program *program, uint16_t aggregate, struct slice type, uint32_t schema_version)
+{
+	must(program != NULL && aggregate < program->aggregate_count);
+	return program->ops->path(program, aggregate, type, schema_version);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "model/entry.h"
 #include "model/table.h"
+#include "script/pieces.h"
 
 /* One file, read whole: never read again, so half-written files and later edits cannot matter. */
 struct source {
@@ -60,8 +61,11 @@ struct script_command {
 struct script_aggregate {
 	struct slice name;
 	uint32_t state_version;
+	/* those of today, then the retired ones, which are only recorded: their upcasters make others or nothing of
+	 * them, and `version` is the newest that was recorded */
 	const struct script_event *events;
 	size_t event_count;
+	size_t retired_count;
 	const struct script_command *commands;
 	size_t command_count;
 	struct digest fold_hash; /* of the modules its fold depends on */
@@ -258,8 +262,10 @@ struct script_ops {
 		     struct fault *fault);
 	int (*show)(struct script_machine *machine, const struct show_request *request, struct buf *out,
 		    struct fault *fault);
-	int (*event_wire)(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
-			  struct buf *out, struct fault *fault);
+	int (*upcast)(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
+		      unsigned flags, struct arena *arena, struct script_pieces *pieces, struct fault *fault);
+	bool (*path)(const struct script_program *program, uint16_t aggregate, struct slice type,
+		     uint32_t schema_version);
 	void (*trouble)(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 	bool (*tidy)(struct script_machine *machine);
 };
@@ -314,10 +320,20 @@ int script_query(struct script_machine *machine, const struct query_request *req
 /* Appends the JSON of a state to `out`; a route's `reply` may refuse as a query does. */
 int script_show(struct script_machine *machine, const struct show_request *request, struct buf *out,
 		struct fault *fault);
-/* Appends an event's data as the wire shows it, brought up to its newest version: money as decimals, times as ISO 8601
- * text. Data that the rules cannot describe (an event they no longer know) is appended as recorded. */
-int script_event_wire(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
-		      struct buf *out, struct fault *fault);
+/*
+ * What a recorded event is under the rules of today: its pieces, by the one chain of upcasters that folds and
+ * projections use too. Data of an event that needed no step is the entry's own. Values lie in `arena` or borrow from
+ * `entry` and the program. With UPCAST_WIRE data that its schema cannot describe is given in its stored form.
+ * Fails: SCRIPT "unknown_event", "newer_event", "no_upcast_path", "upcast_circle" (1000 steps and no end), or what the
+ * upcaster did; CORRUPT for data that is no JSON.
+ */
+int script_upcast(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
+		  unsigned flags, struct arena *arena, struct script_pieces *pieces, struct fault *fault);
+/*
+ * Is there a way from such a recorded event to what the rules know: the type is declared or retired, the version is no
+ * newer, every step of its own type is there? What a step gives is known only when it runs. Any thread.
+ */
+bool script_path(const struct script_program *program, uint16_t aggregate, struct slice type, uint32_t schema_version);
 /* About the last failed call of this machine. */
 void script_trouble(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 /* A bounded step of collection, for idle moments; true when there is more to do. */

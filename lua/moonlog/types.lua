@@ -32,6 +32,8 @@
 ---@field version integer
 ---@field position integer
 ---@field time integer microseconds since 1970
+---@field piece integer of the recorded event, where upcasters made several of it: 1 to pieces
+---@field pieces integer
 
 ---@class moonlog.Loaded
 ---@field id string
@@ -78,12 +80,26 @@ function ctx:release(name, key) end
 ---@field topic string
 ---@field map? fun(data: table, meta: moonlog.Meta, state: table): moonlog.Message|moonlog.Message[]|nil
 
+-- An event that an upcaster gives. `version` is that of the shape that data has; 1 unless said.
+---@class moonlog.Piece
+---@field type string
+---@field version? integer
+---@field data? table
+
+-- Data of the next version; or a list of events of the same aggregate; or false: it is nothing today.
+---@alias moonlog.Upcast fun(data: table, meta: moonlog.Meta): table|moonlog.Piece[]|false
+
 ---@class moonlog.EventRule
 ---@field version? integer
 ---@field data? moonlog.Fields
 ---@field apply fun(state: table, data: table, meta: moonlog.Meta): table
----@field upcast? table<integer, fun(data: table): table>
+---@field upcast? table<integer, moonlog.Upcast> from this version on
 ---@field publish? moonlog.Publish
+---@field summary? string
+
+-- A type that is only recorded: what its events are today. The last step gives a list or false.
+---@class moonlog.RetiredRule
+---@field upcast table<integer, moonlog.Upcast>
 ---@field summary? string
 
 ---@class moonlog.Command
@@ -99,6 +115,7 @@ function ctx:release(name, key) end
 ---@field state_version? integer
 ---@field initial fun(): table
 ---@field events table<string, moonlog.EventRule>
+---@field retired? table<string, moonlog.RetiredRule>
 ---@field commands? table<string, moonlog.Command>
 ---@field summary? string
 

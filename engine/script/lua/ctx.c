@@ -344,8 +344,14 @@ meta_index(lua_State *L)
 		push_slice(L, meta->type);
 	else if (strcmp(name, "stream") == 0)
 		push_slice(L, meta->stream);
+	else if (strcmp(name, "piece") == 0)
+		lua_pushinteger(L, meta->piece != 0 ? meta->piece : 1);
+	else if (strcmp(name, "pieces") == 0)
+		lua_pushinteger(L, meta->pieces != 0 ? meta->pieces : 1);
 	else
-		return luaL_error(L, "meta has no '%s': it has id, type, stream, stream_id, version, position, time",
+		return luaL_error(L,
+				  "meta has no '%s': it has id, type, stream, stream_id, version, position, time, "
+				  "piece, pieces",
 				  name);
 	return 1;
 }

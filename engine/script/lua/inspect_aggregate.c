@@ -5,6 +5,7 @@
 #include "script/lua/inspect.h"
 
 #define EVENTS_MAX   1000
+#define VERSION_MAX  10000
 #define COMMANDS_MAX 1000
 
 static bool
@@ -37,26 +38,37 @@ inspect_publish(struct inspection *in, struct script_event *door, struct moon_ev
 	lua_pop(in->L, 1);
 }
 
-/* upcast = { [1] = function, ... }, one step a version. */
-static void
-inspect_upcast(struct inspection *in, uint32_t version, struct moon_event *rule)
+/* Versions that the table on top has steps for: at most `most`. */
+static uint32_t
+check_steps(struct inspection *in, uint32_t most)
 {
 	lua_State *L = in->L;
+	uint32_t last = 0;
+	lua_pushnil(L);
+	for (; lua_next(L, -2); lua_pop(L, 1)) {
+		lua_Integer from = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+		if (from < 1 || from > (lua_Integer)most)
+			inspect_fail(in, "upcast", "upcast has functions from version 1 to %u, as [1] = function",
+				     most);
+		if (lua_type(L, -1) != LUA_TFUNCTION)
+			inspect_fail(in, "upcast", "upcast[%d] is a %s, not a function", (int)from,
+				     luaL_typename(L, -1));
+		last = (uint32_t)from > last ? (uint32_t)from : last;
+	}
+	return last;
+}
+
+/* upcast = { [1] = function, ... }, one step a version, up to `most`. Gives the last version that has one. */
+static uint32_t
+inspect_upcast(struct inspection *in, uint32_t most, struct moon_event *rule)
+{
+	lua_State *L = in->L;
+	uint32_t last = 0;
 	if (inspect_push(in, "upcast", LUA_TTABLE) == LUA_TTABLE) {
-		uint32_t *steps = inspect_alloc(in, version, sizeof *steps);
-		lua_pushnil(L);
-		for (; lua_next(L, -2); lua_pop(L, 1)) {
-			lua_Integer from = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
-			if (from < 1 || from >= (lua_Integer)version)
-				inspect_fail(in, "upcast",
-					     "upcast has functions from version 1 to %u, as [1] = function",
-					     version - 1);
-			if (lua_type(L, -1) != LUA_TFUNCTION)
-				inspect_fail(in, "upcast", "upcast[%d] is a %s, not a function", (int)from,
-					     luaL_typename(L, -1));
-		}
+		last = check_steps(in, most);
+		uint32_t *steps = inspect_alloc(in, last + 1, sizeof *steps);
 		inspect_enter(in, SLICE("upcast"));
-		for (uint32_t from = 1; from < version; from++) {
+		for (uint32_t from = 1; from <= last; from++) {
 			if (lua_rawgeti(L, -1, from) == LUA_TFUNCTION) {
 				/* a handler is found by a named field: give it one for the length of the call */
 				lua_createtable(L, 0, 1);
@@ -72,6 +84,7 @@ inspect_upcast(struct inspection *in, uint32_t version, struct moon_event *rule)
 		rule->upcast = steps;
 	}
 	lua_pop(L, 1);
+	return last;
 }
 
 static void
@@ -79,11 +92,22 @@ inspect_event(struct inspection *in, struct script_event *door, struct moon_even
 {
 	static const char *const fields[] = { "version", "data", "apply", "publish", "upcast", "summary", NULL };
 	inspect_fields(in, fields);
-	door->version = (uint32_t)inspect_integer(in, "version", 1, 10000, 1);
+	door->version = (uint32_t)inspect_integer(in, "version", 1, VERSION_MAX, 1);
 	rule->data = inspect_fields_schema(in, "data");
 	rule->apply = inspect_handler(in, "apply", true);
-	inspect_upcast(in, door->version, rule);
+	inspect_upcast(in, door->version - 1, rule);
 	inspect_publish(in, door, rule);
+}
+
+/* An event that is no longer decided or folded: what its recorded ones are today. */
+static void
+inspect_retired(struct inspection *in, struct script_event *door, struct moon_event *rule)
+{
+	static const char *const fields[] = { "upcast", "summary", NULL };
+	inspect_fields(in, fields);
+	door->version = inspect_upcast(in, VERSION_MAX, rule);
+	if (door->version == 0)
+		inspect_fail(in, NULL, "a retired event has upcast = { [1] = function, ... }");
 }
 
 /* Checks that the entry on top is a table and enters it. */
@@ -108,37 +132,70 @@ leave_entry(struct inspection *in)
 }
 
 static void
+add_slot(struct moon_aggregate *rules, uint16_t *slots, struct slice name, size_t number)
+{
+	uint32_t at = (uint32_t)slice_hash(name, 0) & rules->slot_mask;
+	while (slots[at] != 0)
+		at = (at + 1) & rules->slot_mask;
+	slots[at] = (uint16_t)(number + 1);
+}
+
+/* Names of the table on top, or none where it is nil. */
+static const struct slice *
+list_names(struct inspection *in, const char *field, size_t *count)
+{
+	lua_State *L = in->L;
+	if (inspect_push(in, field, LUA_TTABLE) == LUA_TNIL) {
+		lua_pop(L, 1);
+		lua_newtable(L);
+	}
+	const struct slice *names = inspect_keys(in, count);
+	if (*count > EVENTS_MAX)
+		inspect_fail(in, field, "more than %d events", EVENTS_MAX);
+	return names;
+}
+
+static void
 inspect_events(struct inspection *in, struct script_aggregate *door, struct moon_aggregate *rules)
 {
 	lua_State *L = in->L;
-	size_t count;
-	inspect_push(in, "events", LUA_TTABLE);
-	const struct slice *names = inspect_keys(in, &count);
-	if (count > EVENTS_MAX)
-		inspect_fail(in, "events", "more than %d events", EVENTS_MAX);
-	struct script_event *events = inspect_alloc(in, count, sizeof *events);
-	struct moon_event *handlers = inspect_alloc(in, count, sizeof *handlers);
+	size_t live, retired;
+	const struct slice *old = list_names(in, "retired", &retired);
+	lua_pushvalue(L, -2);
+	const struct slice *names = list_names(in, "events", &live);
+	struct script_event *events = inspect_alloc(in, live + retired, sizeof *events);
+	struct moon_event *handlers = inspect_alloc(in, live + retired, sizeof *handlers);
 	uint32_t slots = 8;
-	while (slots < count * 2)
+	while (slots < (live + retired) * 2)
 		slots *= 2;
 	uint16_t *hash = inspect_alloc(in, slots, sizeof *hash);
-	for (size_t i = 0; i < count; i++) {
+	rules->slot_mask = slots - 1;
+	for (size_t i = 0; i < live; i++) {
 		lua_getfield(L, -1, names[i].data);
 		events[i].name = names[i];
 		enter_entry(in, "events", names[i], ENTRY_TYPE_MAX);
 		inspect_event(in, &events[i], &handlers[i]);
 		leave_entry(in);
-		uint32_t at = (uint32_t)slice_hash(names[i], 0) & (slots - 1);
-		while (hash[at] != 0)
-			at = (at + 1) & (slots - 1);
-		hash[at] = (uint16_t)(i + 1);
+		add_slot(rules, hash, names[i], i);
+	}
+	lua_pop(L, 2);
+	for (size_t i = live; i < live + retired; i++) {
+		events[i].name = old[i - live];
+		lua_getfield(L, -1, events[i].name.data);
+		enter_entry(in, "retired", events[i].name, ENTRY_TYPE_MAX);
+		inspect_retired(in, &events[i], &handlers[i]);
+		for (size_t k = 0; k < live; k++)
+			if (slice_equal(names[k], events[i].name))
+				inspect_fail(in, NULL, "is among the events, too; it cannot be both");
+		leave_entry(in);
+		add_slot(rules, hash, events[i].name, i);
 	}
 	lua_pop(L, 1);
 	door->events = events;
-	door->event_count = count;
+	door->event_count = live;
+	door->retired_count = retired;
 	rules->events = handlers;
 	rules->slots = hash;
-	rules->slot_mask = slots - 1;
 }
 
 static void
@@ -224,9 +281,8 @@ reads_meta(struct slice text)
 void
 inspect_aggregate(struct inspection *in)
 {
-	static const char *const fields[] = {
-		"name", "state_version", "initial", "events", "commands", "summary", NULL
-	};
+	static const char *const fields[] = { "name",    "state_version", "initial", "events",
+					      "retired", "commands",      "summary", NULL };
 	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
 	struct moon_aggregate *rules = &in->aggregate_rules[in->aggregate_count];
 	inspect_fields(in, fields);

@@ -101,7 +101,7 @@ aggregate_of(const struct kit_domain *domain, struct slice stream, struct slice 
 		return stream_parse(stream, &name, &fault) == 0 ? script_find_aggregate(program, name.aggregate) : -1;
 	int found = -1;
 	for (size_t i = 0; i < program->aggregate_count; i++) {
-		if (moon_event_find(container_of(program, struct moon_program, door), (uint16_t)i, type) < 0)
+		if (moon_type_find(container_of(program, struct moon_program, door), (uint16_t)i, type) < 0)
 			continue;
 		if (found >= 0)
 			return -1;
@@ -127,7 +127,7 @@ read_event(lua_State *L, const struct kit_domain *domain, struct kit_past *past,
 	if (stream.size == 0)
 		stream = arena_format(&kit->arena, "%s.%s/1", domain->program->domain.data,
 				      domain->program->aggregates[aggregate].name.data);
-	int event = moon_event_find(program, (uint16_t)aggregate, type);
+	int event = moon_type_find(program, (uint16_t)aggregate, type);
 	*entry = (struct recorded_entry){ .kind = ENTRY_EVENT,
 					  .position = past->count + 1,
 					  .commit_size = 1,
@@ -145,7 +145,8 @@ read_event(lua_State *L, const struct kit_domain *domain, struct kit_past *past,
 	past->count++;
 	if (version == 0)
 		entry->schema_version = event >= 0 ? domain->program->aggregates[aggregate].events[event].version : 1;
-	if (event < 0 || entry->schema_version != domain->program->aggregates[aggregate].events[event].version)
+	const struct script_aggregate *rules = &domain->program->aggregates[aggregate];
+	if (event < 0 || (size_t)event >= rules->event_count || entry->schema_version != rules->events[event].version)
 		return; /* the fold says what it thinks of it */
 	struct schema_check check = { container_of(domain->machine, struct moon_machine, door), (uint16_t)aggregate,
 				      (uint16_t)event, entry->data };

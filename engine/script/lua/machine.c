@@ -364,7 +364,8 @@ moon_ops(void)
 		.project = moon_project,
 		.query = moon_query,
 		.show = moon_show,
-		.event_wire = moon_event_wire,
+		.upcast = moon_upcast,
+		.path = moon_path,
 		.trouble = machine_trouble,
 		.tidy = machine_tidy,
 	};

@@ -28,6 +28,8 @@ struct moon_meta {
 	log_position position;
 	int64_t time_us;
 	const struct id *id; /* NULL when provisional */
+	unsigned piece;      /* of the recorded event, from 1; 0 is 1 of 1 */
+	unsigned pieces;
 };
 
 /* What `ctx` shows. */
@@ -133,15 +135,29 @@ void moon_state_copy(lua_State *L, int index);
 /* Pushes what `initial` of the aggregate gives. */
 void moon_state_initial(lua_State *L, struct moon_machine *machine, uint16_t aggregate);
 
+/* ---- upcast.c ---- */
+
+/* What a recorded event is under the rules of today. */
+struct moon_pieces {
+	unsigned count;
+	bool plain;     /* one piece, whose data is what moon_pieces_open pushed */
+	uint16_t event; /* of that piece */
+};
+
+/*
+ * Decodes a recorded event and brings it up to date, sets meta. Pushes one value that belongs to moon_piece_push.
+ * Raises for events without a way.
+ */
+void moon_pieces_open(lua_State *L, struct moon_machine *machine, uint16_t aggregate,
+		      const struct recorded_entry *entry, struct moon_pieces *pieces);
+/* Pushes the data of a piece (from 0) of those opened at stack index `at`, sets meta for it. Gives its event. */
+uint16_t moon_piece_push(lua_State *L, struct moon_machine *machine, uint16_t aggregate,
+			 const struct moon_pieces *pieces, unsigned piece, int at);
+
 /* ---- fold.c ---- */
 
-/* Pops the data on top, brings it up from `version` to the event's newest, pushes it. */
-void moon_upcast(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint16_t event, uint32_t version);
 /* state, data on top -> the state after; meta is set by the caller. */
 void moon_apply(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint16_t event);
-/* Data of a recorded event, decoded and brought up to its newest version: pushed. */
-void moon_event_data(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint16_t event,
-		     const struct recorded_entry *entry);
 struct moon_meta moon_meta_recorded(const struct recorded_entry *entry);
 
 /* ---- ctx.c ---- */
@@ -203,8 +219,9 @@ int moon_project(struct script_machine *machine, uint16_t projection, const stru
 int moon_query(struct script_machine *machine, const struct query_request *request, struct buf *out,
 	       struct fault *fault);
 int moon_show(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
-int moon_event_wire(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
-		    struct buf *out, struct fault *fault);
+int moon_upcast(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry, unsigned flags,
+		struct arena *arena, struct script_pieces *pieces, struct fault *fault);
+bool moon_path(const struct script_program *program, uint16_t aggregate, struct slice type, uint32_t schema_version);
 
 /* openapi.c: the program's paths and schemas as a JSON object. */
 int moon_openapi(const struct moon_program *program, struct buf *out);

@@ -125,6 +125,12 @@ each(struct inspection *in, const enum file_kind *kinds, enum file_kind kind, vo
 
 /* ---- hashes ---- */
 
+static size_t
+inspect_event_count(const struct script_aggregate *aggregate)
+{
+	return aggregate->event_count + aggregate->retired_count;
+}
+
 /* Adds the file and all that it requires, in the order of the files. */
 static void
 hash_files(struct inspection *in, uint16_t source, bool *wanted)
@@ -171,10 +177,10 @@ hash_rules(struct inspection *in)
 		digest_init(&state);
 		digest_add_slice(&state, SLICE("rows"));
 		hash_files(in, in->projection_rules[i].source, wanted);
-		/* upcasters of the events it handles change what it sees */
+		/* upcasters change what it sees, and those of any event may give one that it handles */
 		for (size_t a = 0; a < in->aggregate_count; a++)
-			for (size_t e = 0; handlers[a] != NULL && e < in->aggregates[a].event_count; e++)
-				if (handlers[a][e] != 0 && in->aggregate_rules[a].events[e].upcast != NULL)
+			for (size_t e = 0; handlers[a] != NULL && e < inspect_event_count(&in->aggregates[a]); e++)
+				if (in->aggregate_rules[a].events[e].upcast != NULL)
 					hash_files(in, in->aggregate_rules[a].source, wanted);
 		hash_end(in, wanted, &state, &in->projections[i].hash);
 	}

@@ -31,7 +31,7 @@ struct moon_event {
 	const struct schema *data;
 	uint32_t apply;
 	uint32_t map;           /* publish.map */
-	const uint32_t *upcast; /* [v]: from version v to v + 1, for v below the newest; NULL when version is 1 */
+	const uint32_t *upcast; /* [v]: what becomes of version v; below the newest, retired: up to it; may be NULL */
 };
 
 struct moon_command {
@@ -41,7 +41,7 @@ struct moon_command {
 };
 
 struct moon_aggregate {
-	const struct moon_event *events; /* as in the door's struct, same order */
+	const struct moon_event *events; /* as in the door's struct, same order, the retired ones after the others */
 	const struct moon_command *commands;
 	const uint16_t *slots; /* open hash of event names: index + 1, 0 = empty */
 	uint32_t slot_mask;
@@ -89,8 +89,10 @@ struct moon_program {
 	struct slice description;
 };
 
-/* Index of an event by its type; -1 when the aggregate has none of the name. */
+/* Index of an event by its type; -1 when the aggregate has none of the name, or only a retired one. */
 int moon_event_find(const struct moon_program *program, uint16_t aggregate, struct slice type);
+/* The same, retired ones too. */
+int moon_type_find(const struct moon_program *program, uint16_t aggregate, struct slice type);
 /* The file with this path; -1 when there is none. */
 int moon_source_find(const struct source_set *sources, struct slice path);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Promises: a projection's handlers get the entries that they handle, in order, one protected call a batch;
- * the count of entries done is exact, so that the one at fault can be named, retried or skipped alone [I6].
+ * the count of entries done is exact, so that the one at fault can be named, retried or skipped alone; the pieces of an
+ * entry are done together or not at all [I6].
  */
 #include <lauxlib.h>
 
@@ -31,6 +32,26 @@ entry_aggregate(const struct moon_program *program, const struct recorded_entry 
 }
 
 static void
+project_piece(lua_State *L, struct project_call *call, uint16_t aggregate, const struct moon_pieces *pieces,
+	      unsigned piece)
+{
+	struct moon_machine *machine = call->machine;
+	int opened = lua_gettop(L);
+	uint16_t event = moon_piece_push(L, machine, aggregate, pieces, piece, opened);
+	uint32_t handler = machine->program->projections[call->projection].handlers[aggregate][event];
+	if (handler != 0) {
+		moon_push_handler(L, machine, handler);
+		lua_rawgeti(L, LUA_REGISTRYINDEX, machine->views[call->projection]);
+		lua_pushvalue(L, opened + 1);
+		lua_rawgeti(L, LUA_REGISTRYINDEX, machine->meta_object);
+		lua_call(L, 3, 0);
+		if (machine->hard.class != FAULT_NONE)
+			moon_fail_fault(L, &machine->hard);
+	}
+	lua_settop(L, opened);
+}
+
+static void
 project_entry(lua_State *L, struct project_call *call, const struct recorded_entry *entry)
 {
 	struct moon_machine *machine = call->machine;
@@ -39,18 +60,19 @@ project_entry(lua_State *L, struct project_call *call, const struct recorded_ent
 	int aggregate = entry_aggregate(program, entry);
 	if (aggregate < 0 || handlers[aggregate] == NULL)
 		return;
-	int event = moon_event_find(program, (uint16_t)aggregate, entry->type);
-	uint32_t handler = event >= 0 ? handlers[aggregate][event] : 0;
-	if (handler == 0)
+	int event = moon_type_find(program, (uint16_t)aggregate, entry->type);
+	if (event < 0)
 		return;
-	moon_push_handler(L, machine, handler);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->views[call->projection]);
-	machine->meta = moon_meta_recorded(entry);
-	moon_event_data(L, machine, (uint16_t)aggregate, (uint16_t)event, entry);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->meta_object);
-	lua_call(L, 3, 0);
-	if (machine->hard.class != FAULT_NONE)
-		moon_fail_fault(L, &machine->hard);
+	const struct script_aggregate *door = &program->door.aggregates[aggregate];
+	bool newest = (size_t)event < door->event_count && entry->schema_version == door->events[event].version;
+	if (newest && handlers[aggregate][event] == 0)
+		return; /* anything older may become what is handled */
+	struct moon_pieces pieces;
+	moon_pieces_open(L, machine, (uint16_t)aggregate, entry, &pieces);
+	int opened = lua_gettop(L);
+	for (unsigned i = 0; i < pieces.count; i++)
+		project_piece(L, call, (uint16_t)aggregate, &pieces, i);
+	lua_settop(L, opened - 1);
 }
 
 static int

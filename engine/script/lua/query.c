@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: what readers ask of rules - queries over the views, states through a route's `reply`, events on
- * the wire - is answered in one protected call each, checked and encoded inside it. Nothing here changes a row
- * or a state: what a `reply` gets is a copy.
+ * Promises: what readers ask of rules - queries over the views, states through a route's `reply` - is answered in one
+ * protected call each, checked and encoded inside it. Nothing here changes a row or a state: what a `reply` gets is a
+ * copy.
  */
 #include <lauxlib.h>
 
@@ -12,8 +12,6 @@ struct answer_call {
 	struct moon_machine *machine;
 	const struct query_request *query;
 	const struct show_request *show;
-	const struct recorded_entry *entry;
-	uint16_t aggregate;
 	struct buf *out;
 };
 
@@ -133,54 +131,4 @@ moon_show(struct script_machine *door, const struct show_request *request, struc
 	struct moon_machine *machine = container_of(door, struct moon_machine, door);
 	struct answer_call call = { .machine = machine, .show = request, .out = out };
 	return answer(&call, &request->context, show_body, fault);
-}
-
-/* Pushes the data as the newest version has it; false when there is no way there. */
-static bool
-push_newest(lua_State *L, const struct answer_call *call, uint16_t event)
-{
-	const struct moon_program *program = call->machine->program;
-	const uint32_t *upcast = program->aggregates[call->aggregate].events[event].upcast;
-	uint32_t newest = program->door.aggregates[call->aggregate].events[event].version;
-	for (uint32_t version = call->entry->schema_version; version < newest; version++)
-		if (upcast == NULL || upcast[version] == 0)
-			return false;
-	if (call->entry->schema_version > newest)
-		return false;
-	moon_event_data(L, call->machine, call->aggregate, event, call->entry);
-	return true;
-}
-
-static int
-wire_body(lua_State *L)
-{
-	struct answer_call *call = vm_request(L);
-	const struct moon_program *program = call->machine->program;
-	const struct schema_context wire = { .mode = SCHEMA_WIRE, .currency = program->currency };
-	struct schema_trouble trouble;
-	int event = moon_event_find(program, call->aggregate, call->entry->type);
-	luaL_checkstack(L, 16, NULL);
-	if (event < 0 || !push_newest(L, call, (uint16_t)event) ||
-	    schema_write(L, -1, program->aggregates[call->aggregate].events[event].data, &wire, call->out, &trouble) !=
-		    0)
-		buf_add(call->out, call->entry->data);
-	return 0;
-}
-
-int
-moon_event_wire(struct script_machine *door, uint16_t aggregate, const struct recorded_entry *entry, struct buf *out,
-		struct fault *fault)
-{
-	struct moon_machine *machine = container_of(door, struct moon_machine, door);
-	struct answer_call call = { .machine = machine, .entry = entry, .aggregate = aggregate, .out = out };
-	struct fault own;
-	if (answer(&call, NULL, wire_body, &own) == 0)
-		return 0;
-	if (own.class != FAULT_SCRIPT) {
-		if (fault != NULL)
-			*fault = own;
-		return -1;
-	}
-	buf_add(out, entry->data); /* an upcaster at fault must not hide what was recorded */
-	return 0;
 }

@@ -95,6 +95,15 @@ TEST(aggregates)
 	refuses("account.lua",
 		AGGREGATE("events = { A = { apply = function() end, upcast = { [1] = function() end } } }"),
 		"upcast has functions");
+	refuses("account.lua", AGGREGATE("events = {},\nretired = { A = {} }"),
+		"account.lua:3: retired.A: a retired event has upcast");
+	refuses("account.lua",
+		AGGREGATE("events = {},\nretired = { A = { upcast = { [1] = function() end }, apply = 1 } }"),
+		"unknown field 'apply'");
+	refuses("account.lua",
+		AGGREGATE("events = { A = { apply = function() end } },\nretired = { A = { upcast = { [1] = function() "
+			  "end } } }"),
+		"retired.A: is among the events, too");
 	refuses("account.lua", AGGREGATE("events = {}, state_version = 'x'"),
 		"'state_version' is a string, not a number");
 	refuses("account.lua", AGGREGATE("events = {}, comands = {}"), "unknown field 'comands'");
