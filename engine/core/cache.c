@@ -13,10 +13,9 @@
 #define FIRST_BUCKETS 1024
 
 int
-cache_init(struct cache *cache, struct script_machine **machines, size_t hot_limit, size_t warm_limit,
-	   struct fault *fault)
+cache_init(struct cache *cache, size_t hot_limit, size_t warm_limit, struct fault *fault)
 {
-	*cache = (struct cache){ .machines = machines, .hot_limit = hot_limit, .warm_limit = warm_limit };
+	*cache = (struct cache){ .hot_limit = hot_limit, .warm_limit = warm_limit };
 	buf_init(&cache->scratch, (size_t)8 << 20);
 	cache->bucket_count = FIRST_BUCKETS;
 	cache->buckets = calloc(cache->bucket_count, sizeof(struct cached *));
@@ -75,6 +74,24 @@ unshelve(struct cache *cache, struct cached *cached)
 	}
 }
 
+void
+cache_set(struct cached *cached, script_state state, stream_version version)
+{
+	if ((cached->state != 0) != (state != 0))
+		cached->seat->users += state != 0 ? 1 : (size_t)-1;
+	cached->state = state;
+	cached->version = version;
+}
+
+static void
+release(struct cached *cached)
+{
+	if (cached->state == 0)
+		return;
+	script_state_release(cached->seat->machine, cached->state);
+	cache_set(cached, 0, 0);
+}
+
 static void
 drop(struct cache *cache, struct cached *cached)
 {
@@ -82,8 +99,7 @@ drop(struct cache *cache, struct cached *cached)
 
 	*place = cached->next;
 	cache->count--;
-	if (cached->state != 0)
-		script_state_release(cache->machines[cached->domain], cached->state);
+	release(cached);
 	free(cached->warm);
 	free(cached);
 }
@@ -137,25 +153,80 @@ make(struct cache *cache, struct slice name, uint64_t hash)
 	return cached;
 }
 
-/* The state of a warm entry comes back into its machine; what cannot is as good as not there. */
+/* Bytes become a state in the entry's seat; what cannot is as good as not there. */
+static void
+decode(struct cached *cached, struct slice bytes)
+{
+	stream_version version = cached->version;
+	script_state state = 0;
+	struct fault fault;
+
+	if (script_decode(cached->seat->machine, cached->aggregate, bytes, &state, &fault) != 0)
+		state = 0;
+	cache_set(cached, state, state != 0 ? version : 0);
+}
+
+/* The state of a warm entry comes back. */
 static void
 thaw(struct cache *cache, struct cached *cached)
 {
-	struct fault fault;
-
-	if (script_decode(cache->machines[cached->domain], cached->aggregate,
-			  slice_from(cached->warm, cached->warm_size), &cached->state, &fault) != 0) {
-		cached->state = 0;
-		cached->version = 0;
-	}
+	decode(cached, slice_from(cached->warm, cached->warm_size));
 	free(cached->warm);
 	cached->warm = NULL;
 	cached->warm_size = 0;
 	cache->decoded++;
 }
 
+static bool
+encode(struct cache *cache, struct cached *cached)
+{
+	struct fault fault;
+
+	buf_clear(&cache->scratch);
+	return script_encode(cached->seat->machine, cached->aggregate, cached->state, &cache->scratch, &fault) == 0 &&
+	       !cache->scratch.failed && cache->scratch.size < UINT32_MAX;
+}
+
+void
+cache_move(struct cache *cache, struct cached *cached, struct seat *seat, uint16_t aggregate)
+{
+	uint64_t fold = seat_fold(seat, aggregate);
+	bool same = fold == cached->fold, moves = same && cached->state != 0 && cached->seat != seat;
+	stream_version version = cached->version;
+
+	must(cached->open);
+	moves = moves && encode(cache, cached);
+	if (cached->seat != seat || !same)
+		release(cached);
+	cached->seat = seat;
+	cached->aggregate = aggregate;
+	cached->fold = fold;
+	if (!moves)
+		return;
+	cached->version = version;
+	decode(cached, buf_slice(&cache->scratch));
+	cache->decoded++;
+}
+
+/* Warm bytes of another fold say nothing. */
+static void
+warm_up(struct cache *cache, struct cached *cached, struct seat *seat, uint16_t aggregate)
+{
+	cached->seat = seat;
+	if (cached->fold == seat_fold(seat, aggregate)) {
+		cached->aggregate = aggregate;
+		thaw(cache, cached);
+		return;
+	}
+	free(cached->warm);
+	cached->warm = NULL;
+	cached->warm_size = 0;
+	cached->version = 0;
+}
+
 struct cached *
-cache_open(struct cache *cache, uint16_t domain, uint16_t aggregate, struct slice name, uint64_t hash)
+cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name,
+	   uint64_t hash)
 {
 	struct cached *cached = *place_of(cache, name, hash);
 
@@ -165,17 +236,18 @@ cache_open(struct cache *cache, uint16_t domain, uint16_t aggregate, struct slic
 		if (cached == NULL)
 			return NULL;
 		cached->domain = domain;
-		cached->aggregate = aggregate;
+		cached->seat = seat;
 	} else {
 		must(!cached->open);
 		unshelve(cache, cached);
 		if (cached->state == 0)
-			thaw(cache, cached);
+			warm_up(cache, cached, seat, aggregate);
 		else
 			cache->hits++;
 	}
 	cached->open = true;
 	cached->stale = false;
+	cache_move(cache, cached, seat, aggregate);
 	return cached;
 }
 
@@ -184,19 +256,14 @@ static void
 freeze_oldest(struct cache *cache, unsigned domain)
 {
 	struct cached *cached = cache->hot[domain].oldest;
-	struct script_machine *machine = cache->machines[domain];
-	struct fault fault;
-	bool encoded;
+	stream_version version = cached->version;
 
 	shelf_take(&cache->hot[domain], cached);
-	buf_clear(&cache->scratch);
-	encoded = script_encode(machine, cached->aggregate, cached->state, &cache->scratch, &fault) == 0 &&
-		  !cache->scratch.failed && cache->scratch.size < UINT32_MAX;
-	if (encoded && (cached->warm = malloc(cache->scratch.size + 1)) != NULL) {
+	if (encode(cache, cached) && (cached->warm = malloc(cache->scratch.size + 1)) != NULL) {
 		memcpy(cached->warm, cache->scratch.data, cache->scratch.size);
 		cached->warm_size = (uint32_t)cache->scratch.size;
-		script_state_release(machine, cached->state);
-		cached->state = 0;
+		release(cached);
+		cached->version = version;
 		cache->warm.bytes += weight(cached);
 		shelf_put(&cache->warm, cached);
 	} else {
@@ -235,10 +302,25 @@ void
 cache_empty(struct cache *cache, struct cached *cached)
 {
 	must(cached->open);
-	if (cached->state != 0)
-		script_state_release(cache->machines[cached->domain], cached->state);
-	cached->state = 0;
+	(void)cache;
+	release(cached);
 	cached->version = 0;
+}
+
+void
+cache_leave(struct cache *cache, unsigned domain, const struct seat *seat)
+{
+	struct cached *cached = cache->hot[domain].newest;
+
+	while (cached != NULL) {
+		struct cached *older = cached->older;
+
+		if (cached->seat == seat) {
+			shelf_take(&cache->hot[domain], cached);
+			drop(cache, cached);
+		}
+		cached = older;
+	}
 }
 
 void

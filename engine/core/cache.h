@@ -3,17 +3,22 @@
  * States of streams that one thread keeps: hot ones decoded in the script machines, warm ones as canonical bytes
  * behind them. Both bounded; the least recently used go first, from hot to warm, from warm to nowhere.
  *
- * Thread: one. Owns the entries; the machines outlive it.
+ * After a reload a state is moved to the new machine when it is next opened, if its fold is the same, else dropped.
+ *
+ * Thread: one. Owns the entries; each entry with a decoded state is a user of its seat.
  */
 #ifndef MOONLOG_CORE_CACHE_H
 #define MOONLOG_CORE_CACHE_H
 
 #include "core/domain.h"
+#include "core/seat.h"
 
 struct cached {
 	struct cached *next; /* in its bucket */
 	struct cached *newer, *older;
 	uint64_t hash;
+	uint64_t fold;     /* of the rules by which the state was made */
+	struct seat *seat; /* whose machine holds `state` */
 	stream_version version;
 	script_state state; /* 0: none */
 	char *warm;         /* canonical bytes, `warm_size` of them; only while there is no state */
@@ -33,7 +38,6 @@ struct cache_shelf {
 };
 
 struct cache {
-	struct script_machine **machines; /* by domain number */
 	struct cached **buckets;
 	size_t bucket_count; /* a power of two */
 	size_t count;
@@ -45,15 +49,21 @@ struct cache {
 	uint64_t hits, decoded, misses;
 };
 
-int cache_init(struct cache *cache, struct script_machine **machines, size_t hot_limit, size_t warm_limit,
-	       struct fault *fault);
+int cache_init(struct cache *cache, size_t hot_limit, size_t warm_limit, struct fault *fault);
 void cache_fini(struct cache *cache);
 
 /*
- * Finds or makes the entry of a stream and holds it: with a decoded state and its version when there was one, with
- * state and version 0 otherwise. NULL when memory is out. The holder changes state and version as it likes.
+ * Finds or makes the entry of a stream and holds it: with a state decoded in `seat` and its version when there was one,
+ * with state and version 0 otherwise. NULL when memory is out. The holder changes state and version as it likes.
  */
-struct cached *cache_open(struct cache *cache, uint16_t domain, uint16_t aggregate, struct slice name, uint64_t hash);
+struct cached *cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate,
+			  struct slice name, uint64_t hash);
+/* The same for an entry that is open already: its state comes to `seat`, or goes. */
+void cache_move(struct cache *cache, struct cached *cached, struct seat *seat, uint16_t aggregate);
+/* The holder puts a state of the entry's seat into it, or takes it out (0). */
+void cache_set(struct cached *cached, script_state state, stream_version version);
+/* Drops the states that lie in `seat` and belong to no holder, so that it can be closed. */
+void cache_leave(struct cache *cache, unsigned domain, const struct seat *seat);
 /* Gives it back; without a state, or told stale meanwhile, it is dropped. */
 void cache_close(struct cache *cache, struct cached *cached);
 /* Releases the state that an open entry holds, if any: it will be loaded anew. */

@@ -16,6 +16,8 @@
  */
 #include "core/command.h"
 
+#include "core/routes.h"
+
 static const bool command_moves[COMMAND_STATES][COMMAND_STATES] = {
 	[COMMAND_GIVEN] = { [COMMAND_WAITING] = true },
 	[COMMAND_WAITING] = { [COMMAND_DECIDING] = true },
@@ -151,7 +153,7 @@ make_names(struct command *command, const struct engine_parts *parts)
 	return !command->has_key || make_fingerprint(command);
 }
 
-static const struct domain *
+static struct domain *
 find_domain(struct domain *const *domains, size_t count, struct slice name)
 {
 	for (size_t i = 0; i < count; i++)
@@ -160,39 +162,79 @@ find_domain(struct domain *const *domains, size_t count, struct slice name)
 	return NULL;
 }
 
-struct command *
-command_make(struct domain *const *domains, size_t count, const struct engine_parts *parts,
-	     struct engine_command *asked)
+/* Numbers of aggregate, command and route. NULL: found; else why not. */
+static const char *
+find_numbers(struct command *command, const struct script_program *program)
 {
-	const struct domain *domain = find_domain(domains, count, asked->domain);
-	struct command *command;
-	int aggregate, rule;
+	const struct engine_command *asked = command->asked;
+	int aggregate = script_find_aggregate(program, asked->aggregate), rule;
 
-	if (domain == NULL)
-		return missing(asked, "no_such_domain", "there is no such domain");
-	aggregate = script_find_aggregate(domain->program, asked->aggregate);
 	if (aggregate < 0)
-		return missing(asked, "no_such_aggregate", "the domain has no such aggregate");
-	rule = script_find_command(&domain->program->aggregates[aggregate], asked->command);
+		return "no_such_aggregate";
+	rule = script_find_command(&program->aggregates[aggregate], asked->command);
 	if (rule < 0)
-		return missing(asked, "no_such_command", "the aggregate has no such command");
-	if (asked->id.size != 0 && !stream_id_ok(asked->id)) {
-		fault_set(&asked->outcome.fault, FAULT_INPUT, "bad_stream_id",
-			  "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
-		return failed(asked);
+		return "no_such_command";
+	command->aggregate = (uint16_t)aggregate;
+	command->rule = (uint16_t)rule;
+	command->route = routes_same(program, asked->route);
+	return NULL;
+}
+
+bool
+command_rebind(struct command *command, struct ruleset *rules)
+{
+	const char *code = find_numbers(command, rules->program);
+
+	if (code != NULL) {
+		missing(command->asked, code, "the rules that were loaded a moment ago no longer have this command");
+		return false;
 	}
-	command = arena_zero(asked->arena, 1, sizeof(*command));
+	ruleset_release(command->rules);
+	command->rules = ruleset_hold(rules);
+	return true;
+}
+
+static struct command *
+make(struct domain *domain, struct ruleset *rules, const struct engine_parts *parts, struct engine_command *asked)
+{
+	struct command *command = arena_zero(asked->arena, 1, sizeof(*command));
+	const char *code;
+
 	if (command == NULL)
 		return no_memory(asked);
 	command->asked = asked;
 	command->state = COMMAND_GIVEN;
 	command->post.kind = POST_COMMAND;
 	command->domain = domain;
-	command->aggregate = (uint16_t)aggregate;
-	command->rule = (uint16_t)rule;
+	command->rules = rules;
 	command->has_key = asked->idempotency_key.size != 0;
+	code = find_numbers(command, rules->program);
+	if (code != NULL)
+		return missing(asked, code, "the domain has no such aggregate or command");
+	if (asked->id.size != 0 && !stream_id_ok(asked->id)) {
+		fault_set(&asked->outcome.fault, FAULT_INPUT, "bad_stream_id",
+			  "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
+		return failed(asked);
+	}
 	if (!make_names(command, parts))
 		return no_memory(asked);
 	asked->inside = command;
+	return command;
+}
+
+struct command *
+command_make(struct domain *const *domains, size_t count, const struct engine_parts *parts,
+	     struct engine_command *asked)
+{
+	struct domain *domain = find_domain(domains, count, asked->domain);
+	struct ruleset *rules;
+	struct command *command;
+
+	if (domain == NULL)
+		return missing(asked, "no_such_domain", "there is no such domain");
+	rules = domain_hold_rules(domain);
+	command = make(domain, rules, parts, asked);
+	if (command == NULL)
+		ruleset_release(rules);
 	return command;
 }

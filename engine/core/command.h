@@ -14,7 +14,8 @@
 enum post_kind {
 	POST_COMMAND, /* a struct command, to be decided */
 	POST_SETTLED, /* a struct command, back from the committer */
-	POST_FORGET   /* a struct forget: another worker wrote a stream of yours */
+	POST_FORGET,  /* a struct forget: another worker wrote a stream of yours */
+	POST_ADOPT    /* a struct adoption: new rules decide from now on */
 };
 
 struct post {
@@ -27,6 +28,14 @@ struct forget {
 	uint64_t hash;
 	size_t size;
 	char name[];
+};
+
+/* A seat of the new rules on its way to a worker, and back to whoever brought it. */
+struct adoption {
+	struct post post;
+	struct domain *domain;
+	struct seat *seat; /* the worker's from then on */
+	struct mailbox *home;
 };
 
 enum command_state {
@@ -43,9 +52,11 @@ struct command {
 	struct engine_command *asked;
 	enum command_state state;
 	struct mailbox *home; /* of the worker that owns the stream */
-	const struct domain *domain;
+	struct domain *domain;
+	struct ruleset *rules; /* held; the numbers below are theirs */
 	uint16_t aggregate;
-	uint16_t rule; /* number of the command in its aggregate */
+	uint16_t rule;                    /* number of the command in its aggregate */
+	const struct script_route *route; /* may be NULL */
 	struct slice stream;
 	uint64_t hash;
 	struct slice id; /* of the stream */
@@ -53,6 +64,7 @@ struct command {
 	struct command_id command_id;
 	struct fingerprint fingerprint;
 	/* the worker's */
+	struct seat *seat;     /* whose machine decides it; NULL before */
 	struct command *next;  /* in a lane's queue */
 	struct lane *lane;     /* of its own stream */
 	struct lane *wanted;   /* of a stream that it wanted to load while an append to it was in flight */
@@ -76,6 +88,12 @@ command_hash(struct slice stream)
 void command_move(struct command *command, enum command_state state);
 
 /*
+ * Finds the command anew in other rules, which are held for it: it was routed by those before a reload. false: these
+ * rules do not have it, and asked->outcome says so.
+ */
+bool command_rebind(struct command *command, struct ruleset *rules);
+
+/*
  * Finds domain, aggregate and command, makes ids and the stream's name. NULL: asked->outcome says why (MISSING, or
  * FAILED with INPUT "bad_stream_id", MEMORY). Any thread.
  */
@@ -85,7 +103,7 @@ struct command *command_make(struct domain *const *domains, size_t count, const 
 static inline const struct script_aggregate *
 command_aggregate(const struct command *command)
 {
-	return &command->domain->program->aggregates[command->aggregate];
+	return &command->rules->program->aggregates[command->aggregate];
 }
 
 static inline const struct script_command *

@@ -212,27 +212,82 @@ domain_read_folder(const char *folder, struct arena *arena, struct source_set *s
 }
 
 int
-domain_open(struct domain *domain, const char *folder, const struct script_ops *script,
-	    const struct script_options *options, struct fault *fault)
+domain_load(const char *folder, const struct script_ops *script, const struct script_options *options,
+	    struct ruleset **rules, struct fault *fault)
 {
-	arena_init(&domain->arena, (size_t)1 << 30);
-	if (domain_read_folder(folder, &domain->arena, &domain->sources, fault) != 0)
-		goto failed;
-	domain->name = domain->sources.domain;
-	if (script_load(script, &domain->sources, options, &domain->program, fault) != 0)
-		goto failed;
+	struct source_set sources = { 0 };
+	struct arena arena;
+
+	*rules = NULL;
+	arena_init(&arena, (size_t)1 << 30);
+	if (domain_read_folder(folder, &arena, &sources, fault) != 0) {
+		arena_fini(&arena);
+		return -1;
+	}
+	return ruleset_make(&arena, &sources, script, options, rules, fault);
+}
+
+int
+domain_open(const char *folder, struct ruleset *rules, struct domain **domain, struct fault *fault)
+{
+	struct domain *made = calloc(1, sizeof(*made));
+
+	*domain = NULL;
+	if (made == NULL || (made->folder = strdup(folder)) == NULL) {
+		free(made);
+		ruleset_release(rules);
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a domain");
+	}
+	/* The name outlives the rules that the domain begins with. */
+	must(rules->sources.domain.size <= sizeof(made->word));
+	memcpy(made->word, rules->sources.domain.data, rules->sources.domain.size);
+	made->name = slice_from(made->word, rules->sources.domain.size);
+	must(pthread_mutex_init(&made->lock, NULL) == 0);
+	atomic_init(&made->active, rules);
+	made->asked = ruleset_hold(rules);
+	*domain = made;
 	return 0;
-failed:
-	arena_fini(&domain->arena);
-	return -1;
 }
 
 void
 domain_close(struct domain *domain)
 {
-	projector_close(domain->projector);
-	view_close(domain->view);
-	if (domain->program != NULL)
-		script_unload(domain->program);
-	arena_fini(&domain->arena);
+	if (domain == NULL)
+		return;
+	readside_close(domain->live);
+	ruleset_release(domain->asked);
+	ruleset_release(domain->previous);
+	ruleset_release(atomic_load(&domain->active));
+	pthread_mutex_destroy(&domain->lock);
+	free(domain->folder);
+	free(domain);
+}
+
+struct ruleset *
+domain_hold_rules(struct domain *domain)
+{
+	struct ruleset *rules;
+
+	pthread_mutex_lock(&domain->lock);
+	rules = ruleset_hold(atomic_load(&domain->active));
+	pthread_mutex_unlock(&domain->lock);
+	return rules;
+}
+
+void
+domain_hold_asked(struct domain *domain, struct ruleset **rules, struct readside **readside)
+{
+	pthread_mutex_lock(&domain->lock);
+	*rules = ruleset_hold(domain->asked);
+	*readside = domain->live != NULL ? readside_hold(domain->live) : NULL;
+	pthread_mutex_unlock(&domain->lock);
+}
+
+void
+domain_wake(struct domain *domain)
+{
+	pthread_mutex_lock(&domain->lock);
+	if (domain->live != NULL && domain->live->projector != NULL)
+		projector_wake(domain->live->projector);
+	pthread_mutex_unlock(&domain->lock);
 }

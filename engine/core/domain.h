@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* A domain: the sources of a folder, the program that they make, the generation they have in the store, its read
- * model. */
+/*
+ * A domain: the folder that authors edit, the rules that decide its commands now, and what its queries see. Rules and
+ * read side change while it runs, one pointer each; whoever uses one holds it first.
+ */
 #ifndef MOONLOG_CORE_DOMAIN_H
 #define MOONLOG_CORE_DOMAIN_H
 
+#include <pthread.h>
+
 #include "core/engine.h"
-#include "core/projector.h"
-#include "script/script.h"
+#include "core/readside.h"
+#include "core/ruleset.h"
 #include "store/store.h"
-#include "view/view.h"
 
 #define DOMAIN_MAX       64 /* domains of one engine */
 #define DOMAIN_FILES_MAX 1000
 #define DOMAIN_FILE_MAX  (1024 * 1024)
 
 struct domain {
-	struct slice name;
-	unsigned number;    /* in the engine */
-	struct arena arena; /* name and sources */
-	struct source_set sources;
-	struct script_program *program;
-	uint32_t generation;
-	struct view *view; /* NULL: no projections, no queries */
-	struct projector *projector;
+	struct slice name; /* in `word` */
+	char word[STREAM_WORD_MAX];
+	unsigned number; /* in the engine */
+	char *folder;
+	_Atomic uint64_t turn; /* counts the changes of what is asked */
+	pthread_mutex_t lock;  /* guards the pointers while they are read and held; nothing is called under it */
+	_Atomic(struct ruleset *) active; /* decide commands and fold states; held */
+	struct ruleset *previous;         /* for rollback; NULL: none */
+	struct ruleset *asked;            /* whose queries run; held */
+	struct readside *live;            /* what they see; NULL: the domain has no tables */
 };
 
 /*
@@ -31,10 +36,28 @@ struct domain {
  * symbolic tricks.
  */
 int domain_read_folder(const char *folder, struct arena *arena, struct source_set *sources, struct fault *fault);
-/* Loads what a folder holds; `domain` is the caller's, zeroed. Fails: as script_load; nothing is kept on failure. */
-int domain_open(struct domain *domain, const char *folder, const struct script_ops *script,
-		const struct script_options *options, struct fault *fault);
+/*
+ * What a folder holds now, as rules without a generation, held by the caller. Fails: as reading and loading do.
+ */
+int domain_load(const char *folder, const struct script_ops *script, const struct script_options *options,
+		struct ruleset **rules, struct fault *fault);
+
+/* Takes the hold on the rules over, also on failure. */
+int domain_open(const char *folder, struct ruleset *rules, struct domain **domain, struct fault *fault);
+/* No thread uses it any more. */
 void domain_close(struct domain *domain);
+/* The rules that decide now, held for the caller. Any thread. */
+struct ruleset *domain_hold_rules(struct domain *domain);
+/* The rules whose queries run now with what they see (may be NULL), both held for the caller. Any thread. */
+void domain_hold_asked(struct domain *domain, struct ruleset **rules, struct readside **readside);
+/* The log has grown. Any thread. */
+void domain_wake(struct domain *domain);
+/* Are these the ones that decide now? For whoever holds them. Any thread. */
+static inline bool
+domain_decides(const struct domain *domain, const struct ruleset *rules)
+{
+	return atomic_load_explicit(&domain->active, memory_order_acquire) == rules;
+}
 
 /*
  * The number of this set of sources in the store: the one it had when it was seen before, else the next [I8]. Sources

@@ -44,8 +44,7 @@ announce(void *self)
 	struct engine *engine = self;
 
 	for (size_t i = 0; i < engine->domain_count; i++)
-		if (engine->domains[i]->projector != NULL)
-			projector_wake(engine->domains[i]->projector);
+		domain_wake(engine->domains[i]);
 	watch_announce(&engine->watches);
 }
 
@@ -92,92 +91,71 @@ engine_open(const struct engine_parts *parts, const struct engine_limits *limits
 }
 
 static int
-check_domain(const struct engine *engine, const struct domain *domain, const char *folder, struct fault *fault)
+check_domain(const struct engine *engine, const struct ruleset *rules, const char *folder, struct fault *fault)
 {
 	for (size_t i = 0; i < engine->domain_count; i++)
-		if (slice_equal(engine->domains[i]->name, domain->name))
+		if (slice_equal(engine->domains[i]->name, rules->program->domain))
 			return fault_set(fault, FAULT_CONFIG, "domain_clash",
-					 "%s: a domain named %.*s is loaded already", folder, SLICE_ARG(domain->name));
-	if (domain->program->multi_stream && !engine->parts.store->multi_stream)
+					 "%s: a domain named %.*s is loaded already", folder,
+					 SLICE_ARG(rules->program->domain));
+	if (rules->program->multi_stream && !engine->parts.store->multi_stream)
 		return fault_set(fault, FAULT_CONFIG, "store_lacks_streams",
 				 "%s uses ctx:load, but the %s store cannot write several streams in one append",
 				 folder, engine->parts.store->kind);
 	return 0;
 }
 
-/* The slot that serves readers; the others were being made, or kept, when the process ended. */
-static int
-open_live_view(struct engine *engine, struct domain *domain, struct fault *fault)
+static struct projector_options
+projector_options_of(struct engine *engine)
 {
-	const struct script_program *program = domain->program;
-	const struct engine_parts *parts = &engine->parts;
-	struct view_slots slots = { .live = -1 };
-
-	if (parts->view_slots != NULL && parts->view_slots(parts->self, domain->name, &slots, fault) != 0)
-		return -1;
-	unsigned live = slots.live < 0 ? 0 : (unsigned)slots.live;
-	for (unsigned slot = 0; slot < VIEW_SLOTS_MAX; slot++)
-		if (slot != live && (slots.present & UINT32_C(1) << slot) != 0 &&
-		    parts->remove_view(parts->self, domain->name, slot, fault) != 0)
-			return -1;
-	if (parts->open_view(parts->self, domain->name, live, program->tables, program->table_count, &domain->view,
-			     fault) != 0)
-		return -1;
-	if (slots.live < 0 && parts->point_view != NULL)
-		return parts->point_view(parts->self, domain->name, live, fault);
-	return 0;
+	return (struct projector_options){ .store = engine->parts.store,
+					   .script = engine->script,
+					   .clock = engine->parts.clock,
+					   .batch_entries = engine->limits.projection_batch,
+					   .progressed = progressed,
+					   .self = engine };
 }
 
-/* The read model and its projector, where the domain has projections or queries. */
+/* Rules that may be this engine's, with their generation and what their queries see. */
 static int
-open_projections(struct engine *engine, struct domain *domain, struct fault *fault)
+begin_domain(struct engine *engine, const char *folder, struct ruleset *rules, struct readside **readside,
+	     struct fault *fault)
 {
-	const struct script_program *program = domain->program;
-	struct projector_options options = { .store = engine->parts.store,
-					     .program = program,
-					     .script = engine->script,
-					     .clock = engine->parts.clock,
-					     .batch_entries = engine->limits.projection_batch,
-					     .progressed = progressed,
-					     .self = engine };
+	struct projector_options options = projector_options_of(engine);
+	uint32_t generation;
 
-	if (engine->parts.open_view == NULL || (program->projection_count == 0 && program->query_count == 0))
-		return 0;
-	if (open_live_view(engine, domain, fault) != 0)
+	if (check_domain(engine, rules, folder, fault) != 0 ||
+	    generation_find_or_make(engine->parts.store, &rules->sources, &generation, fault) != 0)
 		return -1;
-	options.view = domain->view;
-	return program->projection_count != 0 ? projector_open(&options, &domain->projector, fault) : 0;
+	ruleset_number(rules, generation);
+	return readside_open_live(&engine->parts, rules, &options, readside, fault);
 }
 
 int
 engine_add_domain(struct engine *engine, const char *folder, struct fault *fault)
 {
+	struct readside *readside;
 	struct domain *domain;
+	struct ruleset *rules;
 
 	must(!atomic_load(&engine->started));
 	if (engine->domain_count == DOMAIN_MAX)
 		return fault_set(fault, FAULT_LIMIT, "too_many_domains", "%s: more than %d domains", folder,
 				 DOMAIN_MAX);
-	domain = calloc(1, sizeof(*domain));
-	if (domain == NULL)
-		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a domain");
-	if (domain_open(domain, folder, engine->parts.script, &engine->script, fault) != 0) {
-		free(domain);
+	if (domain_load(folder, engine->parts.script, &engine->script, &rules, fault) != 0)
+		return -1;
+	if (begin_domain(engine, folder, rules, &readside, fault) != 0) {
+		ruleset_release(rules);
 		return -1;
 	}
+	if (domain_open(folder, rules, &domain, fault) != 0) {
+		readside_close(readside);
+		return -1;
+	}
+	domain->live = readside;
 	domain->number = (unsigned)engine->domain_count;
-	if (check_domain(engine, domain, folder, fault) != 0 ||
-	    generation_find_or_make(engine->parts.store, &domain->sources, &domain->generation, fault) != 0)
-		goto failed;
-	domain->program->generation = domain->generation;
-	if (open_projections(engine, domain, fault) != 0)
-		goto failed;
 	engine->domains[engine->domain_count++] = domain;
 	return 0;
-failed:
-	domain_close(domain);
-	free(domain);
-	return -1;
 }
 
 static int
@@ -224,9 +202,12 @@ start_threads(struct engine *engine, struct fault *fault)
 	for (unsigned i = 0; i < engine->limits.readers; i++)
 		if (reader_start(&engine->readers[i], fault) != 0)
 			return -1;
-	for (size_t i = 0; i < engine->domain_count; i++)
-		if (engine->domains[i]->projector != NULL && projector_start(engine->domains[i]->projector, fault) != 0)
+	for (size_t i = 0; i < engine->domain_count; i++) {
+		const struct readside *live = engine->domains[i]->live;
+
+		if (live != NULL && live->projector != NULL && projector_start(live->projector, fault) != 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -264,9 +245,12 @@ engine_drain(struct engine *engine, int64_t deadline_ns)
 static void
 close_threads(struct engine *engine)
 {
-	for (size_t i = 0; i < engine->domain_count; i++)
-		if (engine->domains[i]->projector != NULL)
-			projector_stop(engine->domains[i]->projector);
+	for (size_t i = 0; i < engine->domain_count; i++) {
+		const struct readside *live = engine->domains[i]->live;
+
+		if (live != NULL && live->projector != NULL)
+			projector_stop(live->projector);
+	}
 	for (unsigned i = 0; engine->readers != NULL && i < engine->limits.readers; i++)
 		reader_stop(&engine->readers[i]);
 	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++)
@@ -286,10 +270,8 @@ engine_close(struct engine *engine)
 		return;
 	engine_drain(engine, INT64_MAX);
 	close_threads(engine);
-	for (size_t i = 0; i < engine->domain_count; i++) {
+	for (size_t i = 0; i < engine->domain_count; i++)
 		domain_close(engine->domains[i]);
-		free(engine->domains[i]);
-	}
 	committer_close(&engine->committer);
 	watch_fini(&engine->watches);
 	free(engine->readers);
@@ -325,6 +307,7 @@ engine_execute(struct engine *engine, struct engine_command *asked)
 		goto out;
 	if (worker_give(worker_of(engine->workers, command->hash), command))
 		return true;
+	ruleset_release(command->rules);
 	fault_set(&outcome->fault, FAULT_BUSY, "queue_full", "too many commands are waiting");
 	atomic_fetch_sub(&engine->inside, 1);
 failed:
@@ -402,42 +385,82 @@ engine_route(const struct engine *engine, struct slice method, struct slice path
 	return routes_match(engine->domains, engine->domain_count, method, path, match);
 }
 
-int
-engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
-		   struct fault *fault)
+void
+engine_route_done(struct route_match *match)
 {
-	size_t most = 0;
+	ruleset_release(match->held);
+	memset(match, 0, sizeof(*match));
+}
 
-	for (size_t i = 0; i < engine->domain_count; i++)
-		most += engine->domains[i]->program->projection_count;
-	*count = 0;
-	*statuses = arena_zero(arena, most + 1, sizeof(**statuses));
-	if (*statuses == NULL)
+/* Adds a domain's statuses behind the first *count. */
+static int
+add_statuses(struct domain *domain, struct arena *arena, struct projection_status **statuses, size_t *count,
+	     struct fault *fault)
+{
+	struct projection_status *some, *all;
+	struct readside *readside;
+	struct ruleset *rules;
+	size_t some_count = 0;
+	int result = 0;
+
+	domain_hold_asked(domain, &rules, &readside);
+	if (readside != NULL && readside->projector != NULL)
+		result = projector_status(readside->projector, arena, &some, &some_count, fault);
+	readside_release(readside);
+	ruleset_release(rules);
+	if (result != 0 || some_count == 0)
+		return result;
+	all = arena_zero(arena, *count + some_count, sizeof(*all));
+	if (all == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for statuses");
-	for (size_t i = 0; i < engine->domain_count; i++) {
-		struct projection_status *some;
-		size_t some_count = 0;
-
-		if (engine->domains[i]->projector == NULL)
-			continue;
-		if (projector_status(engine->domains[i]->projector, arena, &some, &some_count, fault) != 0)
-			return -1;
-		must(*count + some_count <= most);
-		memcpy(*statuses + *count, some, some_count * sizeof(*some));
-		*count += some_count;
-	}
+	if (*count != 0)
+		memcpy(all, *statuses, *count * sizeof(*all));
+	memcpy(all + *count, some, some_count * sizeof(*all));
+	*statuses = all;
+	*count += some_count;
 	return 0;
 }
 
 int
-engine_projection_order(struct engine *engine, struct slice domain, struct slice name, enum projection_order order,
-			struct fault *fault)
+engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
+		   struct fault *fault)
+{
+	*count = 0;
+	*statuses = NULL;
+	for (size_t i = 0; i < engine->domain_count; i++)
+		if (add_statuses(engine->domains[i], arena, statuses, count, fault) != 0)
+			return -1;
+	return 0;
+}
+
+static struct domain *
+find_domain(struct engine *engine, struct slice name)
 {
 	for (size_t i = 0; i < engine->domain_count; i++)
-		if (slice_equal(engine->domains[i]->name, domain) && engine->domains[i]->projector != NULL)
-			return projector_order(engine->domains[i]->projector, name, order, fault);
-	return fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %.*s.%.*s",
-			 SLICE_ARG(domain), SLICE_ARG(name));
+		if (slice_equal(engine->domains[i]->name, name))
+			return engine->domains[i];
+	return NULL;
+}
+
+int
+engine_projection_order(struct engine *engine, struct slice name, struct slice projection, enum projection_order order,
+			struct fault *fault)
+{
+	struct domain *domain = find_domain(engine, name);
+	struct readside *readside = NULL;
+	struct ruleset *rules = NULL;
+	int result;
+
+	if (domain != NULL)
+		domain_hold_asked(domain, &rules, &readside);
+	if (readside != NULL && readside->projector != NULL)
+		result = projector_order(readside->projector, projection, order, fault);
+	else
+		result = fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %.*s.%.*s",
+				   SLICE_ARG(name), SLICE_ARG(projection));
+	readside_release(readside);
+	ruleset_release(rules);
+	return result;
 }
 
 bool

@@ -24,6 +24,7 @@ struct engine;
 struct store;
 struct view;
 struct table;
+struct ruleset;
 
 #define VIEW_SLOTS_MAX 32
 
@@ -212,9 +213,12 @@ struct route_match {
 	size_t count;
 	bool wrong_method; /* the path exists with another method: 405, `allow` lists them */
 	char allow[64];
+	struct ruleset *held; /* they stay until engine_route_done; NULL: nothing was found */
 };
 /* `path` without query string. false when no route has it. Any thread. */
 bool engine_route(const struct engine *engine, struct slice method, struct slice path, struct route_match *match);
+/* Program and route are not looked at any more; `match` is empty then. Any thread, also twice. */
+void engine_route_done(struct route_match *match);
 
 /* ---- running it ---- */
 

@@ -53,8 +53,11 @@ execute_finish(struct worker *worker, struct command *command)
 		cache_close(&worker->cache, command->cached);
 	if (command->lane != NULL)
 		lane_leave(&worker->lanes, command);
+	if (command->seat != NULL)
+		command->seat->users--;
 	command_move(command, COMMAND_ANSWERED);
 	count_answer(worker, asked);
+	ruleset_release(command->rules);
 	asked->done(asked);
 	atomic_fetch_sub(worker->inside, 1);
 }
@@ -116,17 +119,55 @@ answered_before(struct worker *worker, struct command *command)
 	return answered;
 }
 
+/*
+ * The command takes the current seat: it is decided wholly by those rules [I8], also when it was routed or decided
+ * before by the ones that a reload has replaced. -1: answered.
+ */
+static int
+take_seat(struct worker *worker, struct command *command)
+{
+	struct seat *seat = worker->seats[command->domain->number];
+
+	if (command->rules != seat->rules && !command_rebind(command, seat->rules)) {
+		execute_finish(worker, command);
+		return -1;
+	}
+	if (command->seat != NULL)
+		command->seat->users--;
+	command->seat = seat;
+	seat->users++;
+	return 0;
+}
+
+/*
+ * Another worker has adopted new rules a moment before this one, and recorded what the old ones cannot read. The
+ * command waits for the adoption, which is in this worker's mailbox or about to be.
+ */
+static bool
+strand(struct worker *worker, struct command *command, const struct fault *fault)
+{
+	if (fault->class != FAULT_SCRIPT || domain_decides(command->domain, command->rules))
+		return false;
+	command_move(command, COMMAND_WAITING);
+	command->next = worker->stranded;
+	worker->stranded = command;
+	return true;
+}
+
 /* Opens the stream's entry and loads its state where the cache has none. -1: answered. */
 static int
 open_state(struct worker *worker, struct command *command)
 {
-	struct loading loading = { worker->reader, worker->machines[command->domain->number], &worker->pages,
-				   command->aggregate };
+	struct loading loading = { worker->reader, command->seat->machine, &worker->pages, command->aggregate };
+	script_state state = 0;
+	stream_version version = 0;
 	struct fault fault;
 
 	if (command->cached == NULL)
-		command->cached = cache_open(&worker->cache, (uint16_t)command->domain->number, command->aggregate,
-					     command->stream, command->hash);
+		command->cached = cache_open(&worker->cache, (uint16_t)command->domain->number, command->seat,
+					     command->aggregate, command->stream, command->hash);
+	else
+		cache_move(&worker->cache, command->cached, command->seat, command->aggregate);
 	if (command->cached == NULL) {
 		fault_set(&fault, FAULT_MEMORY, "memory", "no memory for a state");
 		execute_fail(worker, command, &fault);
@@ -137,8 +178,12 @@ open_state(struct worker *worker, struct command *command)
 	/* An id made a moment ago has no stream; the comparison at the commit would tell. */
 	if (command->asked->id.size == 0 && command->attempt == 0)
 		return 0;
-	if (load_stream(&loading, command->stream, 0, &command->cached->state, &command->cached->version, &fault) == 0)
+	if (load_stream(&loading, command->stream, 0, &state, &version, &fault) == 0) {
+		cache_set(command->cached, state, version);
 		return 0;
+	}
+	if (strand(worker, command, &fault))
+		return -1;
 	log_fault(LOG_ERROR, "a stream cannot be loaded", &fault);
 	execute_fail(worker, command, &fault);
 	return -1;
@@ -175,8 +220,8 @@ load_foreign(void *self, uint16_t aggregate, struct slice id, script_state *stat
 {
 	struct foreign_load *load = self;
 	struct worker *worker = load->worker;
-	const struct domain *domain = load->command->domain;
-	struct loading loading = { worker->reader, worker->machines[domain->number], &worker->pages, aggregate };
+	const struct script_program *program = load->command->rules->program;
+	struct loading loading = { worker->reader, load->command->seat->machine, &worker->pages, aggregate };
 	char name[STREAM_NAME_MAX + 1];
 	struct slice stream;
 
@@ -185,9 +230,8 @@ load_foreign(void *self, uint16_t aggregate, struct slice id, script_state *stat
 	if (!stream_id_ok(id))
 		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
 				 "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
-	stream = slice_from(name,
-			    (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(domain->name),
-					     SLICE_ARG(domain->program->aggregates[aggregate].name), SLICE_ARG(id)));
+	stream = slice_from(name, (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(program->domain),
+						   SLICE_ARG(program->aggregates[aggregate].name), SLICE_ARG(id)));
 	if (slice_equal(stream, load->command->stream))
 		return fault_set(fault, FAULT_SCRIPT, "own_stream",
 				 "ctx:load of the command's own stream: use `state`");
@@ -198,12 +242,11 @@ load_foreign(void *self, uint16_t aggregate, struct slice id, script_state *stat
 }
 
 void
-execute_release(struct worker *worker, struct command *command)
+execute_release(struct command *command)
 {
 	for (size_t i = 1; i < command->decided.stream_count; i++)
 		if (command->decided.streams[i].state != 0)
-			script_state_release(worker->machines[command->domain->number],
-					     command->decided.streams[i].state);
+			script_state_release(command->seat->machine, command->decided.streams[i].state);
 }
 
 /* Nothing will be recorded: the state that the decision gave back stays, if it is still the one that was read. */
@@ -213,9 +256,9 @@ put_back(struct worker *worker, struct command *command)
 	const struct decided *decided = &command->decided;
 	bool same = decided->stream_count != 0 && decided->streams[0].event_count == 0 && command->cached->version != 0;
 
-	execute_release(worker, command);
+	execute_release(command);
 	if (decided->stream_count != 0)
-		command->cached->state = decided->streams[0].state;
+		cache_set(command->cached, decided->streams[0].state, command->cached->version);
 	if (!same)
 		cache_empty(&worker->cache, command->cached);
 }
@@ -234,7 +277,7 @@ call_decide(struct worker *worker, struct command *command, int *result, struct 
 		.body = asked->body,
 		.params = asked->params,
 		.param_count = asked->param_count,
-		.route = asked->route,
+		.route = command->route,
 		.context = { .now_us = clock_wall_us(worker->parts->clock),
 			     .caller = asked->provenance.actor,
 			     .correlation_id = asked->provenance.correlation_id },
@@ -249,10 +292,25 @@ call_decide(struct worker *worker, struct command *command, int *result, struct 
 	command->mark = arena_mark(asked->arena);
 	command->wanted = NULL;
 	command->decided = (struct decided){ 0 };
-	command->cached->state = 0;
+	cache_set(command->cached, 0, command->cached->version);
 	fault_clear(fault);
-	*result = script_decide(worker->machines[command->domain->number], &request, asked->arena, &command->decided,
-				fault);
+	*result = script_decide(command->seat->machine, &request, asked->arena, &command->decided, fault);
+}
+
+void
+execute_stranded(struct worker *worker)
+{
+	struct command *command = worker->stranded;
+
+	worker->stranded = NULL;
+	while (command != NULL) {
+		struct command *next = command->next;
+
+		command->next = NULL;
+		command_move(command, COMMAND_DECIDING);
+		execute_decide(worker, command);
+		command = next;
+	}
 }
 
 /* The rule failed, or the input was not as its schema wants: place and reason go into the answer. */
@@ -265,8 +323,10 @@ fail_decision(struct worker *worker, struct command *command, const struct fault
 	struct outcome *outcome = &asked->outcome;
 
 	put_back(worker, command);
+	if (strand(worker, command, fault))
+		return;
 	if (fault->class == FAULT_INPUT || fault->class == FAULT_SCRIPT)
-		script_trouble(worker->machines[command->domain->number], &trouble, &input);
+		script_trouble(command->seat->machine, &trouble, &input);
 	answer_fault(command, fault);
 	if (fault->class == FAULT_INPUT) {
 		outcome->field = arena_copy(asked->arena, input.field);
@@ -324,7 +384,8 @@ execute_decide(struct worker *worker, struct command *command)
 	struct fault fault;
 	int result;
 
-	if (open_state(worker, command) != 0 || check_expectations(worker, command) != 0)
+	if (take_seat(worker, command) != 0 || open_state(worker, command) != 0 ||
+	    check_expectations(worker, command) != 0)
 		return;
 	call_decide(worker, command, &result, &fault);
 	if (command->wanted != NULL) {

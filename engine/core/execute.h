@@ -10,12 +10,15 @@ void execute_enter(struct worker *worker, struct command *command);
 /* Its turn has come: decides, then gives the append to the committer or answers. */
 void execute_run(struct worker *worker, struct command *command);
 
+/* New rules were adopted: commands that waited for them are decided. */
+void execute_stranded(struct worker *worker);
+
 /* ---- for settle.c ---- */
 
 /* The same again, after a lost comparison. */
 void execute_decide(struct worker *worker, struct command *command);
 /* Releases the states of the other streams that the decision read. */
-void execute_release(struct worker *worker, struct command *command);
+void execute_release(struct command *command);
 /* The answer, filled in already, goes out: the command's memory belongs to its asker again. */
 void execute_finish(struct worker *worker, struct command *command);
 void execute_fail(struct worker *worker, struct command *command, const struct fault *fault);

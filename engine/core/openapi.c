@@ -70,12 +70,12 @@ static const char own_schemas[] =
 	"\"detail\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"}}}";
 
 static bool
-earlier_has(struct engine *engine, size_t before, struct slice key)
+earlier_has(struct ruleset *const *rules, size_t before, struct slice key)
 {
 	struct json_value item;
 
 	for (size_t i = 0; i < before; i++) {
-		struct json_value whole = { JSON_OBJECT, engine->domains[i]->program->openapi }, paths;
+		struct json_value whole = { JSON_OBJECT, rules[i]->program->openapi }, paths;
 
 		if (json_member(whole, SLICE("paths"), &paths) && json_member(paths, key, &item))
 			return true;
@@ -85,10 +85,10 @@ earlier_has(struct engine *engine, size_t before, struct slice key)
 
 /* The members of one part of every domain's document, a comma before each. */
 static void
-write_parts(struct engine *engine, struct slice part, struct buf *out)
+write_parts(struct ruleset *const *rules, size_t count, struct slice part, struct buf *out)
 {
-	for (size_t i = 0; i < engine->domain_count; i++) {
-		struct json_value whole = { JSON_OBJECT, engine->domains[i]->program->openapi }, members, item;
+	for (size_t i = 0; i < count; i++) {
+		struct json_value whole = { JSON_OBJECT, rules[i]->program->openapi }, members, item;
 		struct json_iter iter;
 		struct slice key;
 
@@ -96,7 +96,7 @@ write_parts(struct engine *engine, struct slice part, struct buf *out)
 			continue;
 		json_iter(&iter, members);
 		while (json_next(&iter, &key, &item)) {
-			if (earlier_has(engine, i, key))
+			if (earlier_has(rules, i, key))
 				continue;
 			buf_text(out, ",\"");
 			buf_add(out, key);
@@ -109,14 +109,21 @@ write_parts(struct engine *engine, struct slice part, struct buf *out)
 void
 openapi_write(struct engine *engine, struct buf *out)
 {
+	struct ruleset *rules[DOMAIN_MAX];
+	size_t count = engine->domain_count;
+
+	for (size_t i = 0; i < count; i++)
+		rules[i] = domain_hold_rules(engine->domains[i]);
 	buf_text(out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"moonlog\",\"version\":\"" MOONLOG_VERSION
 		      "\"},\"paths\":{");
 	buf_text(out, own_paths);
-	write_parts(engine, SLICE("paths"), out);
+	write_parts(rules, count, SLICE("paths"), out);
 	buf_text(out, "},\"components\":{");
 	buf_text(out, own_components);
 	buf_text(out, ",\"schemas\":{");
 	buf_text(out, own_schemas);
-	write_parts(engine, SLICE("schemas"), out);
+	write_parts(rules, count, SLICE("schemas"), out);
 	buf_text(out, "}}}");
+	for (size_t i = 0; i < count; i++)
+		ruleset_release(rules[i]);
 }

@@ -10,6 +10,7 @@
 #include "core/load.h"
 #include "core/reader.h"
 #include "core/render.h"
+#include "core/routes.h"
 
 #define BITE_ENTRIES 256
 #define BITE_BYTES   ((size_t)512 * 1024)
@@ -25,7 +26,7 @@ missing(struct engine_read *read, const char *code, const char *what, struct sli
 	fault_set(&read->fault, FAULT_INPUT, code, "there is no %s %.*s", what, SLICE_ARG(name));
 }
 
-static const struct domain *
+static struct domain *
 find_domain(const struct reader *reader, struct slice name)
 {
 	for (size_t i = 0; i < reader->domain_count; i++)
@@ -242,19 +243,40 @@ read_log(struct reader *reader, struct engine_read *read)
 	return 0;
 }
 
-/* Domain and aggregate of a stream. -1: answered as missing, or *fault. */
+/* By which rules a stream is read. */
+struct rules_found {
+	bool there; /* else the answer says what is missing */
+	unsigned domain;
+	struct seat *seat;
+	uint16_t aggregate;
+	const struct script_route *route;
+};
+
+/* Domain and aggregate of a stream. */
 static int
-find_rules(struct reader *reader, struct engine_read *read, const struct domain **domain, int *aggregate,
-	   struct stream_name *name)
+find_rules(struct reader *reader, struct engine_read *read, struct rules_found *found, struct stream_name *name)
 {
+	struct domain *domain;
+	int aggregate;
+
+	*found = (struct rules_found){ 0 };
 	if (stream_parse(read->stream, name, &read->fault) != 0)
 		return -1;
-	*aggregate = -1;
-	*domain = find_domain(reader, name->domain);
-	if (*domain == NULL)
+	domain = find_domain(reader, name->domain);
+	if (domain == NULL) {
 		missing(read, "no_such_domain", "domain", name->domain);
-	else if ((*aggregate = script_find_aggregate((*domain)->program, name->aggregate)) < 0)
+		return 0;
+	}
+	found->domain = domain->number;
+	found->seat = reader_seat(reader, domain, &read->fault);
+	if (found->seat == NULL)
+		return -1;
+	aggregate = script_find_aggregate(found->seat->rules->program, name->aggregate);
+	if (aggregate < 0)
 		missing(read, "no_such_aggregate", "aggregate", name->aggregate);
+	found->there = aggregate >= 0;
+	found->aggregate = found->there ? (uint16_t)aggregate : 0;
+	found->route = routes_same(found->seat->rules->program, read->route);
 	return 0;
 }
 
@@ -288,14 +310,14 @@ version_at_time(struct reader *reader, struct engine_read *read, stream_version 
 }
 
 static int
-show_state(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
-	   struct slice id, script_state state)
+show_state(struct reader *reader, struct engine_read *read, const struct rules_found *found, struct slice id,
+	   script_state state)
 {
-	struct show_request request = { .aggregate = aggregate,
+	struct show_request request = { .aggregate = found->aggregate,
 					.id = id,
 					.version = read->version,
 					.state = state,
-					.route = read->route,
+					.route = found->route,
 					.context = { .now_us = clock_wall_us(reader->parts->clock),
 						     .caller = read->caller } };
 
@@ -306,7 +328,7 @@ show_state(struct reader *reader, struct engine_read *read, const struct domain 
 		buf_u64(read->out, read->version);
 		buf_text(read->out, ",\"state\":");
 	}
-	if (script_show(reader->machines[domain->number], &request, read->out, &read->fault) != 0) {
+	if (script_show(found->seat->machine, &request, read->out, &read->fault) != 0) {
 		if (read->fault.class == FAULT_INPUT)
 			read->outcome = OUTCOME_REFUSED;
 		return -1;
@@ -317,33 +339,35 @@ show_state(struct reader *reader, struct engine_read *read, const struct domain 
 }
 
 static int
-read_state_now(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
-	       struct slice id)
+read_state_now(struct reader *reader, struct engine_read *read, const struct rules_found *found, struct slice id)
 {
-	struct loading loading = { reader->store_reader, reader->machines[domain->number], &reader->pages, aggregate };
+	struct loading loading = { reader->store_reader, found->seat->machine, &reader->pages, found->aggregate };
 	uint64_t hash = slice_hash(read->stream, 0);
-	struct cached *cached = cache_open(&reader->cache, (uint16_t)domain->number, aggregate, read->stream, hash);
-	int result = -1;
+	struct cached *cached =
+		cache_open(&reader->cache, (uint16_t)found->domain, found->seat, found->aggregate, read->stream, hash);
+	stream_version version;
+	script_state state;
+	int result;
 
 	if (cached == NULL)
 		return fault_set(&read->fault, FAULT_MEMORY, "memory", "no memory for a state");
-	if (load_stream(&loading, read->stream, 0, &cached->state, &cached->version, &read->fault) == 0) {
-		read->version = cached->version;
-		result = 0;
-		if (cached->version == 0)
-			missing(read, "no_such_stream", "stream", read->stream);
-		else
-			result = show_state(reader, read, domain, aggregate, id, cached->state);
-	}
+	state = cached->state;
+	version = cached->version;
+	result = load_stream(&loading, read->stream, 0, &state, &version, &read->fault);
+	cache_set(cached, state, version);
+	read->version = version;
+	if (result == 0 && version == 0)
+		missing(read, "no_such_stream", "stream", read->stream);
+	else if (result == 0)
+		result = show_state(reader, read, found, id, state);
 	cache_close(&reader->cache, cached);
 	return result;
 }
 
 static int
-read_state_then(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
-		struct slice id)
+read_state_then(struct reader *reader, struct engine_read *read, const struct rules_found *found, struct slice id)
 {
-	struct loading loading = { reader->store_reader, reader->machines[domain->number], &reader->pages, aggregate };
+	struct loading loading = { reader->store_reader, found->seat->machine, &reader->pages, found->aggregate };
 	stream_version wanted = read->at_version, version = 0;
 	script_state state = 0;
 	int result;
@@ -357,36 +381,35 @@ read_state_then(struct reader *reader, struct engine_read *read, const struct do
 		result = 0;
 	} else {
 		read->version = version;
-		result = show_state(reader, read, domain, aggregate, id, state);
+		result = show_state(reader, read, found, id, state);
 	}
 	if (state != 0)
-		script_state_release(reader->machines[domain->number], state);
+		script_state_release(found->seat->machine, state);
 	return result;
 }
 
 static int
 read_state(struct reader *reader, struct engine_read *read)
 {
-	const struct domain *domain;
+	struct rules_found found;
 	struct stream_name name;
-	int aggregate;
 
-	if (find_rules(reader, read, &domain, &aggregate, &name) != 0)
+	if (find_rules(reader, read, &found, &name) != 0)
 		return -1;
-	if (aggregate < 0)
+	if (!found.there)
 		return 0;
 	if (read->has_at_version || read->has_at_time)
-		return read_state_then(reader, read, domain, (uint16_t)aggregate, name.id);
-	return read_state_now(reader, read, domain, (uint16_t)aggregate, name.id);
+		return read_state_then(reader, read, &found, name.id);
+	return read_state_now(reader, read, &found, name.id);
 }
 
 /* An event's pieces; as it was recorded where the rules have no way from it, or their upcasters fail. */
 static int
-find_pieces(struct reader *reader, const struct domain *domain, uint16_t aggregate, const struct recorded_entry *entry,
+find_pieces(struct reader *reader, const struct rules_found *found, const struct recorded_entry *entry,
 	    struct script_piece *recorded, struct script_pieces *pieces, struct fault *fault)
 {
-	if (script_upcast(reader->machines[domain->number], aggregate, entry, UPCAST_WIRE, &reader->pages, pieces,
-			  fault) == 0)
+	if (script_upcast(found->seat->machine, found->aggregate, entry, UPCAST_WIRE, &reader->pages, pieces, fault) ==
+	    0)
 		return 0;
 	if (fault->class != FAULT_SCRIPT)
 		return -1;
@@ -397,7 +420,7 @@ find_pieces(struct reader *reader, const struct domain *domain, uint16_t aggrega
 }
 
 static int
-write_history(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t aggregate,
+write_history(struct reader *reader, struct engine_read *read, const struct rules_found *found,
 	      const struct recorded_entry *entry)
 {
 	struct render render = { 0 };
@@ -405,7 +428,7 @@ write_history(struct reader *reader, struct engine_read *read, const struct doma
 	struct script_piece recorded;
 	char id[ID_TEXT_SIZE];
 
-	if (find_pieces(reader, domain, aggregate, entry, &recorded, &pieces, &read->fault) != 0)
+	if (find_pieces(reader, found, entry, &recorded, &pieces, &read->fault) != 0)
 		return -1;
 	id_format(&entry->id, id);
 	for (size_t i = 0; i < pieces.count; i++) {
@@ -435,14 +458,13 @@ static int
 read_history(struct reader *reader, struct engine_read *read)
 {
 	size_t limit = read->limit != 0 ? read->limit : HISTORY_MOST;
-	const struct domain *domain;
+	struct rules_found found;
 	struct stream_name name;
 	uint64_t next = read->from + 1;
-	int aggregate;
 
-	if (find_rules(reader, read, &domain, &aggregate, &name) != 0)
+	if (find_rules(reader, read, &found, &name) != 0)
 		return -1;
-	if (aggregate < 0)
+	if (!found.there)
 		return 0;
 	buf_byte(read->out, '[');
 	while (read->entries < limit) {
@@ -455,7 +477,7 @@ read_history(struct reader *reader, struct engine_read *read)
 				      &read->version, &read->fault) != 0)
 			return -1;
 		for (size_t i = 0; i < entries.count; i++)
-			if (write_history(reader, read, domain, (uint16_t)aggregate, &entries.items[i]) != 0)
+			if (write_history(reader, read, &found, &entries.items[i]) != 0)
 				return -1;
 		if (entries.count != 0)
 			next = entries.items[entries.count - 1].version + 1;
@@ -471,25 +493,23 @@ read_history(struct reader *reader, struct engine_read *read)
 }
 
 static int
-run_query(struct reader *reader, struct engine_read *read, const struct domain *domain, uint16_t query)
+run_query(struct reader *reader, struct engine_read *read, const struct window *window, uint16_t query)
 {
-	struct view_reader *view = reader->views[domain->number];
-	struct script_machine *machine = reader->machines[domain->number];
+	struct view_reader *view = window->view;
 	struct query_request request = { .query = query,
 					 .params = read->params,
 					 .param_count = read->param_count,
 					 .context = { .now_us = clock_wall_us(reader->parts->clock),
 						      .caller = read->caller },
-					 .route = read->route };
+					 .route = routes_same(window->rules->program, read->route) };
 	int result;
 
 	entropy_fill(reader->parts->entropy, request.context.seed, sizeof(request.context.seed));
-	read->as_of =
-		domain->projector != NULL ? projector_position(domain->projector) : store_head(reader->parts->store);
+	read->as_of = readside_position(window->readside, reader->parts->store);
 	if (view != NULL && view_reader_begin(view, &read->fault) != 0)
 		return -1;
 	request.rows = view != NULL ? view_reader_rows(view) : NULL;
-	result = script_query(machine, &request, read->out, &read->fault);
+	result = script_query(window->seat->machine, &request, read->out, &read->fault);
 	if (view != NULL)
 		view_reader_end(view);
 	if (result != 0 && read->fault.class == FAULT_INPUT && read->fault.native != 0)
@@ -501,20 +521,28 @@ run_query(struct reader *reader, struct engine_read *read, const struct domain *
 static bool
 read_query(struct reader *reader, struct engine_read *read, int *result)
 {
-	const struct domain *domain = find_domain(reader, read->domain);
-	int query = domain != NULL ? script_find_query(domain->program, read->query) : -1;
+	struct domain *domain = find_domain(reader, read->domain);
+	struct window *window;
+	int query;
 
 	*result = 0;
 	if (domain == NULL) {
 		missing(read, "no_such_domain", "domain", read->domain);
-	} else if (query < 0) {
+		return true;
+	}
+	window = reader_window(reader, domain, &read->fault);
+	*result = window != NULL ? 0 : -1;
+	if (window == NULL)
+		return true;
+	query = script_find_query(window->rules->program, read->query);
+	if (query < 0) {
 		missing(read, "no_such_query", "query", read->query);
-	} else if (read->at_least != 0 && domain->projector != NULL &&
-		   projector_position(domain->projector) < read->at_least) {
-		projector_hurry(domain->projector);
+	} else if (window->readside != NULL && window->readside->projector != NULL &&
+		   read->at_least > projector_position(window->readside->projector)) {
+		projector_hurry(window->readside->projector);
 		return false;
 	} else {
-		*result = run_query(reader, read, domain, (uint16_t)query);
+		*result = run_query(reader, read, window, (uint16_t)query);
 	}
 	return true;
 }

@@ -20,15 +20,102 @@ reader_open(struct reader *reader, const struct script_options *options, struct 
 	page_shelf_init(&reader->shown, SHOWN_BYTES);
 	if (store_reader_open(reader->parts->store, &reader->store_reader, fault) != 0)
 		return -1;
-	for (size_t i = 0; i < reader->domain_count; i++) {
-		const struct domain *domain = reader->domains[i];
+	for (size_t i = 0; i < reader->domain_count; i++)
+		if (reader_seat(reader, reader->domains[i], fault) == NULL ||
+		    reader_window(reader, reader->domains[i], fault) == NULL)
+			return -1;
+	return cache_init(&reader->cache, HOT_STATES, WARM_BYTES, fault);
+}
 
-		if (script_open(domain->program, options, &reader->machines[i], fault) != 0)
-			return -1;
-		if (domain->view != NULL && view_reader_open(domain->view, &reader->views[i], fault) != 0)
-			return -1;
+static void
+close_window(struct window *window)
+{
+	if (window->view != NULL)
+		view_reader_close(window->view);
+	if (window->seat != NULL)
+		window->seat->users--;
+	readside_release(window->readside);
+	ruleset_release(window->rules);
+	*window = (struct window){ 0 };
+}
+
+/* What nobody uses any more after a reload. */
+static void
+sweep(struct reader *reader, unsigned domain)
+{
+	for (struct seat *seat = reader->seats[domain]->older; seat != NULL; seat = seat->older)
+		cache_leave(&reader->cache, domain, seat);
+	seat_sweep(reader->seats[domain]);
+}
+
+struct seat *
+reader_seat(struct reader *reader, struct domain *domain, struct fault *fault)
+{
+	struct seat **current = &reader->seats[domain->number], *next;
+	struct ruleset *rules;
+	int result;
+
+	if (*current != NULL && domain_decides(domain, (*current)->rules))
+		return *current;
+	rules = domain_hold_rules(domain);
+	result = seat_open(rules, &reader->options, &next, fault);
+	ruleset_release(rules);
+	if (result != 0)
+		return NULL;
+	seat_adopt(current, next);
+	sweep(reader, domain->number);
+	return next;
+}
+
+/* A seat that this thread has for the rules already, current or older; NULL when there is none. */
+static struct seat *
+find_seat(struct reader *reader, unsigned domain, const struct ruleset *rules)
+{
+	struct seat *seat = reader->seats[domain];
+
+	while (seat != NULL && seat->rules != rules)
+		seat = seat->older;
+	return seat;
+}
+
+/* Behind the current one, so that commands' states stay with the rules that decide. */
+static struct seat *
+add_seat(struct reader *reader, unsigned domain, struct ruleset *rules, struct fault *fault)
+{
+	struct seat *seat;
+
+	if (seat_open(rules, &reader->options, &seat, fault) != 0)
+		return NULL;
+	seat->older = reader->seats[domain]->older;
+	reader->seats[domain]->older = seat;
+	return seat;
+}
+
+struct window *
+reader_window(struct reader *reader, struct domain *domain, struct fault *fault)
+{
+	struct window *window = &reader->windows[domain->number];
+	uint64_t turn = atomic_load(&domain->turn);
+
+	if (window->rules != NULL && window->turn == turn)
+		return window;
+	if (reader_seat(reader, domain, fault) == NULL)
+		return NULL;
+	close_window(window);
+	window->turn = turn;
+	domain_hold_asked(domain, &window->rules, &window->readside);
+	window->seat = find_seat(reader, domain->number, window->rules);
+	if (window->seat == NULL)
+		window->seat = add_seat(reader, domain->number, window->rules, fault);
+	if (window->seat != NULL)
+		window->seat->users++;
+	if (window->seat == NULL ||
+	    (window->readside != NULL && view_reader_open(window->readside->view, &window->view, fault) != 0)) {
+		close_window(window);
+		return NULL;
 	}
-	return cache_init(&reader->cache, reader->machines, HOT_STATES, WARM_BYTES, fault);
+	sweep(reader, domain->number);
+	return window;
 }
 
 void
@@ -38,10 +125,8 @@ reader_close(struct reader *reader)
 		return;
 	cache_fini(&reader->cache);
 	for (size_t i = 0; i < reader->domain_count; i++) {
-		if (reader->views[i] != NULL)
-			view_reader_close(reader->views[i]);
-		if (reader->machines[i] != NULL)
-			script_close(reader->machines[i]);
+		close_window(&reader->windows[i]);
+		seat_close_all(&reader->seats[i]);
 	}
 	if (reader->store_reader != NULL)
 		store_reader_close(reader->store_reader);

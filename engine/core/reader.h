@@ -20,6 +20,15 @@ struct reading {
 	int64_t deadline_ns;
 };
 
+/* What one thread's queries of a domain run in; made anew after what is asked has changed. */
+struct window {
+	uint64_t turn;             /* of the domain when it was made */
+	struct ruleset *rules;     /* held; NULL: none made yet */
+	struct readside *readside; /* held; NULL: no tables */
+	struct seat *seat;         /* of the rules; the window is one of its users */
+	struct view_reader *view;
+};
+
 struct reader {
 	unsigned number;
 	const struct engine_limits *limits;
@@ -31,8 +40,8 @@ struct reader {
 	bool running;
 	struct mailbox box;
 	struct store_reader *store_reader;
-	struct script_machine *machines[DOMAIN_MAX];
-	struct view_reader *views[DOMAIN_MAX];
+	struct seat *seats[DOMAIN_MAX]; /* the current one, older ones behind it; NULL: not asked for yet */
+	struct window windows[DOMAIN_MAX];
 	struct cache cache;
 	struct page_shelf shown; /* streams read lately */
 	struct arena pages;
@@ -51,6 +60,10 @@ void reader_close(struct reader *reader);
 
 /* false when the queue is full. Any thread. */
 bool reader_give(struct reader *reader, struct engine_read *read);
+/* The seat of the rules that decide now; opened after a reload. NULL: *fault. The reader's thread. */
+struct seat *reader_seat(struct reader *reader, struct domain *domain, struct fault *fault);
+/* The window on what is asked now. NULL: *fault. The reader's thread. */
+struct window *reader_window(struct reader *reader, struct domain *domain, struct fault *fault);
 /* A projector has moved. Any thread. */
 void reader_progressed(struct reader *reader);
 

@@ -73,33 +73,78 @@ method_matches(struct slice wanted, struct slice method)
 	return slice_equal(wanted, method) || (slice_equal(method, SLICE("HEAD")) && slice_equal(wanted, SLICE("GET")));
 }
 
+/* Queries and what else belongs to the read side change over later than commands do. */
+static bool
+is_asked(const struct script_route *route)
+{
+	return route->target == TARGET_QUERY;
+}
+
+/* The best so far, and how it compares. */
+struct search {
+	struct route_match *match;
+	struct slice method, path;
+	uint32_t best;
+	bool found;
+};
+
+static void
+try_route(struct search *search, struct ruleset *rules, const struct script_route *route)
+{
+	struct route_match one = { .program = rules->program, .route = route, .held = rules };
+	struct route_match *match = search->match;
+	uint32_t literal;
+
+	if (!path_matches(route->path, search->path, &one, &literal))
+		return;
+	allow(match, route->method);
+	if (!method_matches(route->method, search->method) || (search->found && literal <= search->best))
+		return;
+	memcpy(one.allow, match->allow, sizeof(one.allow));
+	ruleset_hold(rules);
+	ruleset_release(match->held);
+	*match = one;
+	search->best = literal;
+	search->found = true;
+}
+
+static void
+try_domain(struct search *search, struct domain *domain)
+{
+	struct ruleset *decides = domain_hold_rules(domain), *asked;
+	struct readside *readside;
+
+	domain_hold_asked(domain, &asked, &readside);
+	for (size_t i = 0; i < decides->program->route_count; i++)
+		if (decides == asked || !is_asked(&decides->program->routes[i]))
+			try_route(search, decides, &decides->program->routes[i]);
+	for (size_t i = 0; decides != asked && i < asked->program->route_count; i++)
+		if (is_asked(&asked->program->routes[i]))
+			try_route(search, asked, &asked->program->routes[i]);
+	readside_release(readside);
+	ruleset_release(asked);
+	ruleset_release(decides);
+}
+
 bool
 routes_match(struct domain *const *domains, size_t count, struct slice method, struct slice path,
 	     struct route_match *match)
 {
-	uint32_t best = 0;
-	bool found = false;
+	struct search search = { .match = match, .method = method, .path = path };
 
 	memset(match, 0, sizeof(*match));
-	for (size_t i = 0; i < count; i++) {
-		const struct script_program *program = domains[i]->program;
+	for (size_t i = 0; i < count; i++)
+		try_domain(&search, domains[i]);
+	match->wrong_method = !search.found && match->allow[0] != '\0';
+	return search.found;
+}
 
-		for (size_t j = 0; j < program->route_count; j++) {
-			const struct script_route *route = &program->routes[j];
-			struct route_match one = { .program = program, .route = route };
-			uint32_t literal;
-
-			if (!path_matches(route->path, path, &one, &literal))
-				continue;
-			allow(match, route->method);
-			if (!method_matches(route->method, method) || (found && literal <= best))
-				continue;
-			memcpy(one.allow, match->allow, sizeof(one.allow));
-			*match = one;
-			best = literal;
-			found = true;
-		}
-	}
-	match->wrong_method = !found && match->allow[0] != '\0';
-	return found;
+const struct script_route *
+routes_same(const struct script_program *program, const struct script_route *route)
+{
+	for (size_t i = 0; route != NULL && i < program->route_count; i++)
+		if (slice_equal(program->routes[i].method, route->method) &&
+		    slice_equal(program->routes[i].path, route->path))
+			return &program->routes[i];
+	return NULL;
 }

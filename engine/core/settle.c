@@ -41,12 +41,11 @@ settle_done(struct worker *worker, struct command *command)
 	const struct append *append = &command->submission.append;
 	stream_version version = decided->streams[0].version + decided->streams[0].event_count;
 
-	command->cached->state = decided->streams[0].state;
-	command->cached->version = version;
+	cache_set(command->cached, decided->streams[0].state, version);
 	if (version == 0 || (decided->streams[0].event_count != 0 &&
 			     (decided->streams[0].meta_touched || command_aggregate(command)->meta_matters)))
 		cache_empty(&worker->cache, command->cached);
-	execute_release(worker, command);
+	execute_release(command);
 	for (size_t i = 1; i < decided->stream_count; i++)
 		if (decided->streams[i].written)
 			tell_forget(worker, decided->streams[i].name);
@@ -59,8 +58,8 @@ settle_done(struct worker *worker, struct command *command)
 static void
 discard(struct worker *worker, struct command *command)
 {
-	execute_release(worker, command);
-	command->cached->state = command->decided.streams[0].state;
+	execute_release(command);
+	cache_set(command->cached, command->decided.streams[0].state, command->cached->version);
 	cache_empty(&worker->cache, command->cached);
 }
 

@@ -90,16 +90,17 @@ write_domains(struct engine *engine, struct buf *out)
 	json_key(out, "domains");
 	buf_byte(out, '[');
 	for (size_t i = 0; i < engine->domain_count; i++) {
-		const struct domain *domain = engine->domains[i];
+		struct ruleset *rules = domain_hold_rules(engine->domains[i]);
 
 		json_comma(out);
 		buf_byte(out, '{');
-		member_slice(out, "name", domain->name);
-		member_u64(out, "generation", domain->generation);
+		member_slice(out, "name", engine->domains[i]->name);
+		member_u64(out, "generation", rules->generation);
 		json_key(out, "sources");
 		buf_byte(out, '"');
-		buf_hex(out, domain->sources.hash.bytes, DIGEST_SIZE);
+		buf_hex(out, rules->sources.hash.bytes, DIGEST_SIZE);
 		buf_text(out, "\"}");
+		ruleset_release(rules);
 	}
 	buf_byte(out, ']');
 }

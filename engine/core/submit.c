@@ -49,7 +49,7 @@ make_append(struct command *command)
 						      .entries = decided->entries,
 						      .entry_count = decided->entry_count,
 						      .provenance = asked->provenance,
-						      .generation = command->domain->generation,
+						      .generation = command->rules->generation,
 						      .arena = asked->arena };
 	if (streams == NULL || !make_records(command))
 		return false;

@@ -26,10 +26,9 @@ worker_open(struct worker *worker, const struct script_options *options, struct 
 	if (store_reader_open(worker->parts->store, &worker->reader, fault) != 0)
 		return -1;
 	for (size_t i = 0; i < worker->domain_count; i++)
-		if (script_open(worker->domains[i]->program, options, &worker->machines[i], fault) != 0)
+		if (seat_open(atomic_load(&worker->domains[i]->active), options, &worker->seats[i], fault) != 0)
 			return -1;
-	return cache_init(&worker->cache, worker->machines, worker->limits->hot_states, worker->limits->warm_bytes,
-			  fault);
+	return cache_init(&worker->cache, worker->limits->hot_states, worker->limits->warm_bytes, fault);
 }
 
 void
@@ -40,8 +39,7 @@ worker_close(struct worker *worker)
 	cache_fini(&worker->cache);
 	lanes_fini(&worker->lanes);
 	for (size_t i = 0; i < worker->domain_count; i++)
-		if (worker->machines[i] != NULL)
-			script_close(worker->machines[i]);
+		seat_close_all(&worker->seats[i]);
 	if (worker->reader != NULL)
 		store_reader_close(worker->reader);
 	arena_fini(&worker->pages);
@@ -76,6 +74,24 @@ full:
 	return false;
 }
 
+/*
+ * New rules decide from here on: between two commands. What the seat before the last one still holds was not asked for
+ * during a whole generation.
+ */
+static void
+adopt(struct worker *worker, struct adoption *adoption)
+{
+	unsigned domain = adoption->domain->number;
+	struct seat **current = &worker->seats[domain];
+
+	for (struct seat *seat = (*current)->older; seat != NULL; seat = seat->older)
+		cache_leave(&worker->cache, domain, seat);
+	seat_sweep(*current);
+	seat_adopt(current, adoption->seat);
+	execute_stranded(worker);
+	must(mailbox_give(adoption->home, &adoption->post.mail));
+}
+
 static void
 run_ready(struct worker *worker)
 {
@@ -106,6 +122,9 @@ handle(struct worker *worker, struct mail *list)
 			free(forget);
 			break;
 		}
+		case POST_ADOPT:
+			adopt(worker, container_of(post, struct adoption, post));
+			break;
 		}
 	}
 	run_ready(worker);
@@ -132,16 +151,21 @@ see_to_commit(struct worker *worker)
 	return true;
 }
 
-/* To the end of a cycle, or until mail comes. */
+/* Seats that a reload left behind, then collection to the end of a cycle, or until mail comes. */
 static void
 tidy(struct worker *worker)
 {
 	bool more = true;
 
+	for (unsigned i = 0; i < worker->domain_count; i++) {
+		for (struct seat *seat = worker->seats[i]->older; seat != NULL; seat = seat->older)
+			cache_leave(&worker->cache, i, seat);
+		seat_sweep(worker->seats[i]);
+	}
 	while (more && mailbox_count(&worker->box) == 0) {
 		more = false;
 		for (size_t i = 0; i < worker->domain_count; i++)
-			more |= script_tidy(worker->machines[i]);
+			more |= script_tidy(worker->seats[i]->machine);
 	}
 	worker->untidy = more;
 }

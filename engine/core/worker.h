@@ -38,7 +38,8 @@ struct worker {
 	bool running;
 	struct mailbox box;
 	struct store_reader *reader;
-	struct script_machine *machines[DOMAIN_MAX];
+	struct seat *seats[DOMAIN_MAX]; /* the current one, older ones behind it */
+	struct command *stranded;       /* met what newer rules recorded; their adoption is on its way */
 	struct cache cache;
 	struct lanes lanes;
 	struct arena pages;

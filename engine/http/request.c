@@ -72,6 +72,7 @@ http_request_reserve(struct http_request *request, size_t more)
 static void
 forget_answer(struct http_request *request)
 {
+	engine_route_done(&request->match);
 	arena_clear(&request->arena);
 	request->param_count = 0;
 	request->answered = NULL;
@@ -122,6 +123,7 @@ http_request_next(struct http_request *request)
 void
 http_request_free(struct http_request *request)
 {
+	engine_route_done(&request->match);
 	request->http->bodies_held -= request->held;
 	buf_fini(&request->in);
 	buf_fini(&request->lead);

@@ -15,7 +15,7 @@
 #include "view/sqlite/view_sqlite.h"
 
 struct replay {
-	struct domain domain;
+	struct ruleset *rules;
 	struct store *store;
 	struct store_reader *reader;
 	struct script_machine *machine;
@@ -31,11 +31,11 @@ open_all(struct replay *replay, const char *data, const char *folder, struct fau
 	const struct script_program *program;
 	char path[1024];
 
-	if (domain_open(&replay->domain, folder, moon_ops(), &options, fault) != 0 ||
+	if (domain_load(folder, moon_ops(), &options, &replay->rules, fault) != 0 ||
 	    sqlite_open(&store, &replay->store, fault) != 0 ||
 	    store_reader_open(replay->store, &replay->reader, fault) != 0)
 		return -1;
-	program = replay->domain.program;
+	program = replay->rules->program;
 	snprintf(path, sizeof(path), "%s/views/%.*s.db", data, SLICE_ARG(program->domain));
 	return script_open(program, &options, &replay->machine, fault) != 0 ||
 			       view_memory_open(program->tables, program->table_count, &replay->fresh, fault) != 0 ||
@@ -49,7 +49,7 @@ open_all(struct replay *replay, const char *data, const char *folder, struct fau
 static int
 project_batch(struct replay *replay, const struct entries *entries, log_position seen, struct fault *fault)
 {
-	const struct script_program *program = replay->domain.program;
+	const struct script_program *program = replay->rules->program;
 
 	for (size_t i = 0; i < program->projection_count; i++) {
 		struct view_checkpoint checkpoint = { .projection = program->projections[i].name, .position = seen };
@@ -66,7 +66,7 @@ project_batch(struct replay *replay, const struct entries *entries, log_position
 static int
 project_all(struct replay *replay, struct fault *fault)
 {
-	const struct script_program *program = replay->domain.program;
+	const struct script_program *program = replay->rules->program;
 	log_position at = 0, head = store_head(replay->store);
 	struct arena arena;
 	int result = -1;
@@ -96,7 +96,7 @@ out:
 static int
 compare(struct replay *replay, struct fault *fault)
 {
-	const struct script_program *program = replay->domain.program;
+	const struct script_program *program = replay->rules->program;
 	struct buf kept, fresh;
 	int differ = 0;
 
@@ -143,6 +143,6 @@ main(int argc, char **argv)
 		script_close(replay.machine);
 	store_reader_close(replay.reader);
 	store_close(replay.store);
-	domain_close(&replay.domain);
+	ruleset_release(replay.rules);
 	return differ != 0;
 }

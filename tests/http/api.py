@@ -389,7 +389,7 @@ def case_a_client_that_leaves_early_harms_nobody():
     for _ in range(200):
         with socket.create_connection(("127.0.0.1", PORT)) as client:
             client.sendall(request)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while ask("GET", f"/api/accounts/{which}").json["version"] < 201 and time.monotonic() < deadline:
         pass
     same(ask("GET", f"/api/accounts/{which}").json["balance"], 300)

@@ -119,12 +119,12 @@ TEST(folders_that_are_none_are_refused)
 static uint32_t
 generation_of(struct store *store, const char *name)
 {
-	struct domain domain = { 0 };
 	uint32_t generation = 0;
+	struct ruleset *rules;
 
-	CHECK_INT(domain_open(&domain, path_of(name), moon_ops(), &(struct script_options){ 0 }, &fault), 0);
-	CHECK_INT(generation_find_or_make(store, &domain.sources, &generation, &fault), 0);
-	domain_close(&domain);
+	CHECK_INT(domain_load(path_of(name), moon_ops(), &(struct script_options){ 0 }, &rules, &fault), 0);
+	CHECK_INT(generation_find_or_make(store, &rules->sources, &generation, &fault), 0);
+	ruleset_release(rules);
 	return generation;
 }
 
@@ -165,12 +165,13 @@ TEST(a_set_of_sources_keeps_its_generation)
 
 TEST(rules_that_do_not_load_leave_nothing)
 {
-	struct domain domain = { 0 };
+	struct ruleset *rules;
 
 	set_up();
 	folder("broken");
 	put("broken/thing.lua", "return { name = ");
-	CHECK_INT(domain_open(&domain, path_of("broken"), moon_ops(), &(struct script_options){ 0 }, &fault), -1);
+	CHECK_INT(domain_load(path_of("broken"), moon_ops(), &(struct script_options){ 0 }, &rules, &fault), -1);
+	CHECK(rules == NULL);
 	CHECK_INT(fault.class, FAULT_SCRIPT);
 	CHECK(strstr(fault.text, "thing.lua:1") != NULL);
 	tear_down();

@@ -265,10 +265,13 @@ TEST(routes_are_found)
 	CHECK_INT(match.count, 1);
 	CHECK_SLICE(match.names[0], "id");
 	CHECK_SLICE(match.values[0], "x%20y");
+	engine_route_done(&match);
 	CHECK(engine_route(rig.engine, SLICE("GET"), SLICE("/counters/all"), &match));
 	CHECK_INT(match.route->target, TARGET_QUERY);
+	engine_route_done(&match);
 	CHECK(engine_route(rig.engine, SLICE("HEAD"), SLICE("/counters/other"), &match));
 	CHECK_INT(match.route->target, TARGET_STATE);
+	engine_route_done(&match);
 	CHECK(!engine_route(rig.engine, SLICE("DELETE"), SLICE("/counters/other"), &match));
 	CHECK(match.wrong_method);
 	CHECK_TEXT(match.allow, "GET");

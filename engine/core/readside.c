@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/readside.h"
+
+#include <stdlib.h>
+
+/* The others were being made, or kept, when the process ended. */
+static int
+find_live_slot(const struct engine_parts *parts, struct slice domain, unsigned *live, bool *fresh, struct fault *fault)
+{
+	struct view_slots slots = { .live = -1 };
+
+	if (parts->view_slots != NULL && parts->view_slots(parts->self, domain, &slots, fault) != 0)
+		return -1;
+	*fresh = slots.live < 0;
+	*live = *fresh ? 0 : (unsigned)slots.live;
+	for (unsigned slot = 0; slot < VIEW_SLOTS_MAX; slot++)
+		if (slot != *live && (slots.present & UINT32_C(1) << slot) != 0 &&
+		    parts->remove_view(parts->self, domain, slot, fault) != 0)
+			return -1;
+	return 0;
+}
+
+int
+readside_open_live(const struct engine_parts *parts, struct ruleset *rules, const struct projector_options *options,
+		   struct readside **readside, struct fault *fault)
+{
+	const struct script_program *program = rules->program;
+	unsigned slot;
+	bool fresh;
+
+	*readside = NULL;
+	if (parts->open_view == NULL || (program->projection_count == 0 && program->query_count == 0))
+		return 0;
+	if (find_live_slot(parts, program->domain, &slot, &fresh, fault) != 0 ||
+	    readside_open(parts, rules, slot, options, readside, fault) != 0)
+		return -1;
+	if (!fresh || parts->point_view == NULL || parts->point_view(parts->self, program->domain, slot, fault) == 0)
+		return 0;
+	readside_close(*readside);
+	*readside = NULL;
+	return -1;
+}
+
+int
+readside_open(const struct engine_parts *parts, struct ruleset *rules, unsigned slot,
+	      const struct projector_options *options, struct readside **readside, struct fault *fault)
+{
+	const struct script_program *program = rules->program;
+	struct projector_options all = *options;
+	struct readside *made;
+
+	*readside = NULL;
+	made = calloc(1, sizeof(*made));
+	if (made == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a read model");
+	made->rules = ruleset_hold(rules);
+	made->slot = slot;
+	if (parts->open_view(parts->self, program->domain, slot, program->tables, program->table_count, &made->view,
+			     fault) != 0)
+		goto failed;
+	all.view = made->view;
+	all.program = program;
+	if (program->projection_count != 0 && projector_open(&all, &made->projector, fault) != 0)
+		goto failed;
+	*readside = made;
+	return 0;
+failed:
+	readside_close(made);
+	return -1;
+}
+
+void
+readside_close(struct readside *readside)
+{
+	if (readside == NULL)
+		return;
+	must(atomic_load(&readside->users) == 0);
+	projector_close(readside->projector);
+	if (readside->view != NULL)
+		view_close(readside->view);
+	ruleset_release(readside->rules);
+	free(readside);
+}
+
+log_position
+readside_position(const struct readside *readside, const struct store *store)
+{
+	return readside != NULL && readside->projector != NULL ? projector_position(readside->projector)
+							       : store_head(store);
+}
