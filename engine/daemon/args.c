@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "daemon/suggest.h"
+#include "base/suggest.h"
 
 #define ARENA_MAX ((size_t)4 << 20)
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "daemon/suggest.h"
+#include "base/suggest.h"
 #include "script/lua/config_file.h"
 
 #define ARENA_MAX     ((size_t)8 << 20)

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `check`: loads each folder as the daemon would and reports what is wrong with it, in the form editors jump from.
- * Loading ends at its first finding; so the file that it lies in is left out and the rest is loaded again, which gives
- * the first finding of every file. What only says that something of a left-out file is missing is not told.
+ * `check`: what can be said about each folder's rules without running them on data, in the form editors jump from.
+ * Errors and warnings make the exit code 1; notes do not.
  */
 
 #include "core/domain.h"
 #include "daemon/print.h"
 #include "daemon/verb.h"
+#include "script/lua/check.h"
 #include "script/lua/lua_room.h"
 
 #define OUT_MAX     ((size_t)4 << 20)
 #define SOURCES_MAX ((size_t)256 << 20)
 
-/* "account.lua:12: reason", with the excerpt in the lines below. */
-struct finding {
-	struct slice file; /* empty: not in one file */
-	uint64_t line;
-	struct slice text;
-	struct slice excerpt;
+static const char *const severities[] = {
+	[FINDING_ERROR] = "error", [FINDING_WARNING] = "warning", [FINDING_NOTE] = "note"
 };
 
 /* One folder; what is found is printed at its end. */
@@ -27,44 +23,22 @@ struct checking {
 	const char *folder;
 	struct arena arena;
 	struct source_set sources;
-	struct source *items;
-	size_t found;
+	struct findings findings;
+	struct script_program *program; /* NULL: it does not load */
 	struct buf out;
 };
 
-static struct finding
-read_finding(const struct fault *fault)
-{
-	struct slice rest = slice_text(fault->text);
-	struct finding finding = { .text = rest };
-	const char *end = memchr(rest.data, '\n', rest.size), *first, *second;
-
-	if (end != NULL) {
-		finding.text.size = (size_t)(end - rest.data);
-		finding.excerpt = slice_from(end + 1, rest.size - finding.text.size - 1);
-	}
-	first = memchr(finding.text.data, ':', finding.text.size);
-	second = first != NULL ? strstr(first + 1, ": ") : NULL;
-	if (strcmp(fault->code, "bad_rules") != 0 || second == NULL ||
-	    !slice_to_u64(slice_from(first + 1, (size_t)(second - first - 1)), &finding.line))
-		return finding;
-	finding.file = slice_from(finding.text.data, (size_t)(first - finding.text.data));
-	finding.text = slice_from(second + 2, (size_t)(finding.text.data + finding.text.size - second - 2));
-	return finding;
-}
-
 static void
-print_finding_json(struct checking *checking, const struct fault *fault, const struct finding *finding)
+print_finding_json(struct checking *checking, const struct finding *finding)
 {
 	struct buf *out = &checking->out;
 
-	buf_text(out, checking->found != 0 ? ",{\"code\":" : "{\"code\":");
-	json_quote(out, slice_text(fault->code));
+	buf_format(out, "{\"severity\":\"%s\",\"code\":\"%s\"", severities[finding->severity], finding->code);
 	if (finding->line != 0) {
 		json_key(out, "file");
 		json_quote(out, finding->file);
 		json_key(out, "line");
-		buf_u64(out, finding->line);
+		buf_u64(out, (uint64_t)finding->line);
 	}
 	json_key(out, "text");
 	json_quote(out, finding->text);
@@ -74,123 +48,89 @@ print_finding_json(struct checking *checking, const struct fault *fault, const s
 }
 
 static void
-print_finding(struct checking *checking, const struct fault *fault, const struct finding *finding)
+print_finding(struct checking *checking, const struct finding *finding)
 {
 	size_t size = strlen(checking->folder);
 
-	if (call_has(checking->call, OPTION_JSON)) {
-		print_finding_json(checking, fault, finding);
-		return;
-	}
 	while (size > 1 && checking->folder[size - 1] == '/')
 		size--;
 	if (finding->line != 0)
-		buf_format(&checking->out, "%.*s/%.*s:%llu: ", (int)size, checking->folder, SLICE_ARG(finding->file),
-			   (unsigned long long)finding->line);
+		buf_format(&checking->out, "%.*s/%.*s:%d: ", (int)size, checking->folder, SLICE_ARG(finding->file),
+			   finding->line);
+	if (finding->severity != FINDING_ERROR)
+		buf_format(&checking->out, "%s: ", severities[finding->severity]);
 	buf_format(&checking->out, "%.*s\n", SLICE_ARG(finding->text));
-	if (finding->excerpt.size != 0)
+	/* A note is no fault: its place is enough. */
+	if (finding->excerpt.size != 0 && finding->severity != FINDING_NOTE)
 		buf_format(&checking->out, "%.*s\n", SLICE_ARG(finding->excerpt));
 }
 
-/* false when there is no such file, so that loading again would find the same. */
-static bool
-leave_out(struct checking *checking, struct slice file)
+static size_t
+count_faults(const struct findings *findings)
 {
-	size_t kept = 0;
+	size_t count = 0;
 
-	for (size_t i = 0; i < checking->sources.count; i++) {
-		if (!slice_equal(checking->items[i].path, file))
-			checking->items[kept++] = checking->items[i];
-	}
-	bool left_out = kept < checking->sources.count;
-	checking->sources.count = kept;
-	return left_out && kept > 0;
-}
-
-static bool
-is_consequence(const struct finding *finding)
-{
-	static const char *const signs[] = { "the domain has no ", "has no command " };
-
-	for (size_t i = 0; i < countof(signs); i++) {
-		if (memmem(finding->text.data, finding->text.size, signs[i], strlen(signs[i])) != NULL)
-			return true;
-	}
-	return false;
+	for (size_t i = 0; i < findings->count; i++)
+		count += findings->items[i].severity != FINDING_NOTE;
+	return count;
 }
 
 static void
-print_well(struct checking *checking, const struct script_program *program)
+print_text(struct checking *checking)
 {
-	if (!call_has(checking->call, OPTION_JSON))
+	const struct script_program *program = checking->program;
+
+	for (size_t i = 0; i < checking->findings.count; i++)
+		print_finding(checking, &checking->findings.items[i]);
+	if (count_faults(&checking->findings) == 0)
 		buf_format(&checking->out, "%s: well; %zu aggregates, %zu projections, %zu queries, %zu routes\n",
 			   checking->folder, program->aggregate_count, program->projection_count, program->query_count,
 			   program->route_count);
 }
 
 static void
-check_sources(struct checking *checking)
+print_json(struct checking *checking)
 {
-	struct script_options options = { .development = true };
+	struct buf *out = &checking->out;
 
-	for (;;) {
-		struct script_program *program = NULL;
-		struct fault fault;
-		if (script_load(moon_ops(), &checking->sources, &options, &program, &fault) == 0) {
-			if (checking->found == 0)
-				print_well(checking, program);
-			script_unload(program);
-			return;
-		}
-		struct finding finding = read_finding(&fault);
-		if (checking->found == 0 || !is_consequence(&finding)) {
-			print_finding(checking, &fault, &finding);
-			checking->found++;
-		}
-		if (!leave_out(checking, finding.file))
-			return;
+	buf_text(out, "{\"folder\":");
+	json_quote(out, slice_text(checking->folder));
+	json_key(out, "findings");
+	for (size_t i = 0; i < checking->findings.count; i++) {
+		buf_byte(out, i != 0 ? ',' : '[');
+		print_finding_json(checking, &checking->findings.items[i]);
 	}
-}
-
-static int
-read_sources(struct checking *checking, struct fault *fault)
-{
-	if (domain_read_folder(checking->folder, &checking->arena, &checking->sources, fault) != 0)
-		return -1;
-	checking->items = arena_zero(&checking->arena, checking->sources.count + 1, sizeof(*checking->items));
-	if (checking->items == NULL)
-		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for the sources of %s", checking->folder);
-	for (size_t i = 0; i < checking->sources.count; i++)
-		checking->items[i] = checking->sources.items[i];
-	checking->sources.items = checking->items;
-	return 0;
+	if (checking->findings.count == 0)
+		buf_byte(out, '[');
+	buf_format(out, "],\"ok\":%s}\n", count_faults(&checking->findings) == 0 ? "true" : "false");
 }
 
 static enum exit_code
 check_folder(const struct call *call, const char *folder)
 {
 	struct checking checking = { .call = call, .folder = folder };
-	bool json = call_has(call, OPTION_JSON);
+	struct script_options options = { .development = true };
 	struct fault fault;
-	enum exit_code code = EXIT_DONE;
+	enum exit_code code = EXIT_FAILED;
 
 	arena_init(&checking.arena, SOURCES_MAX);
 	buf_init(&checking.out, OUT_MAX);
-	if (read_sources(&checking, &fault) != 0) {
+	checking.findings.arena = &checking.arena;
+	if (domain_read_folder(folder, &checking.arena, &checking.sources, &fault) != 0 ||
+	    moon_check(&checking.sources, &options, &checking.findings, &checking.program, &fault) != 0) {
 		code = exit_say(&fault);
 		goto out;
 	}
-	if (json) {
-		buf_text(&checking.out, "{\"folder\":");
-		json_quote(&checking.out, slice_text(folder));
-		buf_text(&checking.out, ",\"findings\":[");
-	}
-	check_sources(&checking);
-	if (json)
-		buf_format(&checking.out, "],\"ok\":%s}\n", checking.found == 0 ? "true" : "false");
+	if (call_has(call, OPTION_JSON))
+		print_json(&checking);
+	else
+		print_text(&checking);
 	print_out(&checking.out);
-	code = checking.found == 0 ? EXIT_DONE : EXIT_FAILED;
+	if (count_faults(&checking.findings) == 0)
+		code = EXIT_DONE;
 out:
+	if (checking.program != NULL)
+		script_unload(checking.program);
 	arena_fini(&checking.arena);
 	buf_fini(&checking.out);
 	return code;

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/suggest.h"
+#include "script/lua/lint.h"
+
 void *
 inspect_alloc(struct inspection *in, size_t count, size_t size)
 {
@@ -49,6 +52,22 @@ find_word(struct slice text, size_t from, struct slice word)
 	return SIZE_MAX;
 }
 
+/* Where the n-th table begins in the list that opens at or after `from`. */
+static size_t
+find_element(struct slice text, size_t from, int64_t n)
+{
+	struct tokens tokens = { .source = text, .at = from };
+	struct token token;
+	int depth = 0;
+	while ((token = token_next(&tokens)).kind != TOKEN_END) {
+		if (token_is(&token, "{") && ++depth == 2 && --n == 0)
+			return token.at;
+		if (token_is(&token, "}") && --depth == 0)
+			break;
+	}
+	return from;
+}
+
 static int
 place(const struct inspection *in, const char *word)
 {
@@ -59,11 +78,8 @@ place(const struct inspection *in, const char *word)
 		size_t found = find_word(text, at, name);
 		if (found != SIZE_MAX)
 			at = found;
-		/* the n-th element of a list of tables: after n - 1 more opening braces */
-		for (int64_t n = 0; i < in->depth && name.data == NULL && n < in->path[i].index; n++) {
-			found = find_word(text, at + (n == 0 ? 0 : 1), SLICE("{ \""));
-			at = found != SIZE_MAX ? found : at;
-		}
+		if (i < in->depth && name.data == NULL)
+			at = find_element(text, at, in->path[i].index);
 	}
 	int line = 1;
 	for (size_t i = 0; i < at && i < text.size; i++)
@@ -86,19 +102,145 @@ path_text(const struct inspection *in, char *text, size_t size)
 	}
 }
 
-void
-inspect_fail(struct inspection *in, const char *word, const char *format, ...)
+static _Noreturn void
+raise_finding(struct inspection *in, const char *word, const char *format, va_list args)
 {
 	char path[200], reason[400];
-	va_list args;
-	va_start(args, format);
 	vsnprintf(reason, sizeof reason, format, args);
-	va_end(args);
 	path_text(in, path, sizeof path);
 	lua_pushfstring(in->L, "%s:%d: %s%s%s", in->program->sources.items[in->source].path.data, place(in, word), path,
 			path[0] != '\0' ? ": " : "", reason);
 	lua_error(in->L);
 	abort(); /* lua_error does not return */
+}
+
+void
+inspect_fail(struct inspection *in, const char *word, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	in->code = "bad_rules";
+	raise_finding(in, word, format, args);
+}
+
+void
+inspect_fail_as(struct inspection *in, const char *code, const char *word, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	in->code = code;
+	raise_finding(in, word, format, args);
+}
+
+void
+inspect_absent(struct inspection *in, const char *code, const char *word, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	in->code = inspect_gathers(in) && in->missing ? NULL : code;
+	raise_finding(in, word, format, args);
+}
+
+/* Ends this part of the checks without a word; only while findings are gathered. */
+static _Noreturn void
+inspect_quiet(struct inspection *in)
+{
+	in->code = NULL;
+	lua_pushliteral(in->L, "");
+	lua_error(in->L);
+	abort(); /* lua_error does not return */
+}
+
+/* ---- gathering ---- */
+
+void
+inspect_note(struct inspection *in, enum finding_severity severity, const char *code, const char *format, ...)
+{
+	const struct source *source = &in->program->sources.items[in->source];
+	char path[200], reason[400], text[620], shown[512];
+	va_list args;
+	if (!inspect_gathers(in))
+		return;
+	va_start(args, format);
+	vsnprintf(reason, sizeof reason, format, args);
+	va_end(args);
+	path_text(in, path, sizeof path);
+	snprintf(text, sizeof text, "%s%s%s", path, path[0] != '\0' ? ": " : "", reason);
+	int line = place(in, NULL);
+	vm_excerpt(source->bytes, line, text, SIZE_MAX, shown, sizeof shown);
+	findings_add(in->program->findings, &(struct finding){ .severity = severity,
+							       .code = code,
+							       .file = source->path,
+							       .line = line,
+							       .text = slice_text(text),
+							       .excerpt = slice_text(shown) });
+}
+
+struct attempt {
+	struct inspection *in;
+	void (*with)(struct inspection *in, void *self);
+	void *self;
+};
+
+static int
+attempt_body(lua_State *L)
+{
+	const struct attempt *attempt = lua_touserdata(L, 1);
+	luaL_checkstack(L, 40, NULL);
+	attempt->with(attempt->in, attempt->self);
+	return 0;
+}
+
+static int
+describe(lua_State *L)
+{
+	vm_describe(L);
+	return 1;
+}
+
+static void
+note(const struct inspection *in)
+{
+	const struct vm_trouble *trouble = &in->machine->vm->trouble;
+	findings_add(in->program->findings, &(struct finding){
+						    .severity = FINDING_ERROR,
+						    .code = in->code,
+						    .file = slice_text(trouble->file),
+						    .line = trouble->line,
+						    .text = slice_text(trouble->message),
+						    .excerpt = slice_text(trouble->excerpt),
+					    });
+}
+
+bool
+inspect_try(struct inspection *in, void (*with)(struct inspection *in, void *self), void *self)
+{
+	lua_State *L = in->L;
+	struct attempt attempt = { in, with, self };
+	unsigned depth = in->depth;
+	if (!inspect_gathers(in)) {
+		with(in, self);
+		return false;
+	}
+	luaL_checkstack(L, 8, NULL);
+	int top = lua_gettop(L);
+	in->code = "script_error"; /* unless inspect_fail says which */
+	lua_pushcfunction(L, describe);
+	lua_pushcfunction(L, attempt_body);
+	lua_pushlightuserdata(L, &attempt);
+	lua_pushvalue(L, top);
+	int status = lua_pcall(L, 2, 0, top + 1);
+	if (status == LUA_OK) {
+		lua_settop(L, top);
+		return false;
+	}
+	if (status != LUA_ERRRUN)
+		lua_error(L); /* memory: there is no going on */
+	if (in->code != NULL)
+		note(in);
+	in->depth = depth;
+	lua_settop(L, top);
+	return true;
 }
 
 static void
@@ -129,26 +271,39 @@ inspect_leave(struct inspection *in)
 
 /* ---- fields ---- */
 
+static void
+unknown_field(struct inspection *in, void *self)
+{
+	const char *const *names = self;
+	const char *key = lua_type(in->L, -1) == LUA_TSTRING ? lua_tostring(in->L, -1) : NULL;
+	const char *const *name = names;
+	char known[200] = "", hint[96];
+	struct suggest suggest;
+	while (key != NULL && *name != NULL && strcmp(*name, key) != 0)
+		name++;
+	if (key == NULL)
+		inspect_fail(in, NULL, "fields have names here, not numbers");
+	if (*name != NULL)
+		return;
+	suggest_start(&suggest, slice_text(key));
+	for (size_t used = 0; *names != NULL && used < sizeof known; names++) {
+		used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? " " : "", *names);
+		suggest_try(&suggest, *names);
+	}
+	in->unknown = true;
+	inspect_fail_as(in, "unknown_field", key, "unknown field '%s'%s (there is: %s)", key,
+			suggest_text(&suggest, hint, sizeof hint), known);
+}
+
 void
 inspect_fields(struct inspection *in, const char *const *names)
 {
 	lua_State *L = in->L;
+	in->unknown = false;
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
 		lua_pop(L, 1);
-		const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-		const char *const *name = names;
-		while (key != NULL && *name != NULL && strcmp(*name, key) != 0)
-			name++;
-		if (key == NULL)
-			inspect_fail(in, NULL, "fields have names here, not numbers");
-		if (*name == NULL) {
-			char known[200] = "";
-			for (size_t used = 0; *names != NULL && used < sizeof known; names++)
-				used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? " " : "",
-							 *names);
-			inspect_fail(in, key, "unknown field '%s' (there is: %s)", key, known);
-		}
+		inspect_try(in, unknown_field, (void *)(uintptr_t)names);
 	}
 }
 
@@ -237,6 +392,8 @@ inspect_handler(struct inspection *in, const char *field, bool needed)
 	int type = inspect_push(in, field, LUA_TFUNCTION);
 	if (type == LUA_TNIL) {
 		lua_pop(L, 1);
+		if (needed && in->unknown) /* it is there under another name: told already */
+			inspect_quiet(in);
 		if (needed)
 			inspect_fail(in, NULL, "'%s' is missing; it must be a function", field);
 		return 0;

@@ -7,6 +7,7 @@
 #ifndef MOONLOG_SCRIPT_LUA_INSPECT_H
 #define MOONLOG_SCRIPT_LUA_INSPECT_H
 
+#include "script/lua/check.h"
 #include "script/lua/machine.h"
 
 struct inspection {
@@ -18,6 +19,9 @@ struct inspection {
 	unsigned depth;
 	struct moon_step path[PROGRAM_PATH_MAX];
 	size_t handler_room;
+	const char *code; /* of the finding being raised */
+	bool unknown;     /* the table at hand has a field that is unknown */
+	bool missing;     /* gathering: names may be unknown only because what declares them is broken */
 	/* being built */
 	struct script_aggregate *aggregates;
 	struct moon_aggregate *aggregate_rules;
@@ -36,11 +40,31 @@ struct inspection {
 	size_t route_count;
 };
 
-/* ---- check.c ---- */
+/* ---- inspect.c ---- */
 
 /* Raises; the line is where `word` (may be NULL) stands after the words of the path. */
 _Noreturn void inspect_fail(struct inspection *in, const char *word, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same under a code of its own ("unknown_field"); inspect_fail's is "bad_rules". */
+_Noreturn void inspect_fail_as(struct inspection *in, const char *code, const char *word, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Raises that a name stands for nothing; not told where that may follow from another finding. */
+_Noreturn void inspect_absent(struct inspection *in, const char *code, const char *word, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/*
+ * Runs with(in, self), the value on top of the stack on top again. Where findings are gathered, what it raises is
+ * noted, true says that there was something, and the checks go on; else it raises.
+ */
+bool inspect_try(struct inspection *in, void (*with)(struct inspection *in, void *self), void *self);
+/* Notes a finding that ends nothing; only where findings are gathered. */
+void inspect_note(struct inspection *in, enum finding_severity severity, const char *code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Are findings gathered? */
+static inline bool
+inspect_gathers(const struct inspection *in)
+{
+	return in->program->findings != NULL;
+}
 void inspect_enter(struct inspection *in, struct slice name);
 void inspect_enter_index(struct inspection *in, int64_t index);
 void inspect_leave(struct inspection *in);
@@ -72,6 +96,7 @@ void *inspect_alloc(struct inspection *in, size_t count, size_t size);
 void inspect_aggregate(struct inspection *in);
 void inspect_tables(struct inspection *in);
 void inspect_projection(struct inspection *in);
+void inspect_unhandled(struct inspection *in);
 void inspect_queries(struct inspection *in);
 void inspect_routes(struct inspection *in);
 void inspect_settings(struct inspection *in);

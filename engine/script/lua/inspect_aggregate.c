@@ -87,22 +87,43 @@ inspect_upcast(struct inspection *in, uint32_t most, struct moon_event *rule)
 	return last;
 }
 
+struct event_pair {
+	struct script_event *door;
+	struct moon_event *rule;
+};
+
 static void
-inspect_event(struct inspection *in, struct script_event *door, struct moon_event *rule)
+publish_event(struct inspection *in, void *self)
 {
+	const struct event_pair *pair = self;
+	inspect_publish(in, pair->door, pair->rule);
+}
+
+static void
+inspect_event(struct inspection *in, const struct event_pair *pair)
+{
+	struct script_event *door = pair->door;
+	struct moon_event *rule = pair->rule;
 	static const char *const fields[] = { "version", "data", "apply", "publish", "upcast", "summary", NULL };
 	inspect_fields(in, fields);
 	door->version = (uint32_t)inspect_integer(in, "version", 1, VERSION_MAX, 1);
 	rule->data = inspect_fields_schema(in, "data");
 	rule->apply = inspect_handler(in, "apply", true);
 	inspect_upcast(in, door->version - 1, rule);
-	inspect_publish(in, door, rule);
+	for (uint32_t version = 1; version < door->version; version++)
+		if (rule->upcast == NULL || rule->upcast[version] == 0)
+			inspect_note(in, FINDING_WARNING, "unreachable_version",
+				     "upcast has no [%u]: recorded events of version %u cannot reach version %u",
+				     version, version, door->version);
+	inspect_try(in, publish_event, (void *)(uintptr_t)pair);
 }
 
 /* An event that is no longer decided or folded: what its recorded ones are today. */
 static void
-inspect_retired(struct inspection *in, struct script_event *door, struct moon_event *rule)
+inspect_retired(struct inspection *in, const struct event_pair *pair)
 {
+	struct script_event *door = pair->door;
+	struct moon_event *rule = pair->rule;
 	static const char *const fields[] = { "upcast", "summary", NULL };
 	inspect_fields(in, fields);
 	door->version = inspect_upcast(in, VERSION_MAX, rule);
@@ -128,7 +149,6 @@ leave_entry(struct inspection *in)
 {
 	inspect_leave(in);
 	inspect_leave(in);
-	lua_pop(in->L, 1);
 }
 
 static void
@@ -156,8 +176,28 @@ list_names(struct inspection *in, const char *field, size_t *count)
 }
 
 static void
-inspect_events(struct inspection *in, struct script_aggregate *door, struct moon_aggregate *rules)
+enter_event(struct inspection *in, void *self)
 {
+	const struct event_pair *pair = self;
+	enter_entry(in, "events", pair->door->name, ENTRY_TYPE_MAX);
+	inspect_event(in, pair);
+	leave_entry(in);
+}
+
+static void
+enter_retired(struct inspection *in, void *self)
+{
+	const struct event_pair *pair = self;
+	enter_entry(in, "retired", pair->door->name, ENTRY_TYPE_MAX);
+	inspect_retired(in, pair);
+	leave_entry(in);
+}
+
+static void
+inspect_events(struct inspection *in, void *self)
+{
+	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
+	struct moon_aggregate *rules = self;
 	lua_State *L = in->L;
 	size_t live, retired;
 	const struct slice *old = list_names(in, "retired", &retired);
@@ -171,23 +211,25 @@ inspect_events(struct inspection *in, struct script_aggregate *door, struct moon
 	uint16_t *hash = inspect_alloc(in, slots, sizeof *hash);
 	rules->slot_mask = slots - 1;
 	for (size_t i = 0; i < live; i++) {
+		struct event_pair pair = { &events[i], &handlers[i] };
 		lua_getfield(L, -1, names[i].data);
 		events[i].name = names[i];
-		enter_entry(in, "events", names[i], ENTRY_TYPE_MAX);
-		inspect_event(in, &events[i], &handlers[i]);
-		leave_entry(in);
+		inspect_try(in, enter_event, &pair);
+		lua_pop(L, 1);
 		add_slot(rules, hash, names[i], i);
 	}
 	lua_pop(L, 2);
 	for (size_t i = live; i < live + retired; i++) {
+		struct event_pair pair = { &events[i], &handlers[i] };
 		events[i].name = old[i - live];
 		lua_getfield(L, -1, events[i].name.data);
-		enter_entry(in, "retired", events[i].name, ENTRY_TYPE_MAX);
-		inspect_retired(in, &events[i], &handlers[i]);
+		inspect_try(in, enter_retired, &pair);
 		for (size_t k = 0; k < live; k++)
 			if (slice_equal(names[k], events[i].name))
-				inspect_fail(in, NULL, "is among the events, too; it cannot be both");
-		leave_entry(in);
+				inspect_fail(in, names[k].data,
+					     "'%s' is among the events and the retired; it cannot be both",
+					     names[k].data);
+		lua_pop(L, 1);
 		add_slot(rules, hash, events[i].name, i);
 	}
 	lua_pop(L, 1);
@@ -198,9 +240,16 @@ inspect_events(struct inspection *in, struct script_aggregate *door, struct moon
 	rules->slots = hash;
 }
 
+struct command_pair {
+	struct script_command *door;
+	struct moon_command *rule;
+};
+
 static void
-inspect_command(struct inspection *in, struct script_command *door, struct moon_command *rule)
+inspect_command(struct inspection *in, const struct command_pair *pair)
 {
+	struct script_command *door = pair->door;
+	struct moon_command *rule = pair->rule;
 	static const char *const fields[] = { "data", "handle", "reply", "creates", "anywhere", "summary", NULL };
 	inspect_fields(in, fields);
 	door->creates = inspect_flag(in, "creates");
@@ -215,8 +264,19 @@ inspect_command(struct inspection *in, struct script_command *door, struct moon_
 }
 
 static void
-inspect_commands(struct inspection *in, struct script_aggregate *door, struct moon_aggregate *rules)
+enter_command(struct inspection *in, void *self)
 {
+	const struct command_pair *pair = self;
+	enter_entry(in, "commands", pair->door->name, STREAM_WORD_MAX);
+	inspect_command(in, pair);
+	leave_entry(in);
+}
+
+static void
+inspect_commands(struct inspection *in, void *self)
+{
+	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
+	struct moon_aggregate *rules = self;
 	lua_State *L = in->L;
 	size_t count = 0;
 	if (inspect_push(in, "commands", LUA_TTABLE) == LUA_TNIL) {
@@ -229,11 +289,11 @@ inspect_commands(struct inspection *in, struct script_aggregate *door, struct mo
 	struct script_command *commands = inspect_alloc(in, count, sizeof *commands);
 	struct moon_command *handlers = inspect_alloc(in, count, sizeof *handlers);
 	for (size_t i = 0; i < count; i++) {
+		struct command_pair pair = { &commands[i], &handlers[i] };
 		lua_getfield(L, -1, names[i].data);
 		commands[i].name = names[i];
-		enter_entry(in, "commands", names[i], STREAM_WORD_MAX);
-		inspect_command(in, &commands[i], &handlers[i]);
-		leave_entry(in);
+		inspect_try(in, enter_command, &pair);
+		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
 	door->commands = commands;
@@ -278,6 +338,28 @@ reads_meta(struct slice text)
 	return false;
 }
 
+static void
+inspect_name(struct inspection *in, void *self)
+{
+	struct script_aggregate *door = self;
+	door->name = inspect_text(in, "name");
+	if (!stream_word_ok(door->name))
+		inspect_fail(in, "name",
+			     "an aggregate's name is 1 to 63 lower-case letters, digits and _, a letter first");
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		if (slice_equal(in->aggregates[i].name, door->name))
+			inspect_fail_as(in, "duplicate", "name", "aggregate '%s' is also in %s", door->name.data,
+					in->program->sources.items[in->aggregate_rules[i].source].path.data);
+}
+
+static void
+inspect_start(struct inspection *in, void *self)
+{
+	struct moon_aggregate *rules = self;
+	rules->initial = inspect_handler(in, "initial", true);
+	inspect_initial(in);
+}
+
 void
 inspect_aggregate(struct inspection *in)
 {
@@ -285,21 +367,13 @@ inspect_aggregate(struct inspection *in)
 					      "retired", "commands",      "summary", NULL };
 	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
 	struct moon_aggregate *rules = &in->aggregate_rules[in->aggregate_count];
-	inspect_fields(in, fields);
-	door->name = inspect_text(in, "name");
-	if (!stream_word_ok(door->name))
-		inspect_fail(in, "name",
-			     "an aggregate's name is 1 to 63 lower-case letters, digits and _, a letter first");
-	for (size_t i = 0; i < in->aggregate_count; i++)
-		if (slice_equal(in->aggregates[i].name, door->name))
-			inspect_fail(in, "name", "aggregate '%s' is also in %s", door->name.data,
-				     in->program->sources.items[in->aggregate_rules[i].source].path.data);
 	rules->source = in->source;
+	inspect_fields(in, fields);
+	in->missing |= inspect_try(in, inspect_name, door);
 	door->state_version = (uint32_t)inspect_integer(in, "state_version", 1, 1000000, 1);
-	rules->initial = inspect_handler(in, "initial", true);
-	inspect_events(in, door, rules);
-	inspect_commands(in, door, rules);
-	inspect_initial(in);
+	inspect_try(in, inspect_start, rules);
+	in->missing |= inspect_try(in, inspect_events, rules);
+	in->missing |= inspect_try(in, inspect_commands, rules);
 	door->meta_matters = reads_meta(in->program->sources.items[in->source].bytes);
 	in->aggregate_count++;
 }

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "base/suggest.h"
 #include "script/lua/inspect.h"
 
 #define TABLE_NAME_MAX   63
@@ -189,16 +190,20 @@ inspect_key(struct inspection *in, struct table *table)
 }
 
 static void
-inspect_table(struct inspection *in, struct slice name)
+inspect_table(struct inspection *in, void *self)
 {
+	struct slice name = *(struct slice *)self;
 	static const char *const fields[] = { "key", "columns", "indexes", NULL };
 	struct table *table = &in->tables[in->table_count];
 	struct moon_table *rules = &in->table_rules[in->table_count];
+	if (lua_type(in->L, -1) != LUA_TTABLE)
+		inspect_fail(in, NULL, "is a %s, not a table", luaL_typename(in->L, -1));
 	if (!inspect_name_ok(name, TABLE_NAME_MAX))
 		inspect_fail(in, name.data, "'%s' cannot be a table: letters, digits and _, a letter first", name.data);
 	for (size_t i = 0; i < in->table_count; i++)
 		if (slice_equal(in->tables[i].name, name))
-			inspect_fail(in, name.data, "table '%s' is declared twice in the domain", name.data);
+			inspect_fail_as(in, "duplicate", name.data, "table '%s' is declared twice in the domain",
+					name.data);
 	table->name = name;
 	inspect_fields(in, fields);
 	inspect_columns(in, table);
@@ -209,7 +214,6 @@ inspect_table(struct inspection *in, struct slice name)
 		sorted[i] = i; /* inspect_keys gave the columns in this order */
 	rules->sorted = sorted;
 	rules->currency_column = currency_columns(in, table);
-	in->table_count++;
 }
 
 void
@@ -220,15 +224,14 @@ inspect_tables(struct inspection *in)
 	struct script_projection *door = &in->projections[in->projection_count];
 	inspect_push(in, "tables", LUA_TTABLE);
 	inspect_enter(in, SLICE("tables"));
-	const struct slice *names = inspect_keys(in, &count);
+	struct slice *names = inspect_keys(in, &count);
 	uint16_t *numbers = inspect_alloc(in, count, sizeof *numbers);
 	for (size_t i = 0; i < count; i++) {
 		lua_getfield(L, -1, names[i].data);
 		inspect_enter(in, names[i]);
-		if (lua_type(L, -1) != LUA_TTABLE)
-			inspect_fail(in, NULL, "is a %s, not a table", luaL_typename(L, -1));
 		numbers[i] = (uint16_t)in->table_count;
-		inspect_table(in, names[i]);
+		inspect_try(in, inspect_table, &names[i]);
+		in->table_count++;
 		inspect_leave(in);
 		lua_pop(L, 1);
 	}
@@ -257,10 +260,23 @@ claim(struct inspection *in, struct reach *reach, size_t aggregate, struct slice
 		if (reach->handlers[aggregate] == NULL)
 			reach->handlers[aggregate] = inspect_alloc(in, door->event_count, sizeof **reach->handlers);
 		if (reach->handlers[aggregate][i] != 0)
-			inspect_fail(in, event.data, "%s.%s is handled twice", door->name.data, event.data);
+			inspect_fail_as(in, "duplicate", event.data, "%s.%s is handled twice", door->name.data,
+					event.data);
 		reach->handlers[aggregate][i] = reach->handler;
 		reach->found = true;
 	}
+}
+
+/* The nearest of all events of the domain. */
+static const char *
+nearest_event(const struct inspection *in, struct slice event, char *text, size_t size)
+{
+	struct suggest suggest;
+	suggest_start(&suggest, event);
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		for (size_t j = 0; j < in->aggregates[i].event_count; j++)
+			suggest_try(&suggest, in->aggregates[i].events[j].name.data);
+	return suggest_text(&suggest, text, size);
 }
 
 /* "Event", "aggregate.Event" or "domain.aggregate.Event". */
@@ -283,8 +299,61 @@ inspect_on(struct inspection *in, struct slice key, struct reach *reach)
 	for (size_t i = 0; i < in->aggregate_count; i++)
 		if (count == 1 || slice_equal(in->aggregates[i].name, parts[count - 2]))
 			claim(in, reach, i, event);
+	char hint[160];
 	if (!reach->found)
-		inspect_fail(in, key.data, "the domain has no event '%s'", key.data);
+		inspect_absent(in, "no_such_event", key.data, "the domain has no event '%s'%s", key.data,
+			       nearest_event(in, event, hint, sizeof hint));
+}
+
+struct on_entry {
+	struct slice key;
+	struct reach *reach;
+};
+
+static void
+on_entry(struct inspection *in, void *self)
+{
+	const struct on_entry *entry = self;
+	entry->reach->found = false;
+	entry->reach->handler = inspect_handler(in, entry->key.data, true);
+	inspect_on(in, entry->key, entry->reach);
+}
+
+static void
+inspect_name(struct inspection *in, void *self)
+{
+	struct script_projection *door = self;
+	door->name = inspect_text(in, "name");
+	if (!stream_word_ok(door->name))
+		inspect_fail(in, "name",
+			     "a projection's name is 1 to 63 lower-case letters, digits and _, a letter first");
+	for (size_t i = 0; i < in->projection_count; i++)
+		if (slice_equal(in->projections[i].name, door->name))
+			inspect_fail_as(in, "duplicate", "name", "projection '%s' is also in %s", door->name.data,
+					in->program->sources.items[in->projection_rules[i].source].path.data);
+}
+
+/* Notes the events that no projection handles; many are not meant to be. */
+void
+inspect_unhandled(struct inspection *in)
+{
+	for (size_t a = 0; a < in->aggregate_count && in->projection_count > 0; a++) {
+		const struct script_aggregate *door = &in->aggregates[a];
+		in->source = in->aggregate_rules[a].source;
+		for (size_t e = 0; e < door->event_count; e++) {
+			bool handled = false;
+			for (size_t p = 0; p < in->projection_count && !handled; p++) {
+				const uint32_t *const *handlers = in->projection_rules[p].handlers;
+				handled = handlers != NULL && handlers[a] != NULL && handlers[a][e] != 0;
+			}
+			inspect_enter(in, SLICE("events"));
+			inspect_enter(in, door->events[e].name);
+			if (!handled)
+				inspect_note(in, FINDING_NOTE, "unhandled_event", "no projection handles it");
+			inspect_leave(in);
+			inspect_leave(in);
+		}
+	}
 }
 
 void
@@ -296,23 +365,15 @@ inspect_projection(struct inspection *in)
 	struct moon_projection *rules = &in->projection_rules[in->projection_count];
 	size_t count;
 	inspect_fields(in, fields);
-	door->name = inspect_text(in, "name");
-	if (!stream_word_ok(door->name))
-		inspect_fail(in, "name",
-			     "a projection's name is 1 to 63 lower-case letters, digits and _, a letter first");
-	for (size_t i = 0; i < in->projection_count; i++)
-		if (slice_equal(in->projections[i].name, door->name))
-			inspect_fail(in, "name", "projection '%s' is also in %s", door->name.data,
-				     in->program->sources.items[in->projection_rules[i].source].path.data);
+	inspect_try(in, inspect_name, door);
 	rules->source = in->source;
 	inspect_push(in, "on", LUA_TTABLE);
 	const struct slice *keys = inspect_keys(in, &count);
 	struct reach reach = { .handlers = inspect_alloc(in, in->aggregate_count, sizeof *reach.handlers) };
 	inspect_enter(in, SLICE("on"));
 	for (size_t i = 0; i < count; i++) {
-		reach.found = false;
-		reach.handler = inspect_handler(in, keys[i].data, true);
-		inspect_on(in, keys[i], &reach);
+		struct on_entry entry = { keys[i], &reach };
+		inspect_try(in, on_entry, &entry);
 	}
 	inspect_leave(in);
 	lua_pop(L, 1);

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
+#include "base/suggest.h"
 #include "script/lua/inspect.h"
 
 #define QUERIES_MAX     1000
@@ -20,7 +21,7 @@ inspect_settings(struct inspection *in)
 	struct fault fault;
 	if (inspect_push(in, "settings", LUA_TTABLE) == LUA_TTABLE) {
 		if (program->door.settings.size > 0)
-			inspect_fail(in, "settings", "a second file gives settings");
+			inspect_fail_as(in, "duplicate", "settings", "a second file gives settings");
 		buf_clear(&machine->scratch);
 		if (json_write(L, -1, &machine->scratch, NULL, &fault) != 0)
 			inspect_fail(in, "settings", "settings: %s", fault.text);
@@ -42,8 +43,9 @@ inspect_settings(struct inspection *in)
 /* ---- queries ---- */
 
 static void
-inspect_query(struct inspection *in, struct slice name)
+inspect_query(struct inspection *in, void *self)
 {
+	struct slice name = *(struct slice *)self;
 	static const char *const fields[] = { "params", "returns", "run", "summary", NULL };
 	struct script_query *door = &in->queries[in->query_count];
 	struct moon_query *rule = &in->query_rules[in->query_count];
@@ -51,16 +53,16 @@ inspect_query(struct inspection *in, struct slice name)
 		inspect_fail(in, name.data, "'%s' cannot be a query: letters, digits and _, a letter first", name.data);
 	for (size_t i = 0; i < in->query_count; i++)
 		if (slice_equal(in->queries[i].name, name))
-			inspect_fail(in, name.data, "query '%s' is declared twice in the domain", name.data);
+			inspect_fail_as(in, "duplicate", name.data, "query '%s' is declared twice in the domain",
+					name.data);
+	door->name = name;
 	if (lua_type(in->L, -1) != LUA_TTABLE)
 		inspect_fail(in, NULL, "is a %s, not a table", luaL_typename(in->L, -1));
 	inspect_fields(in, fields);
-	door->name = name;
 	door->summary = inspect_text(in, "summary");
 	rule->params = inspect_fields_schema(in, "params");
 	rule->returns = inspect_any_schema(in, "returns");
 	rule->run = inspect_handler(in, "run", true);
-	in->query_count++;
 }
 
 void
@@ -70,11 +72,12 @@ inspect_queries(struct inspection *in)
 	if (inspect_push(in, "queries", LUA_TTABLE) == LUA_TTABLE) {
 		size_t count;
 		inspect_enter(in, SLICE("queries"));
-		const struct slice *names = inspect_keys(in, &count);
+		struct slice *names = inspect_keys(in, &count);
 		for (size_t i = 0; i < count; i++) {
 			lua_getfield(L, -1, names[i].data);
 			inspect_enter(in, names[i]);
-			inspect_query(in, names[i]);
+			inspect_try(in, inspect_query, &names[i]);
+			in->query_count++;
 			inspect_leave(in);
 			lua_pop(L, 1);
 		}
@@ -181,7 +184,13 @@ route_aggregate(struct inspection *in, const char *field, struct slice name)
 	for (size_t i = 0; i < in->aggregate_count; i++)
 		if (slice_equal(in->aggregates[i].name, name))
 			return (uint16_t)i;
-	inspect_fail(in, field, "%s: the domain has no aggregate '%.*s'", field, SLICE_ARG(name));
+	struct suggest suggest;
+	char hint[160];
+	suggest_start(&suggest, name);
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		suggest_try(&suggest, in->aggregates[i].name.data);
+	inspect_absent(in, "no_such_aggregate", field, "%s: the domain has no aggregate '%.*s'%s", field,
+		       SLICE_ARG(name), suggest_text(&suggest, hint, sizeof hint));
 }
 
 static void
@@ -193,10 +202,16 @@ target_command(struct inspection *in, struct script_route *route, struct slice t
 	struct slice command = slice_text(dot + 1);
 	route->target = TARGET_COMMAND;
 	route->aggregate = route_aggregate(in, "command", slice_from(text.data, (size_t)(dot - text.data)));
-	int number = script_find_command(&in->aggregates[route->aggregate], command);
+	const struct script_aggregate *door = &in->aggregates[route->aggregate];
+	int number = script_find_command(door, command);
+	struct suggest suggest;
+	char hint[160];
+	suggest_start(&suggest, command);
+	for (size_t i = 0; i < door->command_count && number < 0; i++)
+		suggest_try(&suggest, door->commands[i].name.data);
 	if (number < 0)
-		inspect_fail(in, text.data, "aggregate '%s' has no command '%s'",
-			     in->aggregates[route->aggregate].name.data, command.data);
+		inspect_absent(in, "no_such_command", text.data, "aggregate '%s' has no command '%s'%s",
+			       door->name.data, command.data, suggest_text(&suggest, hint, sizeof hint));
 	route->command = (uint16_t)number;
 }
 
@@ -210,7 +225,13 @@ target_query(struct inspection *in, struct script_route *route, struct slice tex
 			return;
 		}
 	}
-	inspect_fail(in, text.data, "the domain has no query '%s'", text.data);
+	struct suggest suggest;
+	char hint[160];
+	suggest_start(&suggest, text);
+	for (size_t i = 0; i < in->query_count; i++)
+		suggest_try(&suggest, in->queries[i].name.data);
+	inspect_absent(in, "no_such_query", text.data, "the domain has no query '%s'%s", text.data,
+		       suggest_text(&suggest, hint, sizeof hint));
 }
 
 static void
@@ -260,11 +281,14 @@ inspect_id(struct inspection *in, struct script_route *route, const struct slice
 		known = in->aggregate_rules[route->aggregate].commands[route->command].data;
 	else if (route->target == TARGET_QUERY)
 		known = in->query_rules[route->query].params;
+	if (known == NULL && inspect_gathers(in) && route->target <= TARGET_QUERY)
+		return; /* the schema itself is broken */
 	for (size_t i = 0; i < count; i++)
 		if (!slice_equal(params[i], route->id_param) &&
 		    (known == NULL || schema_member(known, params[i]) == NULL))
-			inspect_fail(in, route->path.data, "path \"%s\": nothing takes the parameter '{%s}'",
-				     route->path.data, params[i].data);
+			inspect_fail_as(in, "unknown_parameter", route->path.data,
+					"path \"%s\": nothing takes the parameter '{%s}'", route->path.data,
+					params[i].data);
 }
 
 static void
@@ -313,7 +337,7 @@ inspect_shape(struct inspection *in, const struct script_route *route, const str
 }
 
 static void
-inspect_route(struct inspection *in)
+inspect_route(struct inspection *in, void *self)
 {
 	static const char *const fields[] = { "command",  "query",   "state", "history", "health",
 					      "text",     "status",  "reply", "returns", "content_type",
@@ -321,6 +345,9 @@ inspect_route(struct inspection *in)
 	struct script_route *route = &in->routes[in->route_count];
 	struct moon_route *rule = &in->route_rules[in->route_count];
 	struct slice params[ROUTE_SLOTS_MAX];
+	(void)self;
+	if (lua_type(in->L, -1) != LUA_TTABLE)
+		inspect_fail(in, NULL, "is a %s, not a table", luaL_typename(in->L, -1));
 	route->method = list_text(in, 1);
 	route->path = list_text(in, 2);
 	size_t count = inspect_path(in, route->path, params);
@@ -352,9 +379,8 @@ inspect_route(struct inspection *in)
 	inspect_shape(in, route, rule);
 	for (size_t i = 0; i < in->route_count; i++)
 		if (slice_equal(in->routes[i].method, route->method) && same_path(in->routes[i].path, route->path))
-			inspect_fail(in, route->path.data, "%s \"%s\" is there twice", route->method.data,
-				     route->path.data);
-	in->route_count++;
+			inspect_fail_as(in, "duplicate", route->path.data, "%s \"%s\" is there twice",
+					route->method.data, route->path.data);
 }
 
 void
@@ -365,11 +391,10 @@ inspect_routes(struct inspection *in)
 		lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
 		inspect_enter(in, SLICE("routes"));
 		for (lua_Integer i = 1; i <= count; i++) {
-			int type = lua_rawgeti(L, -1, i);
+			lua_rawgeti(L, -1, i);
 			inspect_enter_index(in, i);
-			if (type != LUA_TTABLE)
-				inspect_fail(in, NULL, "is a %s, not a table", lua_typename(L, type));
-			inspect_route(in);
+			inspect_try(in, inspect_route, NULL);
+			in->route_count++;
 			inspect_leave(in);
 			lua_pop(L, 1);
 		}

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "script/lua/check.h"
 #include "script/lua/lua_room.h"
 
 static void
@@ -224,6 +225,47 @@ moon_machine_bind(lua_State *L, struct moon_machine *machine)
 }
 
 static int
+run_file_body(lua_State *L)
+{
+	struct moon_machine *machine = lua_touserdata(L, 1);
+	moon_source_run(L, machine, (uint16_t)lua_tointeger(L, 2));
+	return 0;
+}
+
+static int
+describe(lua_State *L)
+{
+	vm_describe(L);
+	return 1;
+}
+
+/* A file that fails is told, and the next one runs; a module that does not compile fails in each file that needs it. */
+static void
+try_file(lua_State *L, struct moon_machine *machine, uint16_t source)
+{
+	const struct vm_trouble *trouble = &machine->vm->trouble;
+	int top = lua_gettop(L);
+	lua_pushcfunction(L, describe);
+	lua_pushcfunction(L, run_file_body);
+	lua_pushlightuserdata(L, machine);
+	lua_pushinteger(L, source);
+	int status = lua_pcall(L, 2, 0, top + 1);
+	if (status != LUA_OK && status != LUA_ERRRUN)
+		lua_error(L);
+	machine->require_depth = 0;
+	if (status == LUA_ERRRUN)
+		findings_add(machine->program->findings, &(struct finding){
+								 .severity = FINDING_ERROR,
+								 .code = "load_error",
+								 .file = slice_text(trouble->file),
+								 .line = trouble->line,
+								 .text = slice_text(trouble->message),
+								 .excerpt = slice_text(trouble->excerpt),
+							 });
+	lua_settop(L, top);
+}
+
+static int
 run_files_body(lua_State *L)
 {
 	struct moon_machine *machine = vm_request(L);
@@ -232,6 +274,10 @@ run_files_body(lua_State *L)
 	lua_newtable(L);
 	machine->states = luaL_ref(L, LUA_REGISTRYINDEX);
 	for (uint16_t i = 0; i < machine->program->sources.count; i++) {
+		if (machine->program->findings != NULL) {
+			try_file(L, machine, i);
+			continue;
+		}
 		moon_source_run(L, machine, i);
 		lua_pop(L, 1);
 	}

@@ -48,7 +48,7 @@ struct moon_machine {
 	struct moon_program *program; /* const once loaded */
 	struct vm *vm;
 	struct script_options options;
-	/* while files run */
+	/* while files run; what they raise is gathered where the program gathers findings */
 	bool loading;
 	bool *needs; /* of the program being built; NULL in machines of a finished one */
 	uint16_t require_stack[MACHINE_REQUIRE_DEPTH];
@@ -204,6 +204,12 @@ void moon_refusal_read(lua_State *L, int index, uint32_t handler, struct moon_re
 
 int moon_load(const struct source_set *sources, const struct script_options *options, struct script_program **program,
 	      struct fault *fault);
+/*
+ * The same, but what the checks find is gathered and they go on; *program is NULL when something was found. Fails:
+ * when it cannot be gathered (memory; sources that are no text; what no check expects).
+ */
+int moon_load_all(const struct source_set *sources, const struct script_options *options, struct findings *findings,
+		  struct script_program **program, struct fault *fault);
 void moon_unload(struct script_program *program);
 int moon_fold(struct script_machine *machine, uint16_t aggregate, script_state state,
 	      const struct recorded_entry *entries, size_t count, size_t *folded, struct fault *fault);

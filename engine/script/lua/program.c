@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "script/lua/check.h"
 #include "script/lua/inspect.h"
 #include "script/lua/lua_room.h"
 
@@ -76,21 +77,29 @@ count_field(lua_State *L, const char *field)
 	return count;
 }
 
+static void
+classify_file(struct inspection *in, void *self)
+{
+	static const char *const fields[] = { "queries", "settings", "routes", "title", "description", NULL };
+	enum file_kind *kind = self;
+	*kind = file_kind(in);
+	if (*kind == FILE_DOMAIN)
+		inspect_fields(in, fields);
+}
+
 static enum file_kind *
 classify(struct inspection *in)
 {
-	static const char *const fields[] = { "queries", "settings", "routes", "title", "description", NULL };
 	size_t files = in->program->sources.count, aggregates = 0, projections = 0, tables = 0, queries = 0, routes = 0;
 	enum file_kind *kinds = inspect_alloc(in, files, sizeof *kinds);
 	for (uint16_t i = 0; i < files; i++) {
 		push_file(in, i);
-		kinds[i] = file_kind(in);
+		in->missing |= inspect_try(in, classify_file, &kinds[i]);
 		aggregates += kinds[i] == FILE_AGGREGATE;
 		projections += kinds[i] == FILE_PROJECTION;
 		if (kinds[i] == FILE_PROJECTION)
 			tables += count_field(in->L, "tables");
 		if (kinds[i] == FILE_DOMAIN) {
-			inspect_fields(in, fields);
 			queries += count_field(in->L, "queries");
 			routes += count_field(in->L, "routes");
 		}
@@ -111,14 +120,26 @@ classify(struct inspection *in)
 	return kinds;
 }
 
+struct part {
+	void (*with)(struct inspection *in);
+};
+
+static void
+run_part(struct inspection *in, void *self)
+{
+	const struct part *part = self;
+	part->with(in);
+}
+
 static void
 each(struct inspection *in, const enum file_kind *kinds, enum file_kind kind, void (*with)(struct inspection *))
 {
+	struct part part = { with };
 	for (uint16_t i = 0; i < in->program->sources.count; i++) {
 		if (kinds[i] != kind)
 			continue;
 		push_file(in, i);
-		with(in);
+		inspect_try(in, run_part, &part);
 		lua_pop(in->L, 1);
 	}
 }
@@ -227,6 +248,27 @@ finish(struct inspection *in)
 	program->routes = in->route_rules;
 }
 
+/* What only the whole shows. Where a file is broken, nobody knows what it would have declared. */
+static void
+gather_rest(struct inspection *in)
+{
+	struct findings *findings = in->program->findings;
+	size_t count = 0;
+	if (in->missing)
+		return;
+	in->depth = 0;
+	if (findings->errors == 0)
+		inspect_unhandled(in);
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		count += in->aggregates[i].event_count;
+	struct slice *types = moon_alloc(in->L, findings->arena, count, sizeof *types);
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		for (size_t j = 0; j < in->aggregates[i].event_count; j++)
+			types[findings->type_count++] =
+				moon_keep(in->L, findings->arena, in->aggregates[i].events[j].name);
+	findings->types = types;
+}
+
 static int
 inspect_body(lua_State *L)
 {
@@ -241,6 +283,11 @@ inspect_body(lua_State *L)
 	each(in, kinds, FILE_DOMAIN, inspect_queries);
 	each(in, kinds, FILE_PROJECTION, inspect_projection);
 	each(in, kinds, FILE_DOMAIN, inspect_routes);
+	if (inspect_gathers(in)) {
+		gather_rest(in);
+		if (in->program->findings->errors > 0)
+			return 0; /* it will not be run */
+	}
 	hash_rules(in);
 	finish(in);
 	moon_machine_bind(L, in->machine); /* what a machine will do must work */
@@ -304,20 +351,18 @@ rules_fault(const struct vm_trouble *trouble, struct fault *fault)
 		  trouble->excerpt);
 }
 
-int
-moon_load(const struct source_set *sources, const struct script_options *options, struct script_program **program,
-	  struct fault *fault)
+static int
+load(const struct source_set *sources, const struct script_options *options, struct findings *findings,
+     struct script_program **program, struct fault *fault)
 {
 	struct moon_machine *scratch = NULL;
-	struct fault own;
-	if (fault == NULL)
-		fault = &own;
 	if (inspect_sources(sources, fault) != 0)
 		return -1;
 	struct moon_program *new = calloc(1, sizeof *new);
 	if (new == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a program");
 	new->door.ops = moon_ops();
+	new->findings = findings;
 	arena_init(&new->arena, PROGRAM_BYTES);
 	if (copy_sources(new, sources, fault) != 0)
 		goto out;
@@ -326,12 +371,16 @@ moon_load(const struct source_set *sources, const struct script_options *options
 		rules_fault(&trouble, fault);
 		goto out;
 	}
-	struct inspection in = { .machine = scratch, .program = new, .arena = &new->arena };
+	struct inspection in = { .machine = scratch,
+				 .program = new,
+				 .arena = &new->arena,
+				 .missing = findings != NULL && findings->count > 0 };
 	if (moon_protect(scratch, inspect_body, &in, fault) != 0) {
 		rules_fault(&scratch->vm->trouble, fault);
 		goto out;
 	}
 	moon_machine_free(scratch);
+	new->findings = NULL;
 	*program = &new->door;
 	return 0;
 out:
@@ -339,6 +388,29 @@ out:
 		moon_machine_free(scratch);
 	moon_unload(&new->door);
 	return -1;
+}
+
+int
+moon_load(const struct source_set *sources, const struct script_options *options, struct script_program **program,
+	  struct fault *fault)
+{
+	struct fault own;
+	return load(sources, options, NULL, program, fault != NULL ? fault : &own);
+}
+
+int
+moon_load_all(const struct source_set *sources, const struct script_options *options, struct findings *findings,
+	      struct script_program **program, struct fault *fault)
+{
+	struct script_program *loaded = NULL;
+	*program = NULL;
+	if (load(sources, options, findings, &loaded, fault) != 0)
+		return -1;
+	if (findings->errors == 0)
+		*program = loaded;
+	else
+		moon_unload(loaded);
+	return 0;
 }
 
 void

@@ -72,6 +72,8 @@ struct moon_table {
 		*currency_column; /* by column, for money: column number + 1 that names the currency; 0 = the setting */
 };
 
+struct findings;
+
 struct moon_program {
 	struct script_program door;
 	struct arena arena;
@@ -84,7 +86,8 @@ struct moon_program {
 	const struct moon_query *queries;
 	const struct moon_route *routes;
 	const struct moon_table *tables;
-	struct slice currency; /* settings.currency; empty when not set */
+	struct findings *findings; /* while it is checked (check.h); NULL: the first finding ends loading */
+	struct slice currency;     /* settings.currency; empty when not set */
 	struct slice title;
 	struct slice description;
 };

@@ -184,27 +184,36 @@ caret_column(struct slice line, const char *message)
 	return place != NULL ? (size_t)(place - line.data) : column;
 }
 
-static void
-excerpt(struct vm *vm)
+void
+vm_excerpt(struct slice source, int number, const char *message, size_t column, char *text, size_t size)
 {
-	struct vm_trouble *trouble = &vm->trouble;
 	struct slice line;
-	if (vm->host.source == NULL || trouble->line <= 0)
-		return;
-	struct slice source = vm->host.source(vm->host.self, slice_text(trouble->file));
-	if (!source_line(source, trouble->line, &line))
+	text[0] = '\0';
+	if (!source_line(source, number, &line))
 		return;
 	if (line.size > 0 && line.data[line.size - 1] == '\r')
 		line.size--;
 	if (line.size > LINE_SHOWN)
 		line.size = LINE_SHOWN;
-	size_t column = caret_column(line, trouble->message);
+	if (column == SIZE_MAX)
+		column = caret_column(line, message);
+	if (column > line.size)
+		column = line.size;
 	char indent[LINE_SHOWN + 1];
 	for (size_t i = 0; i < column; i++)
 		indent[i] = line.data[i] == '\t' ? '\t' : ' ';
 	indent[column] = '\0';
-	snprintf(trouble->excerpt, sizeof trouble->excerpt, "%5d | %.*s\n      | %s^", trouble->line, SLICE_ARG(line),
-		 indent);
+	snprintf(text, size, "%5d | %.*s\n      | %s^", number, SLICE_ARG(line), indent);
+}
+
+static void
+excerpt(struct vm *vm)
+{
+	struct vm_trouble *trouble = &vm->trouble;
+	if (vm->host.source == NULL || trouble->line <= 0)
+		return;
+	struct slice source = vm->host.source(vm->host.self, slice_text(trouble->file));
+	vm_excerpt(source, trouble->line, trouble->message, SIZE_MAX, trouble->excerpt, sizeof trouble->excerpt);
 }
 
 void

@@ -112,5 +112,10 @@ size_t vm_bytes(const struct vm *vm);
  * a metamethod. Exposed for loaders that get an error from sandbox_load instead of raising it.
  */
 void vm_describe(lua_State *L);
+/*
+ * The line with its number before it and a caret below: at `column` (from 0), or with SIZE_MAX under the name that
+ * `message` has in quotes. "" when there is no such line. Touches no Lua.
+ */
+void vm_excerpt(struct slice source, int number, const char *message, size_t column, char *text, size_t size);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* "did you mean": the nearest of a list of names to one that is unknown. */
-#ifndef MOONLOG_DAEMON_SUGGEST_H
-#define MOONLOG_DAEMON_SUGGEST_H
+#ifndef MOONLOG_BASE_SUGGEST_H
+#define MOONLOG_BASE_SUGGEST_H
 
 #include "base/slice.h"
 

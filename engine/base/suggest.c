@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Edit distance over two rows; names longer than the rows are never suggested. */
-#include "daemon/suggest.h"
+#include "base/suggest.h"
 
 #include <stdio.h>
 
@@ -45,6 +45,8 @@ suggest_try(struct suggest *suggest, const char *name)
 	if (text.size > NAME_MAX_BYTES || suggest->wanted.size > NAME_MAX_BYTES)
 		return;
 	size_t found = distance(suggest->wanted, text);
+	if (found >= suggest->wanted.size)
+		return; /* nothing in common */
 	if (found < suggest->distance || (found == suggest->distance && suggest->best == NULL)) {
 		suggest->distance = found;
 		suggest->best = name;

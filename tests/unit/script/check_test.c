@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* What `moonlog check` finds: everything at once, each at its place, and nothing that follows from another finding. */
+#include "base/arena.h"
+#include "script/lua/check.h"
+#include "support/check.h"
+
+struct text_file {
+	const char *path;
+	const char *text;
+};
+
+static struct arena arena;
+static struct findings findings;
+static char all[20000];
+
+/* Checks the files; one line a finding into `all`: "severity code file:line text". Gives whether it loaded. */
+static bool
+check(const struct text_file *files)
+{
+	static const char *const severities[] = { "error", "warning", "note" };
+	const struct script_options options = { .development = true };
+	struct source items[10];
+	struct script_program *program;
+	struct fault fault;
+	size_t count = 0, used = 0;
+	arena_fini(&arena);
+	arena_init(&arena, 64 << 20);
+	findings = (struct findings){ .arena = &arena };
+	for (; files[count].path != NULL; count++) {
+		items[count] = (struct source){ .path = slice_text(files[count].path),
+						.bytes = slice_text(files[count].text) };
+		digest_of(items[count].bytes, &items[count].hash);
+	}
+	const struct source_set set = { .domain = SLICE("bank"), .items = items, .count = count };
+	if (moon_check(&set, &options, &findings, &program, &fault) != 0)
+		CHECK_FAIL("%s", fault.text);
+	all[0] = '\0';
+	for (size_t i = 0; i < findings.count; i++) {
+		const struct finding *finding = &findings.items[i];
+		used += (size_t)snprintf(all + used, sizeof all - used, "%s %s %.*s:%d %.*s\n",
+					 severities[finding->severity], finding->code, SLICE_ARG(finding->file),
+					 finding->line, SLICE_ARG(finding->text));
+	}
+	if (program == NULL)
+		return false;
+	script_unload(program);
+	return true;
+}
+
+static void
+says(const char *wanted)
+{
+	if (strstr(all, wanted) == NULL)
+		CHECK_FAIL("\"%s\" is not in:\n%s", wanted, all);
+}
+
+static void
+silent(const char *unwanted)
+{
+	if (strstr(all, unwanted) != NULL)
+		CHECK_FAIL("\"%s\" is in:\n%s", unwanted, all);
+}
+
+/* Findings of a file beside a good account. */
+static bool
+check_beside(const char *path, const char *text)
+{
+	const struct text_file files[] = {
+		{ "account.lua",
+		  "return { name = 'account', initial = function() return {} end,\n"
+		  "  events = { Opened = { data = { n = 'integer' }, apply = function(s) return s end } },\n"
+		  "  commands = { Open = { creates = true, handle = function() return {} end } } }\n" },
+		{ path, text },
+		{ NULL, NULL }
+	};
+	return check(files);
+}
+
+#define AGGREGATE(events, commands)                                                                                    \
+	"return { name = 'thing', initial = function() return {} end,\nevents = { " events                             \
+	" },\ncommands = { " commands " } }\n"
+
+TEST(finds_everything_in_one_run)
+{
+	const struct text_file files[] = {
+		{ "a.lua", AGGREGATE("Made = { aply = function(s) return s end },\n"
+				     "Moved = { data = { to = 'strng' }, apply = function(s) return s end }",
+				     "Make = { creates = true, handel = function() end },\nMove = 5") },
+		{ "b.lua", "return { name = 'rows', tables = { T = { key = { 'Id' }, columns = { Id = 'txt' } },\n"
+			   "  U = { key = { 'No' }, columns = { Id = 'text' } } },\n"
+			   "  on = { Mad = function() end, Moved = 7 } }\n" },
+		{ "c.lua",
+		  "return { queries = { q = { rum = function() end } },\nroutes = {\n"
+		  "  { 'POST', '/a', command = 'thing.Mak' },\n  { 'GET', '/b', query = 'p' },\n"
+		  "  { 'GET', '/c/{id}', state = 'thin' },\n  { 'PUT', '/d/{x}', command = 'thing.Make' } } }\n" },
+		{ NULL, NULL }
+	};
+	CHECK(!check(files));
+	says("error unknown_field a.lua:2 events.Made: unknown field 'aply'; did you mean \"apply\"?");
+	says("a.lua:3 events.Moved.data.to: unknown type 'strng'");
+	says("error unknown_field a.lua:4 commands.Make: unknown field 'handel'; did you mean \"handle\"?");
+	says("a.lua:5 commands.Move: is a number, not a table");
+	says("b.lua:1 tables.T.columns.Id: unknown column type 'txt'");
+	says("b.lua:2 tables.U: key: the table has no column 'No'");
+	says("error no_such_event b.lua:3 on: the domain has no event 'Mad'; did you mean \"Made\"?");
+	says("b.lua:3 on: 'Moved' is a number, not a function");
+	says("error unknown_field c.lua:1 queries.q: unknown field 'rum'; did you mean \"run\"?");
+	says("error no_such_command c.lua:3 routes[1]: aggregate 'thing' has no command 'Mak'; did you mean \"Make\"?");
+	says("error no_such_query c.lua:4 routes[2]: the domain has no query 'p'");
+	says("error no_such_aggregate c.lua:5 routes[3]: state: the domain has no aggregate 'thin'");
+	says("error unknown_parameter c.lua:6 routes[4]: path \"/d/{x}\": nothing takes the parameter '{x}'");
+	silent("missing"); /* 'apply' is there, misspelt */
+	CHECK_INT(findings.errors, 13);
+	CHECK_INT(findings.count, 13);
+}
+
+TEST(tells_no_consequences_of_a_broken_file)
+{
+	const struct text_file files[] = { { "a.lua", "return {\n" },
+					   { "b.lua", "return { routes = { { 'POST', '/x', command = 'a.C' } } }" },
+					   { "c.lua", "local a = require 'a'\nreturn a" },
+					   { NULL, NULL } };
+	CHECK(!check(files));
+	says("error load_error a.lua:2 ");
+	CHECK_INT(findings.count, 1);
+	CHECK(findings.items[0].excerpt.size > 0 || findings.items[0].line == 2);
+}
+
+TEST(finds_names_that_are_nothing)
+{
+	CHECK(!check_beside("lib.lua",
+			    "local M = {}\nfunction M.f(data)\n  cuont = 1\n  return dta, os.time(), json\nend\n"
+			    "return M\n"));
+	says("error global_write lib.lua:3 assignment to undeclared global 'cuont'");
+	says("error unknown_global lib.lua:4 unknown global 'dta'; did you mean \"data\"?");
+	says("error unknown_global lib.lua:4 unknown global 'os'");
+	CHECK_INT(findings.count, 3);
+	CHECK_SLICE(findings.items[1].excerpt, "    4 |   return dta, os.time(), json\n      |          ^");
+}
+
+TEST(follows_scopes_as_lua_does)
+{
+	check_beside("lib.lua",
+		     "local M, x <const> = {}, 1\nlocal function rec(n) return n == 0 and x or rec(n - 1) end\n"
+		     "function M:method(a, ...) local t <close> = nil; self.b = a; return select('#', ...) end\n"
+		     "M.f = function() for i = 1, 2 do local j = i end for k, v in pairs(M) do M[k] = v end end\n"
+		     "repeat local done = true until done\nwhile false do break end\ngoto out ::out::\n"
+		     "local s = [==[ undefined ]] ]==] .. ('%s'):format(0x1p-2) .. 'a\\'b' -- undefined\n"
+		     "--[[ undefined\n]] M.g = { undefined = 1, ['x'] = s, rec; f = type 'a', [1] = type { y = 2 } }\n"
+		     "if x then local y = 1; M.y = y elseif s then M.z = 1 else M.w = -x ~ 3 // 2 end\n"
+		     "do local _ENV = { a = 1 } M.a = _ENV.a end\nreturn M\n");
+	if (findings.count != 0)
+		CHECK_FAIL("%s", all);
+	CHECK(!check_beside("lib.lua", "do local a = 1 end\nlocal b = b\nreturn function() return a end\n"));
+	says("lib.lua:2 unknown global 'b'");
+	says("lib.lua:3 unknown global 'a'");
+	CHECK_INT(findings.count, 2);
+}
+
+TEST(finds_unused_modules)
+{
+	const struct text_file files[] = { { "a.lua", "return {}" },
+					   { "b.lua",
+					     "local a = require 'a'\nlocal c = require 'a'\nreturn { c = c }" },
+					   { NULL, NULL } };
+	CHECK(check(files));
+	says("warning unused_require b.lua:1 the module in 'a' is not used");
+	CHECK_INT(findings.count, 1);
+}
+
+TEST(finds_events_that_are_not_declared)
+{
+	CHECK(!check_beside(
+		"thing.lua",
+		AGGREGATE(
+			"Made = { apply = function(s) return s end, publish = { topic = 't', map = function()\n"
+			"  return { type = 'AnyName', data = {} } end } }",
+			"Make = { creates = true, data = { type = { type = 'string' } }, handle = function(s, d, ctx)\n"
+			"  if d.type == 'x' then return { { type = 'Mad', data = { kind = { type = 'box' } } } } end\n"
+			"  if s.a then return { { type = 'Gone' } } end\n"
+			"  return { { type = 'Made', data = { type = 'box' } }, { type = 'Opened', data = { n = 1 }, "
+			"stream = s.other } } end }")));
+	says("error undeclared_event thing.lua:5 event 'Mad' is not declared; did you mean \"Made\"?");
+	says("error undeclared_event thing.lua:6 event 'Gone' is not declared");
+	CHECK_INT(findings.count, 2);
+}
+
+TEST(warns_of_versions_without_a_path)
+{
+	CHECK(check_beside("thing.lua", AGGREGATE("Made = { version = 3, upcast = { [1] = function(d) return d end },\n"
+						  "apply = function(s) return s end }",
+						  "")));
+	says("warning unreachable_version thing.lua:2 events.Made: upcast has no [2]: recorded events of version 2 "
+	     "cannot "
+	     "reach version 3");
+	CHECK_INT(findings.count, 1);
+}
+
+TEST(notes_events_that_no_projection_handles)
+{
+	CHECK(check_beside("rows.lua",
+			   "return { name = 'rows', tables = { T = { key = { 'Id' }, columns = { Id = 'text' "
+			   "} } }, on = {} }"));
+	says("note unhandled_event account.lua:2 events.Opened: no projection handles it");
+	CHECK_INT(findings.errors, 0);
+	CHECK(check_beside("rows.lua",
+			   "return { name = 'rows', tables = { T = { key = { 'Id' }, columns = { Id = 'text' "
+			   "} } }, on = { Opened = function() end } }"));
+	CHECK_INT(findings.count, 0);
+}
+
+TEST(finds_what_is_there_twice)
+{
+	CHECK(!check_beside("other.lua",
+			    "return { name = 'account', initial = function() return {} end, events = {} }"));
+	says("error duplicate other.lua:1 aggregate 'account' is also in account.lua");
+	CHECK(!check_beside("d.lua", "return { routes = { { 'GET', '/a/{id}', state = 'account' },\n"
+				     "{ 'GET', '/a/{id}', history = 'account' }, { 'GET', '/a/b', text = 't' } } }"));
+	says("error duplicate d.lua:2 routes[2]: GET \"/a/{id}\" is there twice");
+}
+
+TEST_MAIN()
