@@ -66,7 +66,8 @@ inspect_upcast(struct inspection *in, uint32_t most, struct moon_event *rule)
 	uint32_t last = 0;
 	if (inspect_push(in, "upcast", LUA_TTABLE) == LUA_TTABLE) {
 		last = check_steps(in, most);
-		uint32_t *steps = inspect_alloc(in, last + 1, sizeof *steps);
+		/* an event of today is asked for each version below its own, whether it has a step or not */
+		uint32_t *steps = inspect_alloc(in, (most < VERSION_MAX ? most : last) + 1, sizeof *steps);
 		inspect_enter(in, SLICE("upcast"));
 		for (uint32_t from = 1; from <= last; from++) {
 			if (lua_rawgeti(L, -1, from) == LUA_TFUNCTION) {
@@ -90,6 +91,8 @@ inspect_upcast(struct inspection *in, uint32_t most, struct moon_event *rule)
 struct event_pair {
 	struct script_event *door;
 	struct moon_event *rule;
+	const struct slice *live; /* for a retired one: the events of today */
+	size_t live_count;
 };
 
 static void
@@ -109,9 +112,9 @@ inspect_event(struct inspection *in, const struct event_pair *pair)
 	door->version = (uint32_t)inspect_integer(in, "version", 1, VERSION_MAX, 1);
 	rule->data = inspect_fields_schema(in, "data");
 	rule->apply = inspect_handler(in, "apply", true);
-	inspect_upcast(in, door->version - 1, rule);
+	uint32_t last = inspect_upcast(in, door->version - 1, rule);
 	for (uint32_t version = 1; version < door->version; version++)
-		if (rule->upcast == NULL || rule->upcast[version] == 0)
+		if (version > last || rule->upcast[version] == 0)
 			inspect_note(in, FINDING_WARNING, "unreachable_version",
 				     "upcast has no [%u]: recorded events of version %u cannot reach version %u",
 				     version, version, door->version);
@@ -129,6 +132,9 @@ inspect_retired(struct inspection *in, const struct event_pair *pair)
 	door->version = inspect_upcast(in, VERSION_MAX, rule);
 	if (door->version == 0)
 		inspect_fail(in, NULL, "a retired event has upcast = { [1] = function, ... }");
+	for (size_t i = 0; i < pair->live_count; i++)
+		if (slice_equal(pair->live[i], door->name))
+			inspect_fail(in, NULL, "is among the events, too; it cannot be both");
 }
 
 /* Checks that the entry on top is a table and enters it. */
@@ -211,7 +217,7 @@ inspect_events(struct inspection *in, void *self)
 	uint16_t *hash = inspect_alloc(in, slots, sizeof *hash);
 	rules->slot_mask = slots - 1;
 	for (size_t i = 0; i < live; i++) {
-		struct event_pair pair = { &events[i], &handlers[i] };
+		struct event_pair pair = { &events[i], &handlers[i], NULL, 0 };
 		lua_getfield(L, -1, names[i].data);
 		events[i].name = names[i];
 		inspect_try(in, enter_event, &pair);
@@ -220,15 +226,10 @@ inspect_events(struct inspection *in, void *self)
 	}
 	lua_pop(L, 2);
 	for (size_t i = live; i < live + retired; i++) {
-		struct event_pair pair = { &events[i], &handlers[i] };
+		struct event_pair pair = { &events[i], &handlers[i], names, live };
 		events[i].name = old[i - live];
 		lua_getfield(L, -1, events[i].name.data);
 		inspect_try(in, enter_retired, &pair);
-		for (size_t k = 0; k < live; k++)
-			if (slice_equal(names[k], events[i].name))
-				inspect_fail(in, names[k].data,
-					     "'%s' is among the events and the retired; it cannot be both",
-					     names[k].data);
 		lua_pop(L, 1);
 		add_slot(rules, hash, events[i].name, i);
 	}

@@ -151,7 +151,8 @@ TEST(follows_scopes_as_lua_does)
 		     "do local _ENV = { a = 1 } M.a = _ENV.a end\nreturn M\n");
 	if (findings.count != 0)
 		CHECK_FAIL("%s", all);
-	CHECK(!check_beside("lib.lua", "do local a = 1 end\nlocal b = b\nreturn function() return a end\n"));
+	CHECK(!check_beside("lib.lua", "do local a = 1 end\nlocal f = function() local b = b return b end\nreturn "
+				       "function() return a, f end\n"));
 	says("lib.lua:2 unknown global 'b'");
 	says("lib.lua:3 unknown global 'a'");
 	CHECK_INT(findings.count, 2);
