@@ -10,6 +10,8 @@
 #ifndef MOONLOG_CORE_ENGINE_H
 #define MOONLOG_CORE_ENGINE_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -25,6 +27,16 @@ struct store;
 struct view;
 struct table;
 struct ruleset;
+
+/* A copy of an open read model into another slot, for another program's tables: see view_copy. */
+struct engine_view_copy {
+	struct view *from;
+	struct slice domain;
+	unsigned slot;
+	const struct table *tables;
+	size_t table_count;
+	const _Atomic bool *stop; /* may be NULL */
+};
 
 #define VIEW_SLOTS_MAX 32
 
@@ -43,6 +55,8 @@ struct engine_parts {
 	 */
 	int (*open_view)(void *self, struct slice domain, unsigned slot, const struct table *tables, size_t table_count,
 			 struct view **view, struct fault *fault);
+	/* Fails: as view_copy. Thread: any but that of the writer of copy->from. */
+	int (*copy_view)(void *self, const struct engine_view_copy *copy, struct view **view, struct fault *fault);
 	/* Which slots there are at start. NULL: none outlives the process. */
 	int (*view_slots)(void *self, struct slice domain, struct view_slots *slots, struct fault *fault);
 	/* Throws away what a closed slot holds. NULL: nothing to do. */

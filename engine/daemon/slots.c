@@ -89,12 +89,12 @@ slots_look(const char *data, struct slice domain, struct view_slots *slots, char
 				 "%s: is no link of moonlog's to a read model; delete it, the read model is rebuilt",
 				 path);
 	for (unsigned slot = 0; slot < VIEW_SLOTS_MAX; slot++) {
-		if (!there && slots_remove(data, domain, slot, fault) != 0)
-			return -1;
 		if (slots_path(data, domain, slot, path, fault) != 0)
 			return -1;
-		if (access(path, F_OK) == 0)
+		if (there && access(path, F_OK) == 0)
 			slots->present |= UINT32_C(1) << slot;
+		else if (slots_remove(data, domain, slot, fault) != 0)
+			return -1;
 	}
 	return 0;
 }

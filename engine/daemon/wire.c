@@ -41,6 +41,18 @@ open_view(void *self, struct slice domain, unsigned slot, const struct table *ta
 }
 
 static int
+copy_view(void *self, const struct engine_view_copy *copy, struct view **view, struct fault *fault)
+{
+	struct wire *wire = self;
+	char path[SLOTS_PATH_SIZE] = "";
+
+	if (wire->data != NULL && slots_path(wire->data, copy->domain, copy->slot, path, fault) != 0)
+		return -1;
+	struct view_copy how = { path, copy->tables, copy->table_count, copy->stop };
+	return view_copy(copy->from, &how, view, fault);
+}
+
+static int
 view_slots(void *self, struct slice domain, struct view_slots *slots, struct fault *fault)
 {
 	struct wire *wire = self;
@@ -114,6 +126,7 @@ wire_open(struct wire *wire, const struct wire_options *options, struct fault *f
 		.store = wire->store,
 		.script = moon_ops(),
 		.open_view = options->trial ? NULL : open_view,
+		.copy_view = copy_view,
 		.view_slots = view_slots,
 		.remove_view = remove_view,
 		.point_view = point_view,

@@ -104,6 +104,36 @@ rows_compare_by(const struct column_set *set, const struct cell *a, const struct
 	return 0;
 }
 
+static bool
+same_set(const struct column_set *a, const struct column_set *b)
+{
+	return a->count == b->count && a->unique == b->unique &&
+	       memcmp(a->columns, b->columns, a->count * sizeof(*a->columns)) == 0;
+}
+
+bool
+rows_same_shape(const struct table *a, const struct table *b)
+{
+	if (a->column_count != b->column_count || !same_set(&a->key, &b->key))
+		return false;
+	for (uint16_t i = 0; i < a->column_count; i++) {
+		const struct column *left = &a->columns[i], *right = &b->columns[i];
+		if (!slice_equal(left->name, right->name) || left->type != right->type ||
+		    left->optional != right->optional || !slice_equal(left->currency, right->currency))
+			return false;
+	}
+	return true;
+}
+
+bool
+rows_same_table(const struct table *a, const struct table *b)
+{
+	bool same = slice_equal(a->name, b->name) && a->index_count == b->index_count && rows_same_shape(a, b);
+	for (uint16_t i = 0; i < a->index_count && same; i++)
+		same = same_set(&a->indexes[i], &b->indexes[i]);
+	return same;
+}
+
 struct cell
 rows_stored(const struct column *column, const struct cell *cell)
 {

@@ -15,6 +15,10 @@
 int rows_compare(const struct cell *a, const struct cell *b);
 /* By the set's columns of two whole rows. */
 int rows_compare_by(const struct column_set *set, const struct cell *a, const struct cell *b);
+/* Do rows of both look alike: the same columns in the same order, the same key? Names of tables do not matter. */
+bool rows_same_shape(const struct table *a, const struct table *b);
+/* The same name, shape and indexes: rows of one can be kept as rows of the other. */
+bool rows_same_table(const struct table *a, const struct table *b);
 /* What a cell becomes in this column: UNSET gives null, an integer in a real column gives a real. */
 struct cell rows_stored(const struct column *column, const struct cell *cell);
 

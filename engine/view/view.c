@@ -81,6 +81,12 @@ view_idle(struct view *view)
 }
 
 int
+view_copy(struct view *view, const struct view_copy *how, struct view **copy, struct fault *fault)
+{
+	return view->ops->copy(view, how, copy, fault);
+}
+
+int
 view_reader_open(struct view *view, struct view_reader **reader, struct fault *fault)
 {
 	return view->ops->reader_open(view, reader, fault);

@@ -9,6 +9,8 @@
 #ifndef MOONLOG_VIEW_VIEW_H
 #define MOONLOG_VIEW_VIEW_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "base/fault.h"
 #include "model/stream.h"
@@ -25,6 +27,14 @@ struct view_checkpoint {
 	bool stopped;     /* by a poison event at `poison` */
 	log_position poison;
 	struct slice reason;
+};
+
+/* What a copy is for. Borrowed until view_copy returns, but for the tables. */
+struct view_copy {
+	const char *path;           /* of its file; a room without files does not look */
+	const struct table *tables; /* of another program; outlive the copy */
+	size_t table_count;
+	const _Atomic bool *stop; /* set by anybody: give up; may be NULL */
 };
 
 struct view_ops {
@@ -48,6 +58,7 @@ struct view_ops {
 		     size_t count, struct fault *fault);
 	/* Housekeeping of the storage in idle moments. */
 	void (*idle)(struct view *view);
+	int (*copy)(struct view *view, const struct view_copy *how, struct view **copy, struct fault *fault);
 	int (*reader_open)(struct view *view, struct view_reader **reader, struct fault *fault);
 	void (*reader_close)(struct view_reader *reader);
 	/* One snapshot from begin to end; the port refuses writes. */
@@ -80,6 +91,14 @@ int view_commit(struct view *view, const struct view_checkpoint *checkpoint, str
 void view_rollback(struct view *view);
 int view_reset(struct view *view, struct slice projection, const uint16_t *numbers, size_t count, struct fault *fault);
 void view_idle(struct view *view);
+/*
+ * A second view with the rows and checkpoints that the last committed batch left, while the writer goes on and readers
+ * read; neither waits. Tables that its program does not have are dropped, with the checkpoint of a projection that had
+ * no other; view_define then makes anew what is defined otherwise. What lay at `path` is replaced. Afterwards the two
+ * have nothing to do with each other. Fails: FULL, AWAY, CORRUPT, MEMORY, TIMEOUT "copy_stopped"; nothing is left
+ * behind then and `view` is as it was. Thread: any but the writer's, while `view` is open.
+ */
+int view_copy(struct view *view, const struct view_copy *how, struct view **copy, struct fault *fault);
 int view_reader_open(struct view *view, struct view_reader **reader, struct fault *fault);
 void view_reader_close(struct view_reader *reader);
 int view_reader_begin(struct view_reader *reader, struct fault *fault);

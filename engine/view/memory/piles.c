@@ -95,6 +95,26 @@ view_memory_pile_make(const struct table *table, size_t room)
 	return pile;
 }
 
+/* Rows are shared, lists copied. The pile is nobody else's yet; it has room. */
+static void
+pile_fill(struct pile *pile, const struct pile *from)
+{
+	pile->count = from->count;
+	for (size_t i = 0; i < pile->list_count && from->count != 0; i++)
+		memcpy(pile->lists[i].items, from->lists[i].items, from->count * sizeof(struct kept *));
+	for (size_t i = 0; i < pile->count; i++)
+		atomic_fetch_add(&pile->lists[0].items[i]->refs, 1);
+}
+
+struct pile *
+view_memory_pile_share(const struct pile *from, const struct table *table)
+{
+	struct pile *pile = view_memory_pile_make(table, from->count);
+	if (pile != NULL)
+		pile_fill(pile, from);
+	return pile;
+}
+
 /* The pile, seen by nobody else and with room for one more row; NULL when memory ran out. */
 static struct pile *
 pile_own(struct state *state, uint16_t number)
@@ -105,11 +125,7 @@ pile_own(struct state *state, uint16_t number)
 	struct pile *pile = view_memory_pile_make(old->table, old->count + old->count / 2 + 16);
 	if (pile == NULL)
 		return NULL;
-	pile->count = old->count;
-	for (size_t i = 0; i < pile->list_count && old->count != 0; i++)
-		memcpy(pile->lists[i].items, old->lists[i].items, old->count * sizeof(struct kept *));
-	for (size_t i = 0; i < pile->count; i++)
-		atomic_fetch_add(&pile->lists[0].items[i]->refs, 1);
+	pile_fill(pile, old);
 	view_memory_pile_drop(old);
 	state->piles[number] = pile;
 	return pile;

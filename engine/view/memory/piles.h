@@ -20,6 +20,7 @@ struct list {
 struct pile {
 	atomic_size_t refs;
 	const struct table *table;
+	bool fresh; /* made for a copy because the table is another than before; until its projection is defined */
 	size_t count;
 	size_t room;
 	size_t list_count;
@@ -44,6 +45,8 @@ int view_memory_none_left(struct fault *fault);
 
 /* An empty pile; NULL when memory ran out. */
 struct pile *view_memory_pile_make(const struct table *table, size_t room);
+/* The same rows for the same table of another program; NULL when memory ran out. */
+struct pile *view_memory_pile_share(const struct pile *from, const struct table *table);
 /* Ends one reference; so does view_memory_state_drop. Both take NULL. */
 void view_memory_pile_drop(struct pile *pile);
 /* The row whose key these cells of a whole row name; NULL when there is none. */

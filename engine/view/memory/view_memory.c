@@ -212,16 +212,71 @@ static int
 memory_define(struct view *view, struct slice projection, const uint8_t hash[32], const struct table *tables,
 	      const uint16_t *numbers, size_t count, struct fault *fault)
 {
-	const struct kept *mark = mark_find(memory_of(view)->published, projection);
-	if (mark != NULL && memcmp(mark->cells[MARK_HASH].text.data, hash, 32) != 0)
-		return memory_reset(view, projection, tables, numbers, count, fault);
-	return 0;
+	const struct state *state = memory_of(view)->published;
+	const struct kept *mark = mark_find(state, projection);
+	bool same = mark != NULL && memcmp(mark->cells[MARK_HASH].text.data, hash, 32) == 0;
+	/* Without a checkpoint rows are another projection's that had this table before. */
+	bool empty = true, fresh = false;
+	for (size_t i = 0; i < count; i++) {
+		empty = empty && state->piles[numbers[i]]->count == 0;
+		fresh = fresh || state->piles[numbers[i]]->fresh;
+	}
+	if ((same && !fresh) || (mark == NULL && empty && !fresh))
+		return 0;
+	return memory_reset(view, projection, tables, numbers, count, fault);
 }
 
 static void
 memory_idle(struct view *view)
 {
 	(void)view;
+}
+
+static struct state *
+hold(struct memory_view *memory)
+{
+	pthread_mutex_lock(&memory->lock);
+	struct state *state = memory->published;
+	atomic_fetch_add(&state->refs, 1);
+	pthread_mutex_unlock(&memory->lock);
+	return state;
+}
+
+/* The pile of a table as the state has it; an empty one when it has another of that name, or none. */
+static struct pile *
+carry_over(const struct state *state, const struct table *table)
+{
+	for (size_t i = 0; i + 1 < state->count; i++)
+		if (rows_same_table(state->piles[i]->table, table))
+			return view_memory_pile_share(state->piles[i], table);
+	struct pile *pile = view_memory_pile_make(table, 0);
+	if (pile != NULL)
+		pile->fresh = true;
+	return pile;
+}
+
+static int
+memory_copy(struct view *view, const struct view_copy *how, struct view **copy, struct fault *fault)
+{
+	if (view_memory_open(how->tables, how->table_count, copy, fault) != 0)
+		return -1;
+	struct state *from = hold(memory_of(view)), *state = memory_of(*copy)->published;
+	size_t i = 0;
+	for (; i < how->table_count; i++) {
+		struct pile *pile = carry_over(from, &how->tables[i]);
+		if (pile == NULL)
+			break;
+		view_memory_pile_drop(state->piles[i]);
+		state->piles[i] = pile;
+	}
+	view_memory_pile_drop(state->piles[state->count - 1]);
+	state->piles[state->count - 1] = from->piles[from->count - 1];
+	atomic_fetch_add(&from->piles[from->count - 1]->refs, 1);
+	view_memory_state_drop(from);
+	if (i == how->table_count)
+		return 0;
+	view_close(*copy);
+	return view_memory_none_left(fault);
 }
 
 static void
@@ -276,10 +331,7 @@ memory_reader_begin(struct view_reader *reader, struct fault *fault)
 	struct window *window = &reader_of(reader)->window;
 	(void)fault;
 	must(window->state == NULL);
-	pthread_mutex_lock(&memory->lock);
-	window->state = memory->published;
-	atomic_fetch_add(&window->state->refs, 1);
-	pthread_mutex_unlock(&memory->lock);
+	window->state = hold(memory);
 	return 0;
 }
 
@@ -301,6 +353,7 @@ static const struct view_ops memory_ops = {
 	.rollback = memory_rollback,
 	.reset = memory_reset,
 	.idle = memory_idle,
+	.copy = memory_copy,
 	.reader_open = memory_reader_open,
 	.reader_close = memory_reader_close,
 	.reader_begin = memory_reader_begin,

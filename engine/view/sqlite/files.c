@@ -104,12 +104,11 @@ view_sqlite_rename(const char *from, const char *to, struct fault *fault)
 	return result == 0 ? view_sqlite_remove(from, fault) : -1;
 }
 
-int
-view_sqlite_remove(const char *path, struct fault *fault)
+static int
+remove_names(const char *path, const char *const ends[], size_t count, struct fault *fault)
 {
-	static const char *const ends[] = { "", "-wal", "-shm" };
 	char name[PATH_SIZE];
-	for (size_t i = 0; i < countof(ends); i++) {
+	for (size_t i = 0; i < count; i++) {
 		int size = snprintf(name, sizeof(name), "%s%s", path, ends[i]);
 		if (size < 0 || size >= PATH_SIZE)
 			return fault_set(fault, FAULT_CONFIG, "bad_path", "%s: too long", path);
@@ -117,4 +116,18 @@ view_sqlite_remove(const char *path, struct fault *fault)
 			return fault_errno(fault, FAULT_CONFIG, errno, "%s cannot be removed", name);
 	}
 	return 0;
+}
+
+int
+view_sqlite_remove(const char *path, struct fault *fault)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", ".part", ".part-wal", ".part-shm" };
+	return remove_names(path, ends, countof(ends), fault);
+}
+
+int
+view_sqlite_remove_part(const char *path, struct fault *fault)
+{
+	static const char *const ends[] = { ".part", ".part-wal", ".part-shm" };
+	return remove_names(path, ends, countof(ends), fault);
 }

@@ -61,6 +61,8 @@ int view_sqlite_make_folder(const char *path, struct fault *fault);
 /* Nothing is written before this has passed. Fails: CONFIG "not_a_view", "newer_view"; CORRUPT. */
 int view_sqlite_check_file(struct view_sqlite_connection *connection, const char *path, bool *empty,
 			   struct fault *fault);
+/* What a copy that was broken off has left. */
+int view_sqlite_remove_part(const char *path, struct fault *fault);
 int view_sqlite_mark_file(struct view_sqlite_connection *connection, struct fault *fault);
 
 /* ---- tables.c: definitions ---- */
@@ -144,6 +146,11 @@ view_sqlite_bit(uint16_t column)
 {
 	return UINT64_C(1) << (column < 63 ? column : 63);
 }
+
+/* ---- copy.c ---- */
+
+/* `from`: path of the file to copy, of which only committed batches are seen. */
+int view_sqlite_copy(const char *from, const struct view_copy *how, struct view **view, struct fault *fault);
 
 /* ---- reader.c ---- */
 

@@ -369,37 +369,54 @@ view_sqlite_move(struct view_sqlite_connection *connection, const struct view_ch
 	return code == SQLITE_OK ? 0 : view_sqlite_fault(connection, code, fault);
 }
 
-/* Gives the name of one recorded table that the program has no more; empty when there is none. */
+/* Gives one recorded table that the program has no more, and whose it was; `name` is empty when there is none. */
 static int
-find_orphan(struct view_sqlite_connection *connection, struct buf *name, struct fault *fault)
+find_orphan(struct view_sqlite_connection *connection, struct buf *name, struct buf *owner, struct fault *fault)
 {
 	buf_clear(name);
+	buf_clear(owner);
 	buf_clear(&connection->sql);
-	buf_text(&connection->sql, "SELECT name FROM moonlog_tables");
+	buf_text(&connection->sql, "SELECT name, projection FROM moonlog_tables");
 	sqlite3_stmt *statement = view_sqlite_by_text(connection, fault);
 	if (statement == NULL)
 		return -1;
 	int code;
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW && name->size == 0) {
-		struct cell cell;
+		struct cell cells[2];
 		bool used = false;
-		view_sqlite_columns(statement, 1, &cell);
+		view_sqlite_columns(statement, 2, cells);
 		for (size_t i = 0; i < connection->table_count && !used; i++)
-			used = slice_equal(connection->tables[i].name, cell.text);
-		if (!used)
-			buf_add(name, cell.text);
+			used = slice_equal(connection->tables[i].name, cells[0].text);
+		if (used)
+			continue;
+		buf_add(name, cells[0].text);
+		buf_add(owner, cells[1].text);
 	}
 	sqlite3_reset(statement);
 	return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : view_sqlite_fault(connection, code, fault);
 }
 
+/* A projection that has lost its last table is one that the program has no more. */
+static int
+drop_orphan(struct view_sqlite_connection *connection, struct slice name, struct slice owner, struct fault *fault)
+{
+	view_sqlite_forget_statements(connection);
+	if (drop_table(connection, name, fault) != 0)
+		return -1;
+	buf_clear(&connection->sql);
+	buf_text(&connection->sql, "DELETE FROM moonlog_checkpoints WHERE projection = ?1 AND "
+				   "NOT EXISTS (SELECT 1 FROM moonlog_tables WHERE projection = ?1)");
+	return run_named(connection, owner, fault);
+}
+
 int
 view_sqlite_prepare_file(struct view_sqlite_connection *connection, struct fault *fault)
 {
-	struct buf orphan;
+	struct buf orphan, owner;
 	if (view_sqlite_execute(connection, "BEGIN IMMEDIATE", fault) != 0)
 		return -1;
 	buf_init(&orphan, 64 * 1024);
+	buf_init(&owner, 64 * 1024);
 	int result = view_sqlite_execute(
 		connection,
 		"CREATE TABLE IF NOT EXISTS moonlog_checkpoints (projection TEXT NOT NULL PRIMARY KEY, "
@@ -409,13 +426,13 @@ view_sqlite_prepare_file(struct view_sqlite_connection *connection, struct fault
 		"definition TEXT NOT NULL) STRICT, WITHOUT ROWID",
 		fault);
 	if (result == 0)
-		result = find_orphan(connection, &orphan, fault);
+		result = find_orphan(connection, &orphan, &owner, fault);
 	while (result == 0 && orphan.size != 0) {
-		view_sqlite_forget_statements(connection);
-		result = drop_table(connection, buf_slice(&orphan), fault);
+		result = drop_orphan(connection, buf_slice(&orphan), buf_slice(&owner), fault);
 		if (result == 0)
-			result = find_orphan(connection, &orphan, fault);
+			result = find_orphan(connection, &orphan, &owner, fault);
 	}
+	buf_fini(&owner);
 	buf_fini(&orphan);
 	return end_transaction(connection, result, fault);
 }

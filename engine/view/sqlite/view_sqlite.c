@@ -59,7 +59,7 @@ open_writer(struct sqlite_view *sqlite, struct fault *fault)
 {
 	struct view_sqlite_connection *connection = &sqlite->writer.connection;
 	bool empty;
-	if (view_sqlite_make_folder(sqlite->path, fault) != 0 ||
+	if (view_sqlite_make_folder(sqlite->path, fault) != 0 || view_sqlite_remove_part(sqlite->path, fault) != 0 ||
 	    view_sqlite_connect(connection, sqlite->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, fault) != 0 ||
 	    view_sqlite_check_file(connection, sqlite->path, &empty, fault) != 0 ||
 	    view_sqlite_execute(
@@ -243,6 +243,12 @@ sqlite_reader_open(struct view *view, struct view_reader **reader, struct fault 
 	return view_sqlite_reader_open(view, sqlite_of(view)->path, reader, fault);
 }
 
+static int
+sqlite_copy(struct view *view, const struct view_copy *how, struct view **copy, struct fault *fault)
+{
+	return view_sqlite_copy(sqlite_of(view)->path, how, copy, fault);
+}
+
 static void
 sqlite_close(struct view *view)
 {
@@ -268,6 +274,7 @@ static const struct view_ops sqlite_ops = {
 	.rollback = sqlite_rollback,
 	.reset = sqlite_reset,
 	.idle = sqlite_idle,
+	.copy = sqlite_copy,
 	.reader_open = sqlite_reader_open,
 	.reader_close = view_sqlite_reader_close,
 	.reader_begin = view_sqlite_reader_begin,
