@@ -120,6 +120,10 @@ struct row_port {
 	int (*find)(void *self, const struct row_query *query, struct arena *arena, struct row **rows, size_t *count,
 		    struct fault *fault);
 	int (*count)(void *self, const struct row_query *query, uint64_t *count, struct fault *fault);
+	/* At most `limit` rows in key order, those after `after` (NULL: from the first one); for walking whole tables.
+	 * NULL in ports that no walk needs. */
+	int (*scan)(void *self, uint16_t table, const struct cell *after, uint32_t limit, struct arena *arena,
+		    struct row **rows, size_t *count, struct fault *fault);
 };
 
 #endif

@@ -159,6 +159,15 @@ view_memory_pile_get(const struct pile *pile, const struct cell *cells)
 	return NULL;
 }
 
+size_t
+view_memory_pile_after(const struct pile *pile, const struct cell *cells)
+{
+	size_t at = list_seek(pile, 0, cells, false);
+	bool there =
+		at < pile->count && rows_compare_by(&pile->table->key, pile->lists[0].items[at]->cells, cells) == 0;
+	return there ? at + 1 : at;
+}
+
 static void
 pile_take_out(struct pile *pile, struct kept *row)
 {

@@ -51,6 +51,8 @@ struct pile *view_memory_pile_share(const struct pile *from, const struct table 
 void view_memory_pile_drop(struct pile *pile);
 /* The row whose key these cells of a whole row name; NULL when there is none. */
 struct kept *view_memory_pile_get(const struct pile *pile, const struct cell *cells);
+/* Place in lists[0] of the first row after this key (cells of a whole row). */
+size_t view_memory_pile_after(const struct pile *pile, const struct cell *cells);
 /* Puts a row in place of `old` (NULL: none). Fails: INPUT "duplicate_row"; MEMORY; nothing has changed then. */
 int view_memory_pile_replace(struct state *state, uint16_t number, struct kept *old, const struct cell *cells,
 			     struct fault *fault);

@@ -218,6 +218,29 @@ port_find(void *self, const struct row_query *query, struct arena *arena, struct
 }
 
 static int
+port_scan(void *self, uint16_t number, const struct cell *after, uint32_t limit, struct arena *arena, struct row **rows,
+	  size_t *count, struct fault *fault)
+{
+	struct window *window = self;
+	const struct table *table = table_of(window, number);
+	const struct pile *pile = window->state->piles[number];
+	size_t first = 0;
+	if (after != NULL) {
+		struct cell *cells = spread(table, after);
+		if (cells == NULL)
+			return view_memory_none_left(fault);
+		first = view_memory_pile_after(pile, cells);
+		free(cells);
+	}
+	*count = pile->count - first < limit ? pile->count - first : limit;
+	*rows = arena_alloc(arena, (*count + 1) * sizeof(struct row));
+	int result = *rows != NULL ? 0 : view_memory_none_left(fault);
+	for (size_t i = 0; i < *count && result == 0; i++)
+		result = view_memory_give(table, pile->lists[0].items[first + i], arena, &(*rows)[i], fault);
+	return result;
+}
+
+static int
 port_count(void *self, const struct row_query *query, uint64_t *count, struct fault *fault)
 {
 	struct window *window = self;
@@ -248,5 +271,6 @@ view_memory_window_init(struct window *window, const struct view *view, bool wri
 		.remove_where = port_remove_where,
 		.find = port_find,
 		.count = port_count,
+		.scan = port_scan,
 	};
 }

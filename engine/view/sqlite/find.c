@@ -134,6 +134,15 @@ bind_filters(sqlite3_stmt *statement, const struct filter *filters, size_t count
 }
 
 static void
+add_key_names(struct buf *sql, const struct table *table)
+{
+	for (uint16_t i = 0; i < table->key.count; i++) {
+		buf_text(sql, i != 0 ? ", " : "");
+		view_sqlite_quote(sql, table->columns[table->key.columns[i]].name);
+	}
+}
+
+static void
 add_order(struct buf *sql, const struct table *table, const struct row_query *query)
 {
 	buf_text(sql, " ORDER BY ");
@@ -141,10 +150,7 @@ add_order(struct buf *sql, const struct table *table, const struct row_query *qu
 		view_sqlite_quote(sql, table->columns[query->orders[i].column].name);
 		buf_text(sql, query->orders[i].descending ? " DESC, " : ", ");
 	}
-	for (uint16_t i = 0; i < table->key.count; i++) {
-		buf_text(sql, i != 0 ? ", " : "");
-		view_sqlite_quote(sql, table->columns[table->key.columns[i]].name);
-	}
+	add_key_names(sql, table);
 	buf_text(sql, " LIMIT ? OFFSET ?");
 }
 
@@ -197,6 +203,43 @@ view_sqlite_find(struct view_sqlite_connection *connection, const struct row_que
 	sqlite3_bind_int64(statement, next + 1, query->offset);
 	result = take_rows(connection, statement, table->column_count, arena, *rows, count, fault);
 out:
+	sqlite3_reset(statement);
+	return result;
+}
+
+int
+view_sqlite_scan(struct view_sqlite_connection *connection, uint16_t number, const struct cell *after, uint32_t limit,
+		 struct arena *arena, struct row **rows, size_t *count, struct fault *fault)
+{
+	const struct table *table = &connection->tables[number];
+	struct buf *sql = &connection->sql;
+	*count = 0;
+	buf_clear(sql);
+	buf_text(sql, "SELECT ");
+	add_columns(sql, table);
+	buf_text(sql, " FROM ");
+	view_sqlite_quote(sql, table->name);
+	if (after != NULL) {
+		buf_text(sql, " WHERE (");
+		add_key_names(sql, table);
+		buf_text(sql, ") > (?");
+		for (uint16_t i = 1; i < table->key.count; i++)
+			buf_text(sql, ", ?");
+		buf_byte(sql, ')');
+	}
+	buf_text(sql, " ORDER BY ");
+	add_key_names(sql, table);
+	buf_text(sql, " LIMIT ?");
+	sqlite3_stmt *statement = view_sqlite_by_text(connection, fault);
+	if (statement == NULL)
+		return -1;
+	int next = 1;
+	for (uint16_t i = 0; after != NULL && i < table->key.count; i++)
+		view_sqlite_bind(statement, next++, &table->columns[table->key.columns[i]], &after[i]);
+	sqlite3_bind_int64(statement, next, limit);
+	*rows = arena_alloc(arena, (limit + 1) * sizeof(struct row));
+	int result = *rows != NULL ? take_rows(connection, statement, table->column_count, arena, *rows, count, fault)
+				   : fault_set(fault, FAULT_MEMORY, "memory", "no memory for a page of rows");
 	sqlite3_reset(statement);
 	return result;
 }

@@ -87,6 +87,9 @@ int view_sqlite_find(struct view_sqlite_connection *connection, const struct row
 		     struct row **rows, size_t *count, struct fault *fault);
 int view_sqlite_count(struct view_sqlite_connection *connection, const struct row_query *query, uint64_t *count,
 		      struct fault *fault);
+/* At most `limit` rows in key order after a key (NULL: from the first). */
+int view_sqlite_scan(struct view_sqlite_connection *connection, uint16_t number, const struct cell *after,
+		     uint32_t limit, struct arena *arena, struct row **rows, size_t *count, struct fault *fault);
 int view_sqlite_remove_where(struct view_sqlite_connection *connection, uint16_t number, const struct filter *filters,
 			     size_t count, uint64_t *removed, struct fault *fault);
 

@@ -58,6 +58,15 @@ port_count(void *self, const struct row_query *query, uint64_t *count, struct fa
 	return view_sqlite_count(&reader->connection, query, count, fault);
 }
 
+static int
+port_scan(void *self, uint16_t number, const struct cell *after, uint32_t limit, struct arena *arena, struct row **rows,
+	  size_t *count, struct fault *fault)
+{
+	struct sqlite_reader *reader = self;
+	must(number < reader->connection.table_count);
+	return view_sqlite_scan(&reader->connection, number, after, limit, arena, rows, count, fault);
+}
+
 /* A statement without parameters, kept prepared: a query begins and ends with such. */
 static int
 run(struct view_sqlite_connection *connection, const char *sql, struct fault *fault)
@@ -115,6 +124,7 @@ view_sqlite_reader_open(struct view *view, const char *path, struct view_reader 
 		.get = port_get,
 		.find = port_find,
 		.count = port_count,
+		.scan = port_scan,
 	};
 	*reader = &made->reader;
 	return 0;
