@@ -277,6 +277,15 @@ compare_table(const struct row_port *const rows[2], struct slice name, const str
 	return made;
 }
 
+static bool
+is_wanted(const struct view_diff_options *options, struct slice name)
+{
+	for (size_t i = 0; options->names != NULL && i < options->name_count; i++)
+		if (slice_equal(options->names[i], name))
+			return true;
+	return options->names == NULL;
+}
+
 int
 view_diff(const struct row_port *before, const struct row_port *after, const struct view_diff_options *options,
 	  struct arena *arena, struct view_diff *diff, struct fault *fault)
@@ -289,7 +298,7 @@ view_diff(const struct row_port *before, const struct row_port *after, const str
 	for (size_t i = 0; i < most; i++) {
 		bool first = i < before->table_count;
 		struct slice name = first ? before->tables[i].name : after->tables[i - before->table_count].name;
-		if (!first && find_table(before, name) >= 0)
+		if (!is_wanted(options, name) || (!first && find_table(before, name) >= 0))
 			continue;
 		struct view_diff_table *table = &diff->tables[diff->table_count++];
 		if (compare_table(rows, name, options, arena, table, fault) != 0)

@@ -42,7 +42,9 @@ struct view_diff {
 };
 
 struct view_diff_options {
-	size_t samples;           /* at most of each table */
+	size_t samples;            /* at most of each table */
+	const struct slice *names; /* of the tables to look at; NULL: all */
+	size_t name_count;
 	const _Atomic bool *stop; /* set by anybody: give up; may be NULL */
 };
 

@@ -129,6 +129,23 @@ TEST(tables_of_one_side_and_other_definitions_are_counted)
 	close_pair(&pair);
 }
 
+TEST(only_the_tables_that_are_named_are_compared)
+{
+	struct slice names[] = { SLICE("Moves"), SLICE("Nothing") };
+	struct view_diff_options options = { .names = names, .name_count = 2 };
+	struct pair pair = { .views = { defined(0), defined(1) } };
+	fill_moves(start(pair.views[0]));
+	finish(pair.views[0], 1);
+	open_readers(&pair);
+	OK(view_diff(view_reader_rows(pair.readers[0]), view_reader_rows(pair.readers[1]), &options, &arena, &pair.diff,
+		     &fault));
+	CHECK_INT(pair.diff.table_count, 1);
+	CHECK_SLICE(pair.diff.tables[0].name, "Moves");
+	CHECK_INT(pair.diff.tables[0].gone, 6);
+	CHECK_INT(pair.diff.tables[0].sample_count, 0);
+	close_pair(&pair);
+}
+
 TEST(a_comparison_can_be_stopped)
 {
 	_Atomic bool stop = true;

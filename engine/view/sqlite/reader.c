@@ -15,6 +15,7 @@ struct sqlite_reader {
 	struct cell *scratch;
 	struct row_port port;
 	bool begun;
+	bool scanned;
 };
 
 static struct sqlite_reader *
@@ -64,6 +65,10 @@ port_scan(void *self, uint16_t number, const struct cell *after, uint32_t limit,
 {
 	struct sqlite_reader *reader = self;
 	must(number < reader->connection.table_count);
+	/* Keys are mostly random, so each row of a walk lies on another page: a small cache would never hold it. */
+	if (!reader->scanned && view_sqlite_execute(&reader->connection, "PRAGMA cache_size = -32768", fault) != 0)
+		return -1;
+	reader->scanned = true;
 	return view_sqlite_scan(&reader->connection, number, after, limit, arena, rows, count, fault);
 }
 
