@@ -16,8 +16,8 @@
 int slots_path(const char *data, struct slice domain, unsigned slot, char path[SLOTS_PATH_SIZE], struct fault *fault);
 /*
  * What is there, at start. A real file named views/<domain>.db (of an older moonlog) becomes slot 0; when nothing has
- * that name, somebody deleted the read model, and the slots' files go too; what a broken-off copy has left goes in any case. Fails: as view_sqlite_rename; CONFIG. When
- * it fails, `path` names the file at fault.
+ * that name, somebody deleted the read model, and the slots' files go too; what a broken-off copy has left goes in any
+ * case. Fails: as view_sqlite_rename; CONFIG. When it fails, `path` names the file at fault.
  */
 int slots_look(const char *data, struct slice domain, struct view_slots *slots, char path[SLOTS_PATH_SIZE],
 	       struct fault *fault);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A second view beside the live one: copies of every room, taken at rest and under load, for the same tables and others. */
+/* A second view beside the live one: copies, taken at rest and under load, for the same tables and others. */
 #include "view_rig.h"
 
 #include <fcntl.h>
@@ -170,7 +170,7 @@ TEST(what_the_program_has_no_more_goes)
 /* ---- under load ---- */
 
 #define PEOPLE_COUNT 400
-#define BATCHES      300
+#define BATCHES      100
 
 struct load {
 	struct view *view;
