@@ -89,6 +89,8 @@ check_append(const struct store *store, const struct append *append, struct faul
 {
 	if (append->arena == NULL)
 		return fault_set(fault, FAULT_INPUT, "bad_append", "no arena for the answer");
+	if (append->at_us < 0)
+		return fault_set(fault, FAULT_INPUT, "bad_append", "a time before 1970");
 	if (append->entry_count > APPEND_ENTRY_MAX)
 		return fault_set(fault, FAULT_LIMIT, "too_many_entries", "%zu entries; at most %d are allowed",
 				 append->entry_count, APPEND_ENTRY_MAX);
@@ -249,6 +251,34 @@ store_list_records(struct store_reader *reader, struct slice space, struct slice
 	if (check_size(space, 1, STORE_SPACE_MAX, "the record's space", fault) != 0)
 		return -1;
 	return reader->store->ops->list_records(reader, space, after, limit, arena, records, count, fault);
+}
+
+int
+store_list_spaces(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
+		  struct arena *arena, struct slice **spaces, size_t *count, struct fault *fault)
+{
+	*spaces = NULL;
+	*count = 0;
+	if (limit == 0)
+		return fault_set(fault, FAULT_INPUT, "bad_limit", "a list gives at least one name");
+	return reader->store->ops->list_spaces(reader, prefix, after, limit, arena, spaces, count, fault);
+}
+
+int
+store_hold(struct store_reader *reader, log_position *head, struct fault *fault)
+{
+	*head = 0;
+	if (reader->store->ops->hold == NULL)
+		return fault_set(fault, FAULT_CONFIG, "unsupported", "the %s store has no moment to hold",
+				 reader->store->kind);
+	return reader->store->ops->hold(reader, head, fault);
+}
+
+void
+store_let_go(struct store_reader *reader)
+{
+	if (reader->store->ops->let_go != NULL)
+		reader->store->ops->let_go(reader);
 }
 
 int

@@ -78,6 +78,8 @@ struct append {
 	struct slice reply; /* remembered with command_id, given back on APPEND_REPEATED */
 	struct provenance provenance;
 	uint32_t generation;
+	/* 0: the committer's clock. Else when it was recorded elsewhere (an import); never before the last entry [I4] */
+	int64_t at_us;
 	struct arena *arena; /* for what is answered */
 
 	/* answered */
@@ -193,10 +195,14 @@ struct store_ops {
 			   struct slice *value, bool *found, struct fault *fault);
 	int (*list_records)(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 			    struct arena *arena, struct record **records, size_t *count, struct fault *fault);
+	int (*list_spaces)(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
+			   struct arena *arena, struct slice **spaces, size_t *count, struct fault *fault);
 	int (*find_command)(struct store_reader *reader, const struct command_id *id,
 			    const struct fingerprint *fingerprint, struct arena *arena, struct remembered *remembered,
 			    struct fault *fault);
 	/* Optional; NULL: not supported. */
+	int (*hold)(struct store_reader *reader, log_position *head, struct fault *fault);
+	void (*let_go)(struct store_reader *reader);
 	int (*verify)(struct store_reader *reader, struct verify_report *report, struct fault *fault);
 	int (*backup)(struct store_reader *reader, const char *path, struct verify_report *report, struct fault *fault);
 };
@@ -254,6 +260,16 @@ int store_read_record(struct store_reader *reader, struct slice space, struct sl
 		      struct slice *value, bool *found, struct fault *fault);
 int store_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 		       struct arena *arena, struct record **records, size_t *count, struct fault *fault);
+/* Spaces that hold records and begin with `prefix`, after `after`, in bytewise order. */
+int store_list_spaces(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
+		      struct arena *arena, struct slice **spaces, size_t *count, struct fault *fault);
+/*
+ * From here to store_let_go the reader sees log and records as of one moment, *head the last position then; only
+ * store_read_log and reads of records may be used. For a short while: the room cannot tidy up behind it. Fails: CONFIG
+ * "unsupported" where the room cannot.
+ */
+int store_hold(struct store_reader *reader, log_position *head, struct fault *fault);
+void store_let_go(struct store_reader *reader);
 /* `fingerprint` may be NULL: `same` is then true whenever found. */
 int store_find_command(struct store_reader *reader, const struct command_id *id, const struct fingerprint *fingerprint,
 		       struct arena *arena, struct remembered *remembered, struct fault *fault);

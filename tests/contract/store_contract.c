@@ -504,6 +504,85 @@ EACH(records_are_listed_in_order_of_their_bytes)
 	CHECK_INT(count, 0);
 }
 
+EACH(spaces_are_listed_in_order_and_by_prefix)
+{
+	static const char *const spaces[] = { "unique/b", "unique/a", "unique/a", "unique", "vnique/c" };
+	struct draft *made = draft();
+	struct slice *found;
+	size_t count;
+
+	CHECK_INT(store_list_spaces(reader, SLICE("unique/"), SLICE_NONE, 9, &arena, &found, &count, &fault), 0);
+	CHECK_INT(count, 0);
+	for (size_t i = 0; i < countof(spaces); i++) {
+		record(made, RECORD_PUT, i == 2 ? "second" : "first", "1", "");
+		made->records[i].space = slice_text(spaces[i]);
+	}
+	CHECK_INT(commit_one(store, made), APPEND_DONE);
+	CHECK_INT(store_list_spaces(reader, SLICE("unique/"), SLICE_NONE, 9, &arena, &found, &count, &fault), 0);
+	CHECK_INT(count, 2);
+	CHECK_SLICE(found[0], "unique/a");
+	CHECK_SLICE(found[1], "unique/b");
+	CHECK_INT(store_list_spaces(reader, SLICE_NONE, SLICE("unique/a"), 1, &arena, &found, &count, &fault), 0);
+	CHECK_INT(count, 1);
+	CHECK_SLICE(found[0], "unique/b");
+}
+
+EACH(a_held_moment_stays_as_it_was)
+{
+	struct record *records;
+	struct entries page;
+	struct draft *made;
+	log_position head, seen;
+	size_t count;
+
+	if (store_hold(reader, &head, &fault) != 0) {
+		CHECK(strcmp(fault.code, "unsupported") == 0);
+		CHECK(strcmp(store->kind, "memory") == 0);
+		return;
+	}
+	CHECK_INT(head, 0);
+	store_let_go(reader);
+	put(store, "shop.cart/1", "1");
+	CHECK_INT(store_hold(reader, &head, &fault), 0);
+	CHECK_INT(head, 1);
+	put(store, "shop.cart/1", "2");
+	made = draft();
+	record(made, RECORD_PUT, "late", "1", "");
+	CHECK_INT(commit_one(store, made), APPEND_DONE);
+	CHECK_INT(store_read_log(reader, 0, NULL, (struct read_limit){ 9, 0 }, &arena, &page, &seen, &fault), 0);
+	CHECK_INT(page.count, 1);
+	CHECK_INT(seen, 1);
+	CHECK_INT(store_list_records(reader, SLICE("space"), SLICE_NONE, 9, &arena, &records, &count, &fault), 0);
+	CHECK_INT(count, 0);
+	store_let_go(reader);
+	CHECK_INT(whole_log(NULL, 9).count, 2);
+	CHECK(has_record("late", "1"));
+}
+
+/* [I4] */
+EACH(a_time_of_elsewhere_is_kept_but_never_goes_back)
+{
+	static const int64_t wanted[] = { 1000, 5000, 4000, 0, 7000 };
+	struct draft *drafts[countof(wanted)], *bare = draft();
+	int64_t now = now_us;
+
+	record(bare, RECORD_PUT, "k", "1", "");
+	CHECK_INT(commit_one(store, bare), APPEND_DONE); /* takes no position, moves no time */
+	for (size_t i = 0; i < countof(wanted); i++) {
+		drafts[i] = draft();
+		event(drafts[i], on(drafts[i], "shop.cart/1", EXPECTED_ANY, 0), "Put", "1");
+		drafts[i]->append.at_us = wanted[i];
+	}
+	commit(store, drafts, 3);
+	CHECK_INT(drafts[0]->append.recorded_at_us, 1000);
+	CHECK_INT(drafts[1]->append.recorded_at_us, 5000);
+	CHECK_INT(drafts[2]->append.recorded_at_us, 5000);
+	commit(store, &drafts[3], 2);
+	CHECK_INT(drafts[3]->append.recorded_at_us, now);
+	CHECK_INT(drafts[4]->append.recorded_at_us, now);
+	CHECK_INT(check_log(), 5);
+}
+
 EACH(a_command_is_remembered)
 {
 	struct remembered remembered;

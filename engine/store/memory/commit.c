@@ -278,7 +278,11 @@ apply(struct memory_store *memory, struct append *append, const struct prepared 
 	log_position first = memory->log_count + 1;
 	struct check before = { { 0 } };
 
-	append->recorded_at_us = memory->last_time = now > memory->last_time ? now : memory->last_time;
+	append->recorded_at_us = append->at_us != 0 ? append->at_us : now;
+	if (append->recorded_at_us < memory->last_time)
+		append->recorded_at_us = memory->last_time;
+	if (append->entry_count != 0 || append->command_id != NULL)
+		memory->last_time = append->recorded_at_us;
 	if (memory->log_count != 0)
 		before = memory->log[memory->log_count - 1].link;
 	for (size_t i = 0; i < append->entry_count; i++) {

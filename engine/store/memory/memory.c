@@ -62,6 +62,7 @@ static const struct store_ops ops = {
 	.list_streams = memory_list_streams,
 	.read_record = memory_read_record,
 	.list_records = memory_list_records,
+	.list_spaces = memory_list_spaces,
 	.find_command = memory_find_command,
 };
 

@@ -235,6 +235,34 @@ memory_list_records(struct store_reader *reader, struct slice space, struct slic
 }
 
 int
+memory_list_spaces(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
+		   struct arena *arena, struct slice **spaces, size_t *count, struct fault *fault)
+{
+	struct memory_store *memory = lock(reader);
+	size_t kept = 0;
+
+	*spaces = arena_zero(arena, memory->records.count + 1, sizeof(struct slice));
+	if (*spaces == NULL)
+		return unlock(memory, no_memory(fault));
+	for (size_t i = 0; i < memory->records.room; i++) {
+		const struct memory_record *record = memory->records.slots[i].item;
+
+		if (record != NULL && record->present && slice_starts_with(record->space, prefix) &&
+		    slice_compare(record->space, after) > 0)
+			(*spaces)[(*count)++] = record->space;
+	}
+	qsort(*spaces, *count, sizeof(struct slice), compare_names);
+	for (size_t i = 0; i < *count && kept < limit; i++)
+		if (kept == 0 || !slice_equal((*spaces)[kept - 1], (*spaces)[i]))
+			(*spaces)[kept++] = (*spaces)[i];
+	*count = kept;
+	for (size_t i = 0; i < kept; i++)
+		if (((*spaces)[i] = arena_copy(arena, (*spaces)[i])).data == NULL)
+			return unlock(memory, no_memory(fault));
+	return unlock(memory, 0);
+}
+
+int
 memory_find_command(struct store_reader *reader, const struct command_id *id, const struct fingerprint *fingerprint,
 		    struct arena *arena, struct remembered *remembered, struct fault *fault)
 {

@@ -61,6 +61,8 @@ int memory_read_record(struct store_reader *reader, struct slice space, struct s
 		       struct slice *value, bool *found, struct fault *fault);
 int memory_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 			struct arena *arena, struct record **records, size_t *count, struct fault *fault);
+int memory_list_spaces(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
+		       struct arena *arena, struct slice **spaces, size_t *count, struct fault *fault);
 int memory_find_command(struct store_reader *reader, const struct command_id *id, const struct fingerprint *fingerprint,
 			struct arena *arena, struct remembered *remembered, struct fault *fault);
 

@@ -259,11 +259,9 @@ static enum commit_result
 attempt(struct sqlite_store *store, struct append **appends, size_t count_of, struct fault *fault)
 {
 	struct log_end end = store->end;
-	int64_t now = clock_wall_us(store->clock);
 	enum commit_result result;
 
-	if (now > end.time)
-		end.time = now;
+	end.now = clock_wall_us(store->clock);
 	store->group.types_before = store->types.count;
 	if (group_begin(&store->group, appends, count_of) != 0) {
 		fault_set(fault, FAULT_MEMORY, "memory", "no memory for a commit");

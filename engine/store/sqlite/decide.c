@@ -225,7 +225,11 @@ apply(struct sqlite_store *store, struct append *append, struct group_stream **s
 
 	if (make_command(store, append, &command, fault) != 0)
 		return -1;
-	append->recorded_at_us = end->time;
+	append->recorded_at_us = append->at_us != 0 ? append->at_us : end->now;
+	if (append->recorded_at_us < end->time)
+		append->recorded_at_us = end->time;
+	if (append->entry_count != 0 || append->command_id != NULL)
+		end->time = append->recorded_at_us;
 	if (append->entry_count != 0)
 		append->first = end->head + 1;
 	for (size_t i = 0; i < append->entry_count; i++) {

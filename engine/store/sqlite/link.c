@@ -29,6 +29,8 @@ static const char *const sources[SQL_COUNT] = {
 			      " ORDER BY space DESC, key DESC LIMIT 1",
 	[SQL_LIST_RECORDS] = "SELECT space, key, seal, value FROM records WHERE (space, key) > (?,?)"
 			     " ORDER BY space, key",
+	[SQL_NEXT_SPACE] = "SELECT space, key, seal, value FROM records WHERE space > ? AND space >= ?"
+			   " ORDER BY space, key LIMIT 1",
 	[SQL_ENTRY_AT] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position = ?",
 	[SQL_ENTRIES_AFTER] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position > ? ORDER BY position",
 	[SQL_HEAD] = "SELECT max(position) FROM entries",

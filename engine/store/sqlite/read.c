@@ -93,7 +93,7 @@ sqlite_refresh_head(struct sqlite_reader *reader, struct fault *fault)
 	sqlite3_stmt *statement;
 	int stepped;
 
-	if (!reader->store->read_only)
+	if (!reader->store->read_only || reader->held)
 		return 0;
 	statement = link_use(&reader->link, SQL_HEAD, fault);
 	if (statement == NULL || (stepped = link_step(&reader->link, statement, fault)) < 0)
@@ -102,6 +102,38 @@ sqlite_refresh_head(struct sqlite_reader *reader, struct fault *fault)
 		atomic_store_explicit(&reader->store->base.head, link_int(statement, 0), memory_order_release);
 	sqlite3_reset(statement);
 	return 0;
+}
+
+int
+sqlite_hold(struct store_reader *base, log_position *head, struct fault *fault)
+{
+	struct sqlite_reader *reader = sqlite_reader_of(base);
+	sqlite3_stmt *statement;
+	int stepped = -1;
+
+	if (link_run(&reader->link, SQL_BEGIN, fault) != 0)
+		return -1;
+	statement = link_use(&reader->link, SQL_HEAD, fault);
+	if (statement != NULL)
+		stepped = link_step(&reader->link, statement, fault);
+	if (stepped < 0) {
+		end_read(reader);
+		return -1;
+	}
+	*head = stepped > 0 ? link_int(statement, 0) : 0;
+	sqlite3_reset(statement);
+	reader->held = true;
+	reader->held_head = *head;
+	return 0;
+}
+
+void
+sqlite_let_go(struct store_reader *base)
+{
+	struct sqlite_reader *reader = sqlite_reader_of(base);
+
+	reader->held = false;
+	end_read(reader);
 }
 
 /* A type's or stream's name is copied once a read, however many entries share it. */
@@ -388,7 +420,7 @@ sqlite_read_log(struct store_reader *base, log_position after, const struct log_
 	if (sqlite_refresh_head(read.reader, fault) != 0)
 		return -1;
 	read.reader->turn++;
-	read.head = store_head(base->store);
+	read.head = read.reader->held ? read.reader->held_head : store_head(base->store);
 	while (!read.full && read.seen < read.head && entries->count < limit.entries)
 		if (take_bite(&read, fault) != 0)
 			return -1;

@@ -126,3 +126,39 @@ sqlite_list_records(struct store_reader *reader, struct slice space, struct slic
 	sqlite3_reset(statement);
 	return stepped < 0 ? -1 : 0;
 }
+
+int
+sqlite_list_spaces(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
+		   struct arena *arena, struct slice **spaces, size_t *count, struct fault *fault)
+{
+	struct link *link = &sqlite_reader_of(reader)->link;
+	size_t room = 0;
+
+	while (*count < limit) {
+		sqlite3_stmt *statement = link_use(link, SQL_NEXT_SPACE, fault);
+		struct stored_record stored;
+		int stepped;
+
+		if (statement == NULL)
+			return -1;
+		link_bind_text(statement, 1, after);
+		link_bind_text(statement, 2, prefix);
+		stepped = step_record(link, statement, &stored, fault);
+		if (stepped > 0 && !slice_starts_with(stored.space, prefix))
+			stepped = 0;
+		if (stepped > 0 && *count == room) {
+			struct slice *wider = arena_alloc(arena, (room = room != 0 ? room * 2 : 16) * sizeof(*wider));
+
+			if (wider != NULL && *count != 0)
+				memcpy(wider, *spaces, *count * sizeof(*wider));
+			*spaces = wider;
+		}
+		if (stepped > 0 && (*spaces == NULL || (after = arena_copy(arena, stored.space)).data == NULL))
+			stepped = fault_set(fault, FAULT_MEMORY, "memory", "no memory for a list of spaces");
+		sqlite3_reset(statement);
+		if (stepped <= 0)
+			return stepped;
+		(*spaces)[(*count)++] = after;
+	}
+	return 0;
+}

@@ -14,6 +14,7 @@ struct log_end {
 	uint64_t last_bare;
 	struct check link;
 	int64_t time;
+	int64_t now; /* while a group is decided: what the clock said */
 };
 
 struct sealer;
@@ -64,6 +65,8 @@ struct sqlite_reader {
 	struct name_cache names;
 	struct positions positions;
 	uint64_t turn; /* number of the present read */
+	bool held;     /* one transaction from hold to let_go, which ends at held_head */
+	log_position held_head;
 };
 
 static inline struct sqlite_store *
@@ -125,6 +128,10 @@ int sqlite_read_record(struct store_reader *reader, struct slice space, struct s
 		       struct slice *value, bool *found, struct fault *fault);
 int sqlite_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 			struct arena *arena, struct record **records, size_t *count, struct fault *fault);
+int sqlite_list_spaces(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
+		       struct arena *arena, struct slice **spaces, size_t *count, struct fault *fault);
+int sqlite_hold(struct store_reader *reader, log_position *head, struct fault *fault);
+void sqlite_let_go(struct store_reader *reader);
 int sqlite_find_command(struct store_reader *reader, const struct command_id *id, const struct fingerprint *fingerprint,
 			struct arena *arena, struct remembered *remembered, struct fault *fault);
 
