@@ -16,6 +16,9 @@ enum option_id {
 	OPTION_ONCE,
 	OPTION_NO_WAIT,
 	OPTION_CALLER,
+	OPTION_STREAM,
+	OPTION_DOMAIN,
+	OPTION_MAP,
 	OPTION_COUNT
 };
 
@@ -97,6 +100,8 @@ enum exit_code verb_projection_retry(struct call *call);
 enum exit_code verb_projection_skip(struct call *call);
 enum exit_code verb_status(struct call *call);
 enum exit_code verb_backup(struct call *call);
+enum exit_code verb_export(struct call *call);
+enum exit_code verb_import(struct call *call);
 enum exit_code verb_restore(struct call *call);
 enum exit_code verb_verify(struct call *call);
 enum exit_code verb_config(struct call *call);

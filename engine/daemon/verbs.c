@@ -15,6 +15,9 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_ONCE] = { "once", NULL, "do not follow: end with the last entry" },
 	[OPTION_NO_WAIT] = { "no-wait", NULL, "return when the order is taken" },
 	[OPTION_CALLER] = { "caller", "NAME", "what ctx.caller is" },
+	[OPTION_STREAM] = { "stream", "NAME", "only this stream" },
+	[OPTION_DOMAIN] = { "domain", "NAME", "only streams of this domain" },
+	[OPTION_MAP] = { "map", "FILE", "a Lua file that makes an event of each foreign record" },
 };
 
 #define JSON       OPTION_BIT(OPTION_JSON)
@@ -65,6 +68,16 @@ const struct verb verbs[] = {
 	  1, 1, false, verb_backup },
 	{ "restore", "BACKUP --data DIR", "put a backup in place of an absent or empty data directory", NULL, JSON,
 	  VERB_CONFIG_STORE, 1, 1, false, verb_restore },
+	{ "export", "", "the log, or a part of it, as lines with checks",
+	  "Writes one JSON object a line to standard output, also while the daemon runs: entries with all\n"
+	  "that they are, the rules that decided them, the unique keys, and an end.",
+	  OPTION_BIT(OPTION_STREAM) | OPTION_BIT(OPTION_DOMAIN) | OPTION_BIT(OPTION_AFTER), VERB_CONFIG_STORE, 0, 0,
+	  false, verb_export },
+	{ "import", "FILE|- --data DIR", "bring an export, or a foreign log, into a store",
+	  "Takes the store for itself. Killed and started again with the same file, it goes on where it was.\n"
+	  "Refuses what is changed, cut or does not follow, by its line. With --map each line is a record of\n"
+	  "another program, and the file's function makes an event of it.",
+	  JSON | OPTION_BIT(OPTION_MAP), VERB_CONFIG_STORE, 1, 1, false, verb_import },
 	{ "verify", "", "check every entry, link, version and index of the store, also while the daemon runs", NULL,
 	  JSON, VERB_CONFIG_STORE, 0, 0, false, verb_verify },
 	{ "config", "", "the merged configuration and where each value comes from", NULL, JSON, VERB_CONFIG_ALL, 0,

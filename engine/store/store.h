@@ -78,7 +78,7 @@ struct append {
 	struct slice reply; /* remembered with command_id, given back on APPEND_REPEATED */
 	struct provenance provenance;
 	uint32_t generation;
-	/* 0: the committer's clock. Else when it was recorded elsewhere (an import); never before the last entry [I4] */
+	/* 0: by the committer's clock. Else when it was recorded elsewhere; raised to the last entry's time [I4] */
 	int64_t at_us;
 	struct arena *arena; /* for what is answered */
 
