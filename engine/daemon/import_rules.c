@@ -90,9 +90,9 @@ read_sources(struct import *import, const struct exchange_line *line, struct sou
 	json_iter(&iter, line->sources);
 	while (json_next(&iter, &key, &item)) {
 		struct source *source = &items[set->count];
-		struct slice hex = text_of(item, "hash", fault);
+		struct slice hex = text_of(item, "hash");
 		bool found = false;
-		source->path = text_of(item, "path", fault);
+		source->path = text_of(item, "path");
 		if (set->count++ == DOMAIN_FILES_MAX - 1 || source->path.size == 0 || !take_hash(hex, &source->hash))
 			return bad(import, "a generation's list of files cannot be read", fault);
 		if (store_read_record(import->reader, SLICE("source"), hex, &import->arena, &source->bytes, &found,
