@@ -109,7 +109,7 @@ write_parts(struct ruleset *const *rules, size_t count, struct slice part, struc
 void
 openapi_write(struct engine *engine, struct buf *out)
 {
-	struct ruleset *rules[DOMAIN_MAX];
+	struct ruleset *rules[DOMAIN_MAX] = { NULL };
 	size_t count = engine->domain_count;
 
 	for (size_t i = 0; i < count; i++)
