@@ -108,11 +108,43 @@ static const char item_spec_lua[] = "describe(\"item\", function()\n"
 				    "    end)\n"
 				    "end)\n";
 
-static const char luarc_json[] =
-	"{\n"
-	"    \"runtime.version\": \"Lua 5.4\",\n"
-	"    \"diagnostics.globals\": [\"json\", \"time\", \"money\", \"moonlog\", \"describe\", \"it\"]\n"
-	"}\n";
+static const char items_spec_lua[] = "describe(\"items\", function()\n"
+				     "    local items = moonlog.projection \"@DOMAIN@.items\"\n"
+				     "\n"
+				     "    it(\"keeps the newest title of each item\", function()\n"
+				     "        items:at \"2026-01-01T00:00:00Z\"\n"
+				     "            :given {\n"
+				     "                { type = \"ItemCreated\", data = { title = \"first\" } },\n"
+				     "                { type = \"ItemRenamed\", data = { title = \"second\" } },\n"
+				     "            }\n"
+				     "            :expect_row(\"Items\", { Id = \"1\" }, { Title = \"second\" })\n"
+				     "            :expect_count(\"Items\", 1)\n"
+				     "    end)\n"
+				     "end)\n";
+
+static const char readme_md[] =
+	"# @DOMAIN@\n"
+	"\n"
+	"| file | what |\n"
+	"|---|---|\n"
+	"| `item.lua` | the aggregate: its events, its commands, what they decide |\n"
+	"| `items.lua` | a projection: events become rows |\n"
+	"| `queries.lua` | questions about the rows |\n"
+	"| `domain.lua` | settings and HTTP routes |\n"
+	"| `spec/` | what must be so |\n"
+	"| `.luarc.json`, `.luacheckrc`, `.luals/` | for editors and luacheck; `moonlog editor` refreshes them |\n"
+	"\n"
+	"Three commands, from this folder's parent:\n"
+	"\n"
+	"    moonlog check @DOMAIN@     # what is wrong with the rules, as file:line\n"
+	"    moonlog test @DOMAIN@      # the specs; with --watch again after each save\n"
+	"    moonlog dev @DOMAIN@       # serve it, and take each saved change while it runs\n"
+	"\n"
+	"Then:\n"
+	"\n"
+	"    curl -d '{\"title\":\"first\"}' -H 'Content-Type: application/json' "
+	"http://127.0.0.1:8080/@DOMAIN@/items\n"
+	"    curl http://127.0.0.1:8080/@DOMAIN@/items\n";
 
 const struct template_file template_files[] = {
 	{ "domain.lua", domain_lua },
@@ -120,6 +152,7 @@ const struct template_file template_files[] = {
 	{ "items.lua", items_lua },
 	{ "queries.lua", queries_lua },
 	{ "spec/item_spec.lua", item_spec_lua },
-	{ ".luarc.json", luarc_json },
+	{ "spec/items_spec.lua", items_spec_lua },
+	{ "README.md", readme_md },
 };
 const size_t template_count = countof(template_files);

@@ -87,6 +87,7 @@ int call_data(const struct config *config, const char **directory, struct fault 
 
 enum exit_code verb_serve(struct call *call);
 enum exit_code verb_new(struct call *call);
+enum exit_code verb_editor(struct call *call);
 enum exit_code verb_test(struct call *call);
 enum exit_code verb_check(struct call *call);
 enum exit_code verb_try(struct call *call);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "daemon/refresh.h"
 #include "daemon/template.h"
 #include "daemon/verb.h"
 #include "model/stream.h"
@@ -68,9 +69,9 @@ make_domain(const char *folder, struct slice domain, struct fault *fault)
 		fill(template_files[i].text, domain, &bytes);
 		if (write_file(path, &bytes, fault) != 0)
 			goto out;
-		printf("%s\n", path);
+		printf("wrote %s\n", path);
 	}
-	result = 0;
+	result = refresh_editor(folder, fault);
 out:
 	buf_fini(&bytes);
 	return result;
@@ -93,6 +94,6 @@ verb_new(struct call *call)
 	umask(022);
 	if (make_domain(folder, domain, &fault) != 0)
 		return exit_say(&fault);
-	printf("\nmoonlog test %s\nmoonlog serve --data ./data %s\n", folder, folder);
+	printf("\nmoonlog check %s\nmoonlog test %s\nmoonlog dev %s\n", folder, folder, folder);
 	return EXIT_DONE;
 }

@@ -30,8 +30,12 @@ const struct verb verbs[] = {
 	  0, VERB_CONFIG_ALL, 0, ANY_NUMBER, false, verb_serve },
 	{ "new", "NAME", "make a domain's folder",
 	  "NAME is a word of a-z, 0-9 and _, or a path that ends in one. Writes an aggregate, a projection,\n"
-	  "a query, routes and a spec that passes.",
+	  "a query, routes, specs that pass, a README, and what editors and luacheck want (see editor).",
 	  0, VERB_CONFIG_NONE, 1, 1, false, verb_new },
+	{ "editor", "FOLDER...", "definitions for editors and luacheck",
+	  "Writes what the sandbox offers, from this binary's own list: .luals/ (for the Lua language server) and\n"
+	  ".luacheckrc; .luarc.json where it is missing. Run it again after an update.",
+	  0, VERB_CONFIG_NONE, 1, ANY_NUMBER, false, verb_editor },
 	{ "test", "[FOLDER...] [BUSTED OPTIONS]", "run the specs of domains",
 	  "Runs spec/*.lua of each folder (default: the current one) through the engine's own sandbox.", 0,
 	  VERB_CONFIG_NONE, 0, ANY_NUMBER, true, verb_test },

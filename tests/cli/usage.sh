@@ -10,7 +10,7 @@ says "unknown verb" 'did you mean "serve"'
 expect 2 "unknown option" serve --lisen x
 says "unknown option" 'did you mean "listen"'
 expect 0 "help" help
-for verb in serve new test check try "stream list" "stream show" "stream tail" state "projection list" "projection rebuild" \
+for verb in serve new editor test check try "stream list" "stream show" "stream tail" state "projection list" "projection rebuild" \
 	"projection retry" "projection skip" status backup restore verify config version help; do
 	says "help names $verb" "^  $verb "
 	grep -qE "^\.(B|BI|BR) \"?${verb}\"?( |$)" "$SOURCE/docs/moonlog.1" && pass || fail "the man page lacks $verb"
@@ -88,7 +88,30 @@ expect 0 "check" check shop "$BANK"
 expect 0 "check --json" check --json shop
 is_json "check --json"
 expect 0 "test" test shop
-says "test" "2 passed, 0 failed"
+says "test" "3 passed, 0 failed"
+(cd shop && luacheck -q --no-color .) >out 2>err
+same "luacheck of a new domain" "$(cat out err)" "Total: 0 warnings / 0 errors in 6 files"
+
+# What editors are told is made from the allow-list; the repository holds the same.
+same "definitions in the repository" "$(diff shop/.luals/library.lua "$SOURCE/lua/moonlog/library.lua" 2>&1)" ""
+same "luacheck standard in the repository" "$(diff shop/.luals/luacheck.lua "$SOURCE/lua/moonlog/luacheck.lua" 2>&1)" ""
+for file in shop/.luals/*.lua; do luac5.4 -p "$file" >>out 2>&1 || fail "$file is no Lua"; done
+python3 -m json.tool shop/.luarc.json >/dev/null 2>err && pass || fail ".luarc.json is no JSON"
+printf 'return { f = function() return os.time(), jsn, json.encod end }\n' >shop/extra.lua
+(cd shop && luacheck -q --no-color extra.lua) >out 2>err
+says "luacheck knows the sandbox" "accessing undefined variable .*os"
+says "luacheck knows the sandbox" "accessing undefined variable .*jsn"
+says "luacheck knows the sandbox" "accessing undefined field .*encod"
+rm shop/extra.lua
+echo >>shop/.luals/library.lua
+echo '{}' >shop/.luarc.json
+sed -i 's/^std = .*/std = "lua54"/' shop/.luacheckrc
+expect 0 "editor" editor shop
+says "editor replaces what it made" "^wrote shop/.luals/library.lua"
+says "editor replaces what it made" "^wrote shop/.luacheckrc"
+says "editor leaves settings alone" "^kept  shop/.luarc.json"
+same "editor replaces what it made" "$(diff shop/.luals/library.lua "$SOURCE/lua/moonlog/library.lua" 2>&1)" ""
+expect 66 "editor of nothing" editor nowhere
 expect 66 "check of nothing" check nowhere
 mkdir broken && printf 'return {\n  name = "a",\n  events = 5,\n  initial = function() return {} end,\n}\n' >broken/a.lua
 expect 1 "check of broken rules" check broken

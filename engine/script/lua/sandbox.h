@@ -17,7 +17,7 @@ struct sandbox_name {
 	const char *name;
 	enum sandbox_kind kind;
 	lua_CFunction function; /* SANDBOX_OWN only */
-	const char *usage;      /* "(s, pattern [, init])"; NULL for values */
+	const char *usage;      /* "(s, pattern [, init]) -> string?, integer"; NULL for values */
 	const char *doc;        /* one line */
 };
 

@@ -1,0 +1,148 @@
+-- SPDX-License-Identifier: MIT
+---@meta moonlog.words
+-- luacheck: ignore
+-- Definitions for editors (LuaLS): the words of specs. Never run.
+
+---@class moonlog.Given
+---@field type string
+---@field version? integer recorded in this version of its schema
+---@field data? table
+---@field json? string bytes as recorded, instead of data
+---@field stream? string "domain.aggregate/id"
+
+---@class moonlog.When
+---@field type string
+---@field data? table numbers as on the wire
+---@field json? string bytes as sent
+---@field id? string another stream's
+
+---@class moonlog.Result
+local result = {}
+---The whole list: types and data.
+---@param events { type: string, data?: table, stream?: string }[]
+---@return moonlog.Result
+function result:expect(events) end
+---@param types string[]
+---@return moonlog.Result
+function result:expect_events(types) end
+---@param messages { type: string, data?: table, topic?: string }[]
+---@return moonlog.Result
+function result:expect_messages(messages) end
+---@param reply table
+---@return moonlog.Result
+function result:expect_reply(reply) end
+---@param state table
+---@return moonlog.Result
+function result:expect_state(state) end
+---@param code? string
+---@return moonlog.Result
+function result:expect_refusal(code) end
+---@param code? string
+---@return moonlog.Result
+function result:expect_error(code) end
+---@return moonlog.Result
+function result:expect_accepted() end
+---@param name string
+---@param key string
+---@return moonlog.Result
+function result:expect_reserved(name, key) end
+---A next command on what the last one recorded.
+---@param command moonlog.When
+---@return moonlog.Result
+function result:when(command) end
+
+---@class moonlog.Scenario
+local scenario = {}
+---@param time string ISO 8601
+---@return moonlog.Scenario
+function scenario:at(time) end
+---@param caller string
+---@return moonlog.Scenario
+function scenario:as(caller) end
+---@param command moonlog.When
+---@return moonlog.Result
+function scenario:when(command) end
+---@param state table
+---@return moonlog.Scenario
+function scenario:expect_state(state) end
+---@param code? string
+---@return moonlog.Scenario
+function scenario:expect_error(code) end
+
+---@class moonlog.AggregateWord
+local aggregate = {}
+---@param time string ISO 8601
+---@return moonlog.AggregateWord
+function aggregate:at(time) end
+---@param events moonlog.Given[]
+---@return moonlog.Scenario
+function aggregate:given(events) end
+---@param id string of the stream that commands go to
+---@param streams table<string, moonlog.Given[]>
+---@return moonlog.Scenario
+function aggregate:given_streams(id, streams) end
+
+---@class moonlog.Rows
+local rows = {}
+---@param name string
+---@param expected table[]
+---@return moonlog.Rows
+function rows:expect_rows(name, expected) end
+---@param name string
+---@param count integer
+---@return moonlog.Rows
+function rows:expect_count(name, count) end
+---@param name string
+---@param key table
+---@param fields table
+---@return moonlog.Rows
+function rows:expect_row(name, key, fields) end
+---@param name string
+---@param key table
+---@return moonlog.Rows
+function rows:expect_no_row(name, key) end
+---@param code? string
+---@return moonlog.Rows
+function rows:expect_error(code) end
+
+---@class moonlog.ProjectionWord
+local projection = {}
+---@param time string
+---@return moonlog.ProjectionWord
+function projection:at(time) end
+---@param events moonlog.Given[]
+---@return moonlog.Rows
+function projection:given(events) end
+
+---@class moonlog.QueryWord
+local query = {}
+---@param time string
+---@return moonlog.QueryWord
+function query:at(time) end
+---@param events moonlog.Given[]
+---@return moonlog.QueryWord
+function query:given(events) end
+---@param params table
+---@return moonlog.QueryWord
+function query:with(params) end
+---@param answer any
+---@return moonlog.QueryWord
+function query:expect(answer) end
+---@param code? string
+---@return moonlog.QueryWord
+function query:expect_refusal(code) end
+---@param code? string
+---@return moonlog.QueryWord
+function query:expect_error(code) end
+
+---@class moonlog.Words
+moonlog = {}
+---@param name string "domain.aggregate"
+---@return moonlog.AggregateWord
+function moonlog.aggregate(name) end
+---@param name string "domain.projection"
+---@return moonlog.ProjectionWord
+function moonlog.projection(name) end
+---@param name string "domain.query"
+---@return moonlog.QueryWord
+function moonlog.query(name) end
