@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `editor`: each file is written under another name and moved into place, so an editor that watches sees whole files. */
+/* `editor`: each file is written under another name and moved into place: an editor that watches sees whole files. */
 #include "daemon/refresh.h"
 
 #include <errno.h>

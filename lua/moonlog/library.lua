@@ -2,560 +2,306 @@
 ---@meta moonlog.library
 -- luacheck: ignore
 -- Made by `moonlog editor` from the engine's allow-list: all that rules can name. Never run.
-
 ---The version of the language.
 ---@type string
 _VERSION = nil
-
 ---Raises message when value is false or nil.
----@param value any
----@param message? any
----@return any
-function assert(value, message) end
-
+---@type fun(value: any, message?: any): any
+assert = nil
 ---Raises an error.
----@param message any
----@param level? any
-function error(message, level) end
-
+---@type fun(message: any, level?: any)
+error = nil
 ---Walks 1, 2, 3 ... up to the first nil.
----@param list any
----@return function
----@return table
----@return integer
-function ipairs(list) end
-
+---@type fun(list: any): function, table, integer
+ipairs = nil
 ---The least key above `key`, and its value; linear in the table.
----@param table any
----@param key? any
----@return any
----@return any
-function next(table, key) end
-
+---@type fun(table: any, key?: any): any, any
+next = nil
 ---Walks numbers ascending, then texts bytewise.
----@param table any
----@return function
----@return table
----@return any
-function pairs(table) end
-
+---@type fun(table: any): function, table, any
+pairs = nil
 ---Calls f; false and the error when it raises.
----@param f any
----@param ... any
----@return boolean
----@return any
-function pcall(f, ...) end
-
+---@type fun(f: any, ...: any): boolean, any
+pcall = nil
 ---A line in the daemon's log.
----@param ... any
-function print(...) end
-
+---@type fun(...: any)
+print = nil
 ---Equality without metamethods.
----@param a any
----@param b any
----@return boolean
-function rawequal(a, b) end
-
+---@type fun(a: any, b: any): boolean
+rawequal = nil
 ---Reads without metamethods.
----@param table any
----@param key any
----@return any
-function rawget(table, key) end
-
+---@type fun(table: any, key: any): any
+rawget = nil
 ---Length without metamethods.
----@param value any
----@return integer
-function rawlen(value) end
-
+---@type fun(value: any): integer
+rawlen = nil
 ---Writes without metamethods; read-only tables are refused.
----@param table any
----@param key any
----@param value any
----@return table
-function rawset(table, key, value) end
-
+---@type fun(table: any, key: any, value: any): table
+rawset = nil
 ---A module of the domain's folder.
----@param name any
----@return any
-function require(name) end
-
+---@type fun(name: any): any
+require = nil
 ---The arguments from the n-th on, or their number for '#'.
----@param n any
----@param ... any
----@return any
-function select(n, ...) end
-
+---@type fun(n: any, ...: any): any
+select = nil
 ---The metatable of a table.
----@param value any
----@return table?
-function getmetatable(value) end
-
+---@type fun(value: any): table?
+getmetatable = nil
 ---Sets a metatable; metamethods added to it after its first use are ignored, __gc and __mode refused.
----@param table any
----@param metatable any
----@return table
-function setmetatable(table, metatable) end
-
+---@type fun(table: any, metatable: any): table
+setmetatable = nil
 ---A number from a text.
----@param value any
----@param base? any
----@return number?
-function tonumber(value, base) end
-
+---@type fun(value: any, base?: any): number?
+tonumber = nil
 ---A text, without addresses.
----@param value any
----@return string
-function tostring(value) end
-
+---@type fun(value: any): string
+tostring = nil
 ---The name of a value's type.
----@param value any
----@return string
-function type(value) end
-
+---@type fun(value: any): string
+type = nil
 ---Calls f; handler sees the error before the stack unwinds.
----@param f any
----@param handler any
----@param ... any
----@return boolean
----@return any
-function xpcall(f, handler, ...) end
+---@type fun(f: any, handler: any, ...: any): boolean, any
+xpcall = nil
 
 ---@class coroutinelib
 coroutine = {}
-
 ---A new coroutine.
----@param f any
----@return thread
-function coroutine.create(f) end
-
+---@type fun(f: any): thread
+coroutine.create = nil
 ---Whether yield is allowed here.
----@return boolean
-function coroutine.isyieldable() end
-
+---@type fun(): boolean
+coroutine.isyieldable = nil
 ---Runs it up to its next yield.
----@param coroutine any
----@param ... any
----@return boolean
----@return any
-function coroutine.resume(coroutine, ...) end
-
+---@type fun(coroutine: any, ...: any): boolean, any
+coroutine.resume = nil
 ---"running", "suspended", "normal" or "dead".
----@param coroutine any
----@return string
-function coroutine.status(coroutine) end
-
+---@type fun(coroutine: any): string
+coroutine.status = nil
 ---A function that resumes a new coroutine.
----@param f any
----@return function
-function coroutine.wrap(f) end
-
+---@type fun(f: any): function
+coroutine.wrap = nil
 ---Suspends the running coroutine.
----@param ... any
----@return any
-function coroutine.yield(...) end
+---@type fun(...: any): any
+coroutine.yield = nil
 
 ---@class jsonlib
 json = {}
-
 ---Marks a table as an array, so that an empty one stays one.
----@param list? any
----@return table
-function json.array(list) end
-
+---@type fun(list?: any): table
+json.array = nil
 ---The value of a JSON text.
----@param text any
----@return any
-function json.decode(text) end
-
+---@type fun(text: any): any
+json.decode = nil
 ---The canonical JSON text of a value.
----@param value any
----@return string
-function json.encode(value) end
-
+---@type fun(value: any): string
+json.encode = nil
 ---Whether a table is marked as an array.
----@param value any
----@return boolean
-function json.isarray(value) end
-
+---@type fun(value: any): boolean
+json.isarray = nil
 ---Whether a value is json.null.
----@param value any
----@return boolean
-function json.isnull(value) end
-
+---@type fun(value: any): boolean
+json.isnull = nil
 ---JSON's null. It counts as true in conditions: use json.isnull.
 ---@type any
 json.null = nil
 
 ---@class mathlib
 math = {}
-
 ---Absolute value.
----@param x any
----@return number
-function math.abs(x) end
-
+---@type fun(x: any): number
+math.abs = nil
 ---Arc cosine.
----@param x any
----@return number
-function math.acos(x) end
-
+---@type fun(x: any): number
+math.acos = nil
 ---Arc sine.
----@param x any
----@return number
-function math.asin(x) end
-
+---@type fun(x: any): number
+math.asin = nil
 ---Arc tangent of y/x.
----@param y any
----@param x? any
----@return number
-function math.atan(y, x) end
-
+---@type fun(y: any, x?: any): number
+math.atan = nil
 ---The least integer not below x.
----@param x any
----@return integer
-function math.ceil(x) end
-
+---@type fun(x: any): integer
+math.ceil = nil
 ---Cosine.
----@param x any
----@return number
-function math.cos(x) end
-
+---@type fun(x: any): number
+math.cos = nil
 ---Radians to degrees.
----@param x any
----@return number
-function math.deg(x) end
-
+---@type fun(x: any): number
+math.deg = nil
 ---e to the power x.
----@param x any
----@return number
-function math.exp(x) end
-
+---@type fun(x: any): number
+math.exp = nil
 ---The largest integer not above x.
----@param x any
----@return integer
-function math.floor(x) end
-
+---@type fun(x: any): integer
+math.floor = nil
 ---Remainder, rounding the quotient towards zero.
----@param x any
----@param y any
----@return number
-function math.fmod(x, y) end
-
+---@type fun(x: any, y: any): number
+math.fmod = nil
 ---Infinity.
 ---@type number
 math.huge = nil
-
 ---Logarithm.
----@param x any
----@param base? any
----@return number
-function math.log(x, base) end
-
+---@type fun(x: any, base?: any): number
+math.log = nil
 ---The largest argument.
----@param x any
----@param ... any
----@return number
-function math.max(x, ...) end
-
+---@type fun(x: any, ...: any): number
+math.max = nil
 ---The largest integer.
 ---@type integer
 math.maxinteger = nil
-
 ---The least argument.
----@param x any
----@param ... any
----@return number
-function math.min(x, ...) end
-
+---@type fun(x: any, ...: any): number
+math.min = nil
 ---The least integer.
 ---@type integer
 math.mininteger = nil
-
 ---Integral and fractional part.
----@param x any
----@return number
----@return number
-function math.modf(x) end
-
+---@type fun(x: any): number, number
+math.modf = nil
 ---Pi.
 ---@type number
 math.pi = nil
-
 ---Degrees to radians.
----@param x any
----@return number
-function math.rad(x) end
-
+---@type fun(x: any): number
+math.rad = nil
 ---Sine.
----@param x any
----@return number
-function math.sin(x) end
-
+---@type fun(x: any): number
+math.sin = nil
 ---Square root.
----@param x any
----@return number
-function math.sqrt(x) end
-
+---@type fun(x: any): number
+math.sqrt = nil
 ---Tangent.
----@param x any
----@return number
-function math.tan(x) end
-
+---@type fun(x: any): number
+math.tan = nil
 ---x as an integer, or nil.
----@param x any
----@return integer?
-function math.tointeger(x) end
-
+---@type fun(x: any): integer?
+math.tointeger = nil
 ---"integer", "float" or nil.
----@param x any
----@return string?
-function math.type(x) end
-
+---@type fun(x: any): string?
+math.type = nil
 ---m < n as unsigned integers.
----@param m any
----@param n any
----@return boolean
-function math.ult(m, n) end
+---@type fun(m: any, n: any): boolean
+math.ult = nil
 
 ---@class moneylib
 money = {}
-
 ---Decimals of a currency: 2 for EUR, 0 for JPY.
----@param currency any
----@return integer
-function money.decimals(currency) end
-
+---@type fun(currency: any): integer
+money.decimals = nil
 ---50000, "EUR" -> "500.00".
----@param minor any
----@param currency any
----@return string
-function money.format(minor, currency) end
-
+---@type fun(minor: any, currency: any): string
+money.format = nil
 ---"500.00", "EUR" -> 50000; nil and why it is none.
----@param text any
----@param currency any
----@return integer?
----@return string?
-function money.parse(text, currency) end
+---@type fun(text: any, currency: any): integer?, string?
+money.parse = nil
 
 ---@class stringlib
 string = {}
-
 ---The bytes of s from i to j.
----@param s any
----@param i? any
----@param j? any
----@return integer
-function string.byte(s, i, j) end
-
+---@type fun(s: any, i?: any, j?: any): integer
+string.byte = nil
 ---A string of these bytes.
----@param ... any
----@return string
-function string.char(...) end
-
+---@type fun(...: any): string
+string.char = nil
 ---Where pattern first matches, and its captures.
----@param s any
----@param pattern any
----@param init? any
----@param plain? any
----@return integer?
----@return integer?
----@return any
-function string.find(s, pattern, init, plain) end
-
+---@type fun(s: any, pattern: any, init?: any, plain?: any): integer?, integer?, any
+string.find = nil
 ---As in C; %p is refused.
----@param format any
----@param ... any
----@return string
-function string.format(format, ...) end
-
+---@type fun(format: any, ...: any): string
+string.format = nil
 ---Walks all matches.
----@param s any
----@param pattern any
----@param init? any
----@return function
-function string.gmatch(s, pattern, init) end
-
+---@type fun(s: any, pattern: any, init?: any): function
+string.gmatch = nil
 ---Replaces matches; also gives their number.
----@param s any
----@param pattern any
----@param replacement any
----@param n? any
----@return string
----@return integer
-function string.gsub(s, pattern, replacement, n) end
-
+---@type fun(s: any, pattern: any, replacement: any, n?: any): string, integer
+string.gsub = nil
 ---Bytes of s.
----@param s any
----@return integer
-function string.len(s) end
-
+---@type fun(s: any): integer
+string.len = nil
 ---ASCII letters in lower case.
----@param s any
----@return string
-function string.lower(s) end
-
+---@type fun(s: any): string
+string.lower = nil
 ---The captures of the first match.
----@param s any
----@param pattern any
----@param init? any
----@return any
-function string.match(s, pattern, init) end
-
+---@type fun(s: any, pattern: any, init?: any): any
+string.match = nil
 ---Values as bytes.
----@param format any
----@param ... any
----@return string
-function string.pack(format, ...) end
-
+---@type fun(format: any, ...: any): string
+string.pack = nil
 ---Size of such bytes.
----@param format any
----@return integer
-function string.packsize(format) end
-
+---@type fun(format: any): integer
+string.packsize = nil
 ---n times s.
----@param s any
----@param n any
----@param between? any
----@return string
-function string.rep(s, n, between) end
-
+---@type fun(s: any, n: any, between?: any): string
+string.rep = nil
 ---The bytes backwards.
----@param s any
----@return string
-function string.reverse(s) end
-
+---@type fun(s: any): string
+string.reverse = nil
 ---The bytes from i to j as a string.
----@param s any
----@param i any
----@param j? any
----@return string
-function string.sub(s, i, j) end
-
+---@type fun(s: any, i: any, j?: any): string
+string.sub = nil
 ---Values from bytes.
----@param format any
----@param s any
----@param position? any
----@return any
-function string.unpack(format, s, position) end
-
+---@type fun(format: any, s: any, position?: any): any
+string.unpack = nil
 ---ASCII letters in upper case.
----@param s any
----@return string
-function string.upper(s) end
+---@type fun(s: any): string
+string.upper = nil
 
 ---@class tablelib
 table = {}
-
 ---The elements as one string.
----@param list any
----@param between? any
----@param i? any
----@param j? any
----@return string
-function table.concat(list, between, i, j) end
-
+---@type fun(list: any, between?: any, i?: any, j?: any): string
+table.concat = nil
 ---Puts a value in, shifting the rest up.
----@param list any
----@param position? any
----@param value? any
-function table.insert(list, position, value) end
-
+---@type fun(list: any, position?: any, value?: any)
+table.insert = nil
 ---Copies elements.
----@param a any
----@param from any
----@param to any
----@param at any
----@param b? any
----@return table
-function table.move(a, from, to, at, b) end
-
+---@type fun(a: any, from: any, to: any, at: any, b?: any): table
+table.move = nil
 ---A list of the arguments, with their number as n.
----@param ... any
----@return table
-function table.pack(...) end
-
+---@type fun(...: any): table
+table.pack = nil
 ---Takes a value out, shifting the rest down.
----@param list any
----@param position? any
----@return any
-function table.remove(list, position) end
-
+---@type fun(list: any, position?: any): any
+table.remove = nil
 ---Sorts in place; equal elements keep their order.
----@param list any
----@param less? any
-function table.sort(list, less) end
-
+---@type fun(list: any, less?: any)
+table.sort = nil
 ---The elements as results.
----@param list any
----@param i? any
----@param j? any
----@return any
-function table.unpack(list, i, j) end
+---@type fun(list: any, i?: any, j?: any): any
+table.unpack = nil
 
 ---@class timelib
 time = {}
-
 ---Adds { days, hours, minutes, seconds, months, years ... }.
----@param time any
----@param amounts any
----@return integer
-function time.add(time, amounts) end
-
+---@type fun(time: any, amounts: any): integer
+time.add = nil
 ---{ year, month, day, hour, minute, second, microsecond } in UTC.
----@param time any
----@return table
-function time.date(time) end
-
+---@type fun(time: any): table
+time.date = nil
 ---ISO 8601 in UTC of integer microseconds.
----@param time any
----@return string
-function time.format(time) end
-
+---@type fun(time: any): string
+time.format = nil
 ---Integer microseconds of ISO 8601; nil and why it is none.
----@param text any
----@return integer?
----@return string?
-function time.parse(text) end
+---@type fun(text: any): integer?, string?
+time.parse = nil
 
 ---@class utf8lib
 utf8 = {}
-
 ---A string of these code points.
----@param ... any
----@return string
-function utf8.char(...) end
-
+---@type fun(...: any): string
+utf8.char = nil
 ---Matches one UTF-8 sequence.
 ---@type string
 utf8.charpattern = nil
-
 ---Code points of s.
----@param s any
----@param i? any
----@param j? any
----@param lax? any
----@return integer
-function utf8.codepoint(s, i, j, lax) end
-
+---@type fun(s: any, i?: any, j?: any, lax?: any): integer
+utf8.codepoint = nil
 ---Walks the code points.
----@param s any
----@param lax? any
----@return function
-function utf8.codes(s, lax) end
-
+---@type fun(s: any, lax?: any): function
+utf8.codes = nil
 ---Characters of s, or nil and the first bad byte.
----@param s any
----@param i? any
----@param j? any
----@param lax? any
----@return integer?
----@return integer?
-function utf8.len(s, i, j, lax) end
-
+---@type fun(s: any, i?: any, j?: any, lax?: any): integer?, integer?
+utf8.len = nil
 ---Byte position of the n-th character.
----@param s any
----@param n any
----@param i? any
----@return integer?
-function utf8.offset(s, n, i) end
+---@type fun(s: any, n: any, i?: any): integer?
+utf8.offset = nil

@@ -49,49 +49,25 @@ each_parameter(const char *usage, struct buf *out, void (*with)(struct buf *, st
 }
 
 static void
-parameter_doc(struct buf *out, struct slice name, bool optional, bool first)
+write_parameter(struct buf *out, struct slice name, bool optional, bool first)
 {
-	(void)first;
-	if (name.data[0] == '.')
-		buf_text(out, "---@param ... any\n");
-	else
-		buf_format(out, "---@param %.*s%s any\n", SLICE_ARG(name), optional ? "?" : "");
-}
-
-static void
-parameter_name(struct buf *out, struct slice name, bool optional, bool first)
-{
-	(void)optional;
-	buf_format(out, "%s%.*s", first ? "" : ", ", SLICE_ARG(name));
-}
-
-/* " -> string?, integer": one @return a result. */
-static void
-write_results(const char *usage, struct buf *out)
-{
-	const char *arrow = strstr(usage, " -> ");
-	for (const char *at = arrow != NULL ? arrow + 4 : ""; *at != '\0';) {
-		size_t size = strcspn(at, ",");
-		buf_format(out, "---@return %.*s\n", (int)size, at);
-		at += size;
-		at += strspn(at, ", ");
-	}
+	buf_format(out, "%s%.*s%s: any", first ? "" : ", ", SLICE_ARG(name),
+		   optional && name.data[0] != '.' ? "?" : "");
 }
 
 static void
 write_definition(const struct sandbox_name *name, struct buf *out)
 {
-	const char *dot = name->library[0] != '\0' ? "." : "";
-	buf_format(out, "\n---%s\n", name->doc);
+	buf_format(out, "---%s\n---@type ", name->doc);
 	if (name->usage == NULL) {
-		buf_format(out, "---@type %s\n%s%s%s = nil\n", value_type(name->name), name->library, dot, name->name);
-		return;
+		buf_text(out, value_type(name->name));
+	} else {
+		const char *arrow = strstr(name->usage, " -> ");
+		buf_text(out, "fun(");
+		each_parameter(name->usage, out, write_parameter);
+		buf_format(out, ")%s%s", arrow != NULL ? ": " : "", arrow != NULL ? arrow + 4 : "");
 	}
-	each_parameter(name->usage, out, parameter_doc);
-	write_results(name->usage, out);
-	buf_format(out, "function %s%s%s(", name->library, dot, name->name);
-	each_parameter(name->usage, out, parameter_name);
-	buf_text(out, ") end\n");
+	buf_format(out, "\n%s%s%s = nil\n", name->library, name->library[0] != '\0' ? "." : "", name->name);
 }
 
 static void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What editors and linters are told of the sandbox, made from the one allow-list, so that they cannot disagree with it. */
+/* What editors and linters are told of the sandbox, made from the one allow-list: they cannot disagree with it. */
 #ifndef MOONLOG_SCRIPT_LUA_EDITOR_H
 #define MOONLOG_SCRIPT_LUA_EDITOR_H
 
