@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <openssl/sha.h>
 
+#include "base/word.h"
+
 static_assert(sizeof(SHA256_CTX) <= sizeof(struct digest_state), "the state fits");
 static_assert(DIGEST_SIZE == SHA256_DIGEST_LENGTH, "the digest fits");
 
@@ -36,8 +38,7 @@ digest_add_u64(struct digest_state *state, uint64_t number)
 {
 	unsigned char bytes[8];
 
-	for (int i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(number >> (8 * i));
+	word_put(bytes, number);
 	digest_add(state, bytes, sizeof(bytes));
 }
 

@@ -2,6 +2,8 @@
 /* Comparing, parsing and hashing borrowed bytes. Nothing here allocates or fails. */
 #include "base/slice.h"
 
+#include "base/word.h"
+
 int
 slice_compare(struct slice a, struct slice b)
 {
@@ -60,7 +62,7 @@ mix(uint64_t a, uint64_t b)
 }
 
 static uint64_t
-little_endian(const char *bytes, size_t size)
+short_word(const char *bytes, size_t size)
 {
 	uint64_t word = 0;
 
@@ -82,8 +84,8 @@ slice_hash(struct slice text, uint64_t seed)
 	size_t at = 0;
 
 	for (; at + 8 <= text.size; at += 8)
-		hash = mix(hash ^ little_endian(text.data + at, 8) ^ k1, k2);
+		hash = mix(hash ^ word_get(text.data + at) ^ k1, k2);
 	if (at < text.size)
-		hash = mix(hash ^ little_endian(text.data + at, text.size - at) ^ k1, k2);
+		hash = mix(hash ^ short_word(text.data + at, text.size - at) ^ k1, k2);
 	return mix(hash ^ k0, k1);
 }

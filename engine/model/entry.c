@@ -10,6 +10,8 @@
  */
 #include "model/entry.h"
 
+#include "base/word.h"
+
 struct content {
 	enum entry_kind kind;
 	uint32_t schema_version;
@@ -30,8 +32,8 @@ cut(struct digest_state *state, struct check *check)
 static void
 add_number(char **at, uint64_t number)
 {
-	for (int i = 0; i < 8; i++)
-		*(*at)++ = (char)(number >> (8 * i));
+	word_put(*at, number);
+	*at += 8;
 }
 
 static void

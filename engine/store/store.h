@@ -120,6 +120,7 @@ struct log_filter {
 	struct slice domain;
 	struct slice stream_prefix; /* of the whole name */
 	bool published_only;
+	bool events_only; /* no messages, documents and timers: they are passed unread */
 };
 
 struct read_limit {

@@ -44,17 +44,42 @@ struct folding {
 };
 
 static struct folding *table;
-static size_t room;
+static size_t room, states;
 static struct arena names;
+
+static void
+widen_table(void)
+{
+	size_t before = room;
+	struct folding *old = table;
+
+	room = before != 0 ? 2 * before : 1024;
+	table = calloc(room, sizeof(*table));
+	if (table == NULL)
+		exit(1);
+	for (size_t i = 0; i < before; i++) {
+		size_t at = slice_hash(old[i].name, 0) & (room - 1);
+
+		while (old[i].state != 0 && table[at].state != 0)
+			at = (at + 1) & (room - 1);
+		if (old[i].state != 0)
+			table[at] = old[i];
+	}
+	free(old);
+}
 
 static struct folding *
 folding_of(struct slice name, uint16_t aggregate)
 {
-	size_t at = slice_hash(name, 0) & (room - 1);
+	size_t at;
 
+	if (2 * states >= room)
+		widen_table();
+	at = slice_hash(name, 0) & (room - 1);
 	while (table[at].state != 0 && !slice_equal(table[at].name, name))
 		at = (at + 1) & (room - 1);
 	if (table[at].state == 0) {
+		states++;
 		table[at].name = arena_copy(&names, name);
 		if (script_initial(machine, aggregate, &table[at].state, &fault) != 0)
 			fail();
@@ -65,6 +90,7 @@ folding_of(struct slice name, uint16_t aggregate)
 static uint64_t
 fold_log(uint16_t aggregate)
 {
+	const struct log_filter events_only = { .events_only = true };
 	struct entries entries;
 	log_position at = 0, before;
 	uint64_t events = 0;
@@ -73,16 +99,16 @@ fold_log(uint16_t aggregate)
 	do {
 		before = at;
 		arena_clear(&page);
-		if (store_read_log(reader, at, NULL, (struct read_limit){ 1000, 0 }, &page, &entries, &at, &fault) != 0)
+		if (store_read_log(reader, at, &events_only, (struct read_limit){ 1000, 0 }, &page, &entries, &at,
+				   &fault) != 0)
 			fail();
 		for (size_t i = 0; i < entries.count; i++) {
 			const struct recorded_entry *entry = &entries.items[i];
 
-			if (entry->kind == ENTRY_EVENT &&
-			    script_fold(machine, aggregate, folding_of(entry->stream, aggregate)->state, entry, 1,
+			if (script_fold(machine, aggregate, folding_of(entry->stream, aggregate)->state, entry, 1,
 					&folded, &fault) != 0)
 				fail();
-			events += entry->kind == ENTRY_EVENT;
+			events++;
 		}
 	} while (at != before);
 	return events;
@@ -101,13 +127,11 @@ main(int argc, char **argv)
 		return fprintf(stderr, "usage: bench_fold DATA DOMAIN_FOLDER AGGREGATE\n"), 2;
 	arena_init(&page, SIZE_MAX);
 	arena_init(&names, SIZE_MAX);
-	room = (size_t)1 << 21;
-	table = calloc(room, sizeof(*table));
 	arena_init(&sources_arena, SIZE_MAX);
 	if (domain_read_folder(argv[2], &sources_arena, &sources, &fault) != 0 ||
 	    script_load(moon_ops(), &sources, &options, &program, &fault) != 0 ||
 	    script_open(program, &options, &machine, &fault) != 0 || sqlite_open(&files, &store, &fault) != 0 ||
-	    store_reader_open(store, &reader, &fault) != 0 || table == NULL)
+	    store_reader_open(store, &reader, &fault) != 0)
 		fail();
 	int aggregate = script_find_aggregate(program, slice_text(argv[3]));
 	if (aggregate < 0)

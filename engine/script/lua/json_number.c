@@ -16,6 +16,7 @@
 
 #define EXACT_MANTISSA ((uint64_t)1 << 53)
 #define EXACT_POWER    22
+#define SAFE_DIGITS    18 /* so many fit whatever they are: no division to find out */
 
 static const double powers[EXACT_POWER + 1] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
 						1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
@@ -78,7 +79,7 @@ json_number_integer(struct slice raw, int64_t *integer)
 	uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX, value = 0;
 	for (size_t i = negative; i < raw.size; i++) {
 		uint64_t digit = (uint64_t)(raw.data[i] - '0');
-		if (value > (limit - digit) / 10)
+		if (i >= SAFE_DIGITS && value > (limit - digit) / 10)
 			return false;
 		value = value * 10 + digit;
 	}

@@ -15,26 +15,15 @@
 #include "script/lua/json_reader.h"
 #include "script/lua/json_writer.h"
 
-#define PENDING       32
-#define SCRATCH_BYTES 512
+#define PENDING 32
 
 static const char key_array = 0;
 static const char null_value = 0;
 
-/* Bytes of a string that need no look: everything but quote, backslash, controls and the upper half. */
-static const bool plain[256] = {
-	[' '] = true,  ['!'] = true,
-#define ROW(n) [n] = true, [n + 1] = true, [n + 2] = true, [n + 3] = true
-	ROW(0x23),     ROW(0x27),    ROW(0x2b),     ROW(0x2f),     ROW(0x33),     ROW(0x37), ROW(0x3b),
-	ROW(0x3f),     ROW(0x43),    ROW(0x47),     ROW(0x4b),     ROW(0x4f),     ROW(0x53), ROW(0x57),
-	[0x5b] = true, ROW(0x5d),    ROW(0x61),     ROW(0x65),     ROW(0x69),     ROW(0x6d), ROW(0x71),
-	ROW(0x75),     ROW(0x79),    [0x7d] = true, [0x7e] = true, [0x7f] = true,
-#undef ROW
-};
-
 void
 json_open(lua_State *L)
 {
+	json_names_open(L);
 	lua_createtable(L, 0, 2);
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
@@ -141,188 +130,6 @@ json_reader_fault(const struct json_reader *reader, struct fault *fault)
 			 (size_t)(reader->error_at - reader->start), reader->error);
 }
 
-/* ---- strings ---- */
-
-/* Length of the well-formed UTF-8 sequence at `at`, or 0. */
-static size_t
-utf8_size(const unsigned char *at, const unsigned char *end)
-{
-	size_t left = (size_t)(end - at);
-	if (at[0] < 0xc2)
-		return 0;
-	if (at[0] < 0xe0)
-		return left >= 2 && (at[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (at[0] < 0xf0) {
-		if (left < 3 || (at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80)
-			return 0;
-		if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0))
-			return 0;
-		return 3;
-	}
-	if (at[0] > 0xf4 || left < 4 || (at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80 || (at[3] & 0xc0) != 0x80)
-		return 0;
-	if ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90))
-		return 0;
-	return 4;
-}
-
-static bool
-hex4(const char *at, const char *end, unsigned *unit)
-{
-	*unit = 0;
-	if (end - at < 4)
-		return false;
-	for (int i = 0; i < 4; i++) {
-		char c = at[i];
-		unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-				 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-							: 16;
-		if (digit == 16)
-			return false;
-		*unit = *unit << 4 | digit;
-	}
-	return true;
-}
-
-static char *
-utf8_put(char *to, unsigned code)
-{
-	if (code < 0x80) {
-		*to++ = (char)code;
-	} else if (code < 0x800) {
-		*to++ = (char)(0xc0 | code >> 6);
-		*to++ = (char)(0x80 | (code & 0x3f));
-	} else if (code < 0x10000) {
-		*to++ = (char)(0xe0 | code >> 12);
-		*to++ = (char)(0x80 | (code >> 6 & 0x3f));
-		*to++ = (char)(0x80 | (code & 0x3f));
-	} else {
-		*to++ = (char)(0xf0 | code >> 18);
-		*to++ = (char)(0x80 | (code >> 12 & 0x3f));
-		*to++ = (char)(0x80 | (code >> 6 & 0x3f));
-		*to++ = (char)(0x80 | (code & 0x3f));
-	}
-	return to;
-}
-
-/* *at stands behind "\u". */
-static bool
-unescape_unicode(struct json_reader *reader, const char **at, const char *end, char **to)
-{
-	unsigned unit, low;
-	const char *begin = *at - 2;
-	if (!hex4(*at, end, &unit))
-		return json_reader_fail(reader, begin, "\\u wants four hexadecimal digits");
-	*at += 4;
-	if (unit >= 0xdc00 && unit < 0xe000)
-		return json_reader_fail(reader, begin, "lone surrogate");
-	if (unit >= 0xd800 && unit < 0xdc00) {
-		if (end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u' || !hex4(*at + 2, end, &low) || low < 0xdc00 ||
-		    low >= 0xe000)
-			return json_reader_fail(reader, begin, "lone surrogate");
-		*at += 6;
-		unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-	}
-	*to = utf8_put(*to, unit);
-	return true;
-}
-
-/* From `at` to `end`, which the scan has passed; never longer than it was. Gives the end in `to`, or NULL. */
-static char *
-unescape(struct json_reader *reader, const char *at, const char *end, char *to)
-{
-	while (at < end) {
-		if (*at != '\\') {
-			*to++ = *at++;
-			continue;
-		}
-		at += 2;
-		switch (at[-1]) {
-		case 'b':
-			*to++ = '\b';
-			break;
-		case 'f':
-			*to++ = '\f';
-			break;
-		case 'n':
-			*to++ = '\n';
-			break;
-		case 'r':
-			*to++ = '\r';
-			break;
-		case 't':
-			*to++ = '\t';
-			break;
-		case 'u':
-			if (!unescape_unicode(reader, &at, end, &to))
-				return NULL;
-			break;
-		case '"':
-		case '\\':
-		case '/':
-			*to++ = at[-1];
-			break;
-		default:
-			json_reader_fail(reader, at - 2, "unknown escape");
-			return NULL;
-		}
-	}
-	return to;
-}
-
-static bool
-push_unescaped(struct json_reader *reader, const char *at, const char *end)
-{
-	char scratch[SCRATCH_BYTES], *to = scratch;
-	bool large = (size_t)(end - at) > sizeof scratch;
-	scratch[0] = '\0';
-	if (large)
-		to = lua_newuserdatauv(reader->L, (size_t)(end - at), 0);
-	char *stop = unescape(reader, at, end, to);
-	if (stop != NULL)
-		lua_pushlstring(reader->L, to, (size_t)(stop - to));
-	if (large)
-		lua_remove(reader->L, stop != NULL ? -2 : -1);
-	return stop != NULL;
-}
-
-bool
-json_reader_string(struct json_reader *reader, struct slice *raw)
-{
-	const char *begin = reader->at, *at = begin, *end = reader->end;
-	bool escaped = false;
-	for (;;) {
-		while (at < end && plain[(unsigned char)*at])
-			at++;
-		if (at == end)
-			return json_reader_fail(reader, begin - 1, "string without end");
-		unsigned char c = (unsigned char)*at;
-		if (c == '"')
-			break;
-		if (c == '\\') {
-			escaped = true;
-			at += end - at >= 2 ? 2 : 1;
-		} else if (c < ' ') {
-			return json_reader_fail(reader, at, "control character in a string");
-		} else {
-			size_t size = utf8_size((const unsigned char *)at, (const unsigned char *)end);
-			if (size == 0)
-				return json_reader_fail(reader, at, "not UTF-8");
-			at += size;
-		}
-	}
-	if ((size_t)(at - begin) > reader->limits.string_bytes)
-		return json_reader_fail_limit(reader, begin - 1, "the string is too long");
-	reader->at = at + 1;
-	if (raw != NULL)
-		*raw = slice_from(begin, (size_t)(at - begin));
-	if (escaped)
-		return push_unescaped(reader, begin, at);
-	lua_pushlstring(reader->L, begin, (size_t)(at - begin));
-	return true;
-}
-
 /* ---- tables ---- */
 
 bool
@@ -426,14 +233,14 @@ read_object(struct json_reader *reader)
 		return false;
 	lua_pushnil(reader->L);
 	struct pairs pairs = { .table = lua_gettop(reader->L), .ascending = true };
-	bool first = true;
+	bool first = true, escaped;
 	struct slice last = SLICE_NONE, key;
 	while (json_reader_more(reader, '}', &first)) {
-		if (!json_reader_string(reader, &key) || !json_reader_colon(reader) || !json_reader_value(reader))
+		if (!json_reader_name(reader, &key, &escaped) || !json_reader_colon(reader) ||
+		    !json_reader_value(reader))
 			return false;
 		/* bytes order undecoded: an escape in a key voids the proof */
-		pairs.ascending = pairs.ascending && (last.data == NULL || slice_compare(last, key) < 0) &&
-				  memchr(key.data, '\\', key.size) == NULL;
+		pairs.ascending = pairs.ascending && !escaped && (last.data == NULL || slice_compare(last, key) < 0);
 		last = key;
 		pairs.key_at[pairs.count++] = key.data - 1;
 		if (pairs.count == PENDING && !flush_pairs(reader, &pairs))
@@ -552,9 +359,12 @@ json_read(lua_State *L, struct slice text, const struct json_limits *limits, str
 	luaL_checkstack(L, 8, NULL);
 	json_reader_init(&reader, L, text, limits);
 	if (reader.error == NULL) {
+		json_names_push(&reader);
 		json_reader_space(&reader);
-		if (json_reader_value(&reader) && json_reader_end(&reader))
+		if (json_reader_value(&reader) && json_reader_end(&reader)) {
+			lua_replace(L, top + 1);
 			return 0;
+		}
 	}
 	lua_settop(L, top);
 	return json_reader_fault(&reader, fault);

@@ -5,6 +5,8 @@
 
 #include "script/lua/json.h"
 
+struct json_names;
+
 struct json_reader {
 	lua_State *L;
 	const char *start;
@@ -12,6 +14,8 @@ struct json_reader {
 	const char *end;
 	struct json_limits limits; /* no zeros */
 	uint32_t depth;
+	struct json_names *names; /* NULL: names are made anew */
+	int names_index;
 	/* Set with the first failure, after which every function gives false. */
 	const char *error; /* a reason without place */
 	const char *error_at;
@@ -36,6 +40,11 @@ json_reader_space(struct json_reader *reader)
 bool json_reader_value(struct json_reader *reader);
 /* After the opening quote: pushes the text, goes behind the closing quote. *raw (may be NULL): the bytes between. */
 bool json_reader_string(struct json_reader *reader, struct slice *raw);
+/* The same for a member's name, which may be one of those read lately. *raw holds no escape unless `escaped`. */
+bool json_reader_name(struct json_reader *reader, struct slice *raw, bool *escaped);
+/* Makes the place for a state's names; pushes it, for the reader's use until it is popped. */
+void json_names_open(lua_State *L);
+void json_names_push(struct json_reader *reader);
 /* The bytes of a number, checked for form; `integral` when without point and exponent. */
 bool json_reader_number(struct json_reader *reader, struct slice *raw, bool *integral);
 /* Value of such bytes. false when it does not fit. */

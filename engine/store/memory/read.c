@@ -68,6 +68,8 @@ matches(const struct log_filter *filter, const struct recorded_entry *entry)
 		return false;
 	if (filter->stream_prefix.size != 0 && !slice_starts_with(entry->stream, filter->stream_prefix))
 		return false;
+	if (filter->events_only && entry->kind != ENTRY_EVENT)
+		return false;
 	return !filter->published_only || entry->topic.size != 0;
 }
 

@@ -4,6 +4,7 @@
 #define MOONLOG_STORE_SQLITE_BYTES_H
 
 #include "base/slice.h"
+#include "base/word.h"
 
 #define VARINT_MAX 10
 
@@ -27,18 +28,13 @@ bytes_get_u32(const uint8_t *from)
 static inline void
 bytes_put_u64(uint8_t *to, uint64_t number)
 {
-	for (int i = 0; i < 8; i++)
-		to[i] = (uint8_t)(number >> (8 * i));
+	word_put(to, number);
 }
 
 static inline uint64_t
 bytes_get_u64(const uint8_t *from)
 {
-	uint64_t number = 0;
-
-	for (int i = 0; i < 8; i++)
-		number |= (uint64_t)from[i] << (8 * i);
-	return number;
+	return word_get(from);
 }
 
 /* Gives the byte after what it wrote; at most VARINT_MAX bytes. */

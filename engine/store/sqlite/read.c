@@ -304,7 +304,15 @@ matches(struct log_read *read, const struct row *row, bool *match, struct fault 
 	struct slice domain = filter->domain;
 
 	*match = true;
-	if (domain.size != 0 || filter->stream_prefix.size != 0) {
+	if (filter->published_only || filter->events_only) {
+		const struct type *type = types_get(&reader->types, &reader->link, row->type, fault);
+
+		if (type == NULL)
+			return -1;
+		*match = (!filter->published_only || type->topic.size != 0) &&
+			 (!filter->events_only || type->kind == ENTRY_EVENT);
+	}
+	if (*match && (domain.size != 0 || filter->stream_prefix.size != 0)) {
 		const struct name_slot *slot = name_cache_get(&reader->names, &reader->link, row->stream, fault);
 
 		if (slot == NULL)
@@ -314,13 +322,6 @@ matches(struct log_read *read, const struct row *row, bool *match, struct fault 
 			*match = false;
 		if (filter->stream_prefix.size != 0 && !slice_starts_with(slot->name, filter->stream_prefix))
 			*match = false;
-	}
-	if (*match && filter->published_only) {
-		const struct type *type = types_get(&reader->types, &reader->link, row->type, fault);
-
-		if (type == NULL)
-			return -1;
-		*match = type->topic.size != 0;
 	}
 	return 0;
 }
@@ -355,7 +356,7 @@ take_row(struct log_read *read, sqlite3_stmt *statement, struct fault *fault)
 	struct row row;
 	bool match;
 
-	if (row_load(statement, &row, fault) != 0)
+	if (row_load_head(statement, &row, fault) != 0)
 		return -1;
 	if (row.position != read->seen + 1)
 		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
@@ -363,6 +364,8 @@ take_row(struct log_read *read, sqlite3_stmt *statement, struct fault *fault)
 	if (matches(read, &row, &match, fault) != 0)
 		return -1;
 	if (match) {
+		if (row_load_rest(statement, &row, fault) != 0)
+			return -1;
 		read->full = entries->count == read->limit.entries || (read->limit.bytes != 0 && entries->count != 0 &&
 								       read->bytes + row.data.size > read->limit.bytes);
 		if (read->full)

@@ -111,19 +111,31 @@ mismatch(const struct row *row, struct fault *fault)
 }
 
 int
-row_load(sqlite3_stmt *statement, struct row *row, struct fault *fault)
+row_load_head(sqlite3_stmt *statement, struct row *row, struct fault *fault)
 {
-	struct slice digest;
-	bool whole;
-
 	*row = (struct row){ .type = link_int(statement, 3) };
-	whole = load_common(statement, 4, 8, row);
-	digest = link_slice(statement, 7);
-	if (digest.size == CHECK_SIZE)
-		memcpy(row->digest.bytes, digest.data, CHECK_SIZE);
+	return load_common(statement, 4, 8, row) ? 0 : mismatch(row, fault);
+}
+
+int
+row_load_rest(sqlite3_stmt *statement, struct row *row, struct fault *fault)
+{
+	struct slice digest = link_slice(statement, 7);
+
 	row->meta = link_slice(statement, 9);
 	row->data = link_slice(statement, 10);
-	return whole && digest.size == CHECK_SIZE ? 0 : mismatch(row, fault);
+	if (digest.size != CHECK_SIZE)
+		return mismatch(row, fault);
+	memcpy(row->digest.bytes, digest.data, CHECK_SIZE);
+	return 0;
+}
+
+int
+row_load(sqlite3_stmt *statement, struct row *row, struct fault *fault)
+{
+	int head = row_load_head(statement, row, fault);
+
+	return row_load_rest(statement, row, fault) != 0 ? -1 : head;
 }
 
 int

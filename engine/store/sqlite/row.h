@@ -64,9 +64,11 @@ uint32_t row_seal_record(struct slice space, struct slice key, struct slice valu
 
 /* Binds every column; what the row borrows must outlive the step. */
 void row_bind(sqlite3_stmt *statement, const struct row *row);
-/* Borrows from the statement. Fails: CORRUPT "row_mismatch" with the position. */
+/* Borrows from the statement; loads what it can. Fails: CORRUPT "row_mismatch" with the position. */
 int row_load(sqlite3_stmt *statement, struct row *row, struct fault *fault);
-
+/* The same in two halves: all but digest, metadata and data, which stay empty; then these. */
+int row_load_head(sqlite3_stmt *statement, struct row *row, struct fault *fault);
+int row_load_rest(sqlite3_stmt *statement, struct row *row, struct fault *fault);
 /* The same from the narrow columns, which leave out type, digest, metadata and data: they stay empty. */
 int row_load_narrow(sqlite3_stmt *statement, struct row *row, struct fault *fault);
 /* Whether a column holds exactly this seal. */
