@@ -197,7 +197,10 @@ push_unescaped(struct json_reader *reader, const char *at, const char *end)
 	return stop != NULL;
 }
 
-/* Not zero when a byte of the word is a quote, a backslash, a control or above 127: tested eight at a time. */
+/*
+ * The high bit of each byte that is a quote, a backslash, a control or above 127; the lowest one set is exact, those
+ * above it may be set by a borrow.
+ */
 static inline uint64_t
 odd_bytes(uint64_t word)
 {
@@ -206,11 +209,15 @@ odd_bytes(uint64_t word)
 	return (word | (word - ones * ' ') | (quote - ones) | (backslash - ones)) & highs;
 }
 
+/* Eight bytes at a time; the last ones before the text's end singly. */
 static inline const char *
 skip_plain(const char *at, const char *end)
 {
-	while (end - at >= 8 && odd_bytes(word_get(at)) == 0)
-		at += 8;
+	for (; end - at >= 8; at += 8) {
+		uint64_t odd = odd_bytes(word_get(at));
+		if (odd != 0)
+			return at + (unsigned)__builtin_ctzll(odd) / 8;
+	}
 	while (at < end && plain[(unsigned char)*at])
 		at++;
 	return at;

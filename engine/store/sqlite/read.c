@@ -304,13 +304,15 @@ matches(struct log_read *read, const struct row *row, bool *match, struct fault 
 	struct slice domain = filter->domain;
 
 	*match = true;
-	if (filter->published_only || filter->events_only) {
+	/* By the version, which the seal covers, and not by the type, which only the digest does. */
+	if (filter->events_only && row->version == 0)
+		*match = false;
+	if (*match && filter->published_only) {
 		const struct type *type = types_get(&reader->types, &reader->link, row->type, fault);
 
 		if (type == NULL)
 			return -1;
-		*match = (!filter->published_only || type->topic.size != 0) &&
-			 (!filter->events_only || type->kind == ENTRY_EVENT);
+		*match = type->topic.size != 0;
 	}
 	if (*match && (domain.size != 0 || filter->stream_prefix.size != 0)) {
 		const struct name_slot *slot = name_cache_get(&reader->names, &reader->link, row->stream, fault);

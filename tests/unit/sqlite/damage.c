@@ -332,6 +332,41 @@ TEST(a_wrong_index_is_never_believed)
 	kit_end(&original);
 }
 
+/* A read of events alone passes messages unread, but goes by what is sealed: an event cannot become a message. */
+TEST(an_event_of_a_wrong_type_is_not_passed_over)
+{
+	struct append_stream streams[] = { { SLICE("shop.cart/1"), { EXPECTED_ANY, 0 } } };
+	struct new_entry entry = {
+		.kind = ENTRY_DOCUMENT, .schema_version = 1, .type = SLICE("Kept"), .data = SLICE("{}")
+	};
+	struct append append = {
+		.streams = streams, .stream_count = 1, .entries = &entry, .entry_count = 1, .arena = &damaged.arena
+	};
+	struct append *appends[] = { &append };
+	const struct log_filter filter = { .events_only = true };
+	struct entries read;
+	log_position seen;
+
+	kit_begin(&damaged);
+	CHECK_INT(kit_open(&damaged), 0);
+	kit_fill(&damaged, 5, 1);
+	entry_digest(&entry, streams[0].name, 0, &append.provenance, &entry.digest);
+	CHECK_INT(store_commit(damaged.store, appends, 1, &damaged.fault), COMMIT_DONE);
+	CHECK_INT(store_read_log(damaged.reader, 0, &filter, (struct read_limit){ 100, 0 }, &damaged.arena, &read,
+				 &seen, &damaged.fault),
+		  0);
+	CHECK_INT(read.count, 5);
+	CHECK_INT(seen, 6);
+	kit_close(&damaged);
+	sabotage("UPDATE entries SET type = (SELECT id FROM types WHERE kind = 3) WHERE position = 3");
+	CHECK_INT(kit_open(&damaged), 0);
+	CHECK_INT(store_read_log(damaged.reader, 0, &filter, (struct read_limit){ 100, 0 }, &damaged.arena, &read,
+				 &seen, &damaged.fault),
+		  -1);
+	CHECK_TEXT(damaged.fault.code, "digest_mismatch");
+	kit_end(&damaged);
+}
+
 /* The view that other programs read gives the ids that the door gives. */
 TEST(the_outbox_can_be_read_by_others)
 {
