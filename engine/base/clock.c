@@ -2,6 +2,7 @@
 /* The system's clocks, and times as ISO 8601 text in UTC (proleptic Gregorian calendar, years 0 to 9999). */
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,23 @@ clock_real(void)
 	static const struct clock real = { real_wall_us, real_mono_ns, NULL };
 
 	return &real;
+}
+
+int
+clock_thread_self(void)
+{
+	clockid_t thread_clock;
+
+	return pthread_getcpuclockid(pthread_self(), &thread_clock) == 0 ? thread_clock : CLOCK_MONOTONIC;
+}
+
+int64_t
+clock_thread_ns(int thread_clock)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(thread_clock, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
 /* Days since 1970-01-01 of a civil date, by counting years from March so that the leap day comes last. */

@@ -25,6 +25,11 @@ clock_mono_ns(const struct clock *clock)
 	return clock->mono_ns(clock->self);
 }
 
+/* The processor time of one thread, for others to read while it lives: clock_thread_self() in it, clock_thread_ns
+ * elsewhere. */
+int clock_thread_self(void);
+int64_t clock_thread_ns(int thread_clock);
+
 /* "2026-11-21T10:00:00.000000Z" (27 characters and NUL). */
 #define CLOCK_TEXT_SIZE 28
 void clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE]);

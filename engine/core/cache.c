@@ -4,7 +4,7 @@
  * opened an entry. Open entries are on no shelf, so eviction cannot take a state that a decision works on.
  *
  * Nothing here is believed over the store: an entry is right because every commit compares the version that was read.
- * A state that cannot be encoded or decoded is dropped and loaded again.
+ * A state that cannot be encoded or decoded, or that its machine dropped, is dropped and loaded again.
  */
 #include "core/cache.h"
 
@@ -240,10 +240,15 @@ cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t agg
 	} else {
 		must(!cached->open);
 		unshelve(cache, cached);
-		if (cached->state == 0)
+		if (cached->state == 0) {
 			warm_up(cache, cached, seat, aggregate);
-		else
+		} else if (script_state_held(cached->seat->machine, cached->state)) {
 			cache->hits++;
+		} else { /* its machine had to be made anew */
+			release(cached);
+			cached->seat = seat;
+			cache->misses++;
+		}
 	}
 	cached->open = true;
 	cached->stale = false;

@@ -85,6 +85,7 @@ moonlog_open(const struct moonlog_options *options, struct moonlog **log, struct
 	memcpy(&given, options, options->size < sizeof(given) ? options->size : sizeof(given));
 	struct wire_options wire = {
 		.data = given.data,
+		.watchdog_signal = given.watchdog_signal,
 		.limits = { .workers = given.workers, .readers = given.readers, .heap_bytes = given.heap_bytes },
 		.fatal = on_fatal,
 		.self = opened,

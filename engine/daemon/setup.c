@@ -2,11 +2,13 @@
 /* One assignment a key; nothing is decided here. */
 #include "daemon/setup.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-#define DAY_US 86400000000LL
+#define DAY_US          86400000000LL
+#define WATCHDOG_SIGNAL (SIGRTMIN + 5) /* no library that we use takes it */
 
 void
 setup_log(const struct config *config)
@@ -26,6 +28,7 @@ void
 setup_wire(const struct config *config, struct wire_options *options)
 {
 	*options = (struct wire_options){
+		.watchdog_signal = WATCHDOG_SIGNAL,
 		.remember_ids = (uint64_t)config_integer(config, CONFIG_REMEMBER_IDS),
 		.remember_us = config_integer(config, CONFIG_REMEMBER_DAYS) * DAY_US,
 	};

@@ -120,6 +120,9 @@ int
 wire_open(struct wire *wire, const struct wire_options *options, struct fault *fault)
 {
 	*wire = (struct wire){ 0 };
+	if (options->watchdog_signal != 0 && moon_watchdog_start(options->watchdog_signal, fault) != 0)
+		return -1;
+	wire->watched = options->watchdog_signal != 0;
 	if (open_store(wire, options, fault) != 0)
 		return -1;
 	struct engine_parts parts = {
@@ -142,6 +145,8 @@ wire_close(struct wire *wire)
 {
 	if (wire->engine != NULL)
 		engine_close(wire->engine);
+	if (wire->watched)
+		moon_watchdog_stop();
 	store_close(wire->store);
 	free(wire->data);
 	free(wire->last_view);

@@ -10,12 +10,14 @@ struct wire {
 	struct store *store;
 	struct engine *engine;
 	char *last_view; /* the file of the read model that was opened last */
+	bool watched;
 };
 
 struct wire_options {
-	const char *data; /* the data directory, made when absent; NULL: everything in memory */
-	bool must_exist;  /* a store must be there already */
-	bool trial;       /* for dry runs: nothing is recorded or projected, no lock is taken */
+	const char *data;    /* the data directory, made when absent; NULL: everything in memory */
+	bool must_exist;     /* a store must be there already */
+	bool trial;          /* for dry runs: nothing is recorded or projected, no lock is taken */
+	int watchdog_signal; /* that stops rules over their limit; 0: none, they run under a count hook */
 	struct engine_limits limits;
 	uint64_t remember_ids;
 	int64_t remember_us;

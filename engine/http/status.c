@@ -17,9 +17,8 @@ static const struct {
 	const char *code;
 	uint16_t status;
 } code_statuses[] = {
-	{ FAULT_LIMIT, "json_limit", 400 },
-	{ FAULT_LIMIT, "body_too_large", 413 },
-	{ FAULT_TIMEOUT, "not_yet", 503 },
+	{ FAULT_LIMIT, "json_limit", 400 },  { FAULT_LIMIT, "body_too_large", 413 }, { FAULT_TIMEOUT, "not_yet", 503 },
+	{ FAULT_SCRIPT, "time_limit", 503 }, { FAULT_SCRIPT, "memory_limit", 503 },
 };
 
 uint16_t

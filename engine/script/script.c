@@ -91,6 +91,13 @@ script_state_release(struct script_machine *machine, script_state state)
 		machine->ops->release(machine, state);
 }
 
+bool
+script_state_held(const struct script_machine *machine, script_state state)
+{
+	must(machine != NULL && state != 0);
+	return machine->ops->held(machine, state);
+}
+
 int
 script_decide(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
 	      struct decided *decided, struct fault *fault)

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "model/entry.h"
 #include "model/table.h"
+#include "script/options.h"
 #include "script/pieces.h"
 
 /* One file, read whole: never read again, so half-written files and later edits cannot matter. */
@@ -138,8 +139,12 @@ struct script_context {
 	struct slice correlation_id;
 };
 
-/* A decoded state that stays in the machine; 0 = none. Released by script_state_release. */
-typedef uint32_t script_state;
+/*
+ * A decoded state that stays in the machine; 0 = none. Released by script_state_release. A machine that had to stop a
+ * call (its time limit, memory) makes itself anew before the next one and drops all states it kept: script_state_held
+ * tells, releasing one is fine, and a call with one fails with BUSY "state_gone".
+ */
+typedef uint64_t script_state;
 
 /* ctx:load: core finds another stream's state at a version. Gives state 0 and version 0 for a stream that is not there
  * (the room then uses `initial`). The state belongs to the decision from then on. */
@@ -226,14 +231,6 @@ struct show_request {
 	struct script_context context;
 };
 
-struct script_options {
-	size_t heap_bytes; /* of one machine; 0 = 64 MiB */
-	bool development;  /* tracebacks in answers */
-	/* print and ctx:log end here; level as in log.h */
-	void (*say)(void *self, int level, struct slice domain, struct slice text);
-	void *say_self;
-};
-
 struct script_machine {
 	const struct script_ops *ops;
 	const struct script_program *program;
@@ -254,6 +251,7 @@ struct script_ops {
 	int (*decode)(struct script_machine *machine, uint16_t aggregate, struct slice bytes, script_state *state,
 		      struct fault *fault);
 	void (*release)(struct script_machine *machine, script_state state);
+	bool (*held)(const struct script_machine *machine, script_state state);
 	int (*decide)(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
 		      struct decided *decided, struct fault *fault);
 	int (*project)(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
@@ -297,6 +295,8 @@ int script_encode(struct script_machine *machine, uint16_t aggregate, script_sta
 int script_decode(struct script_machine *machine, uint16_t aggregate, struct slice bytes, script_state *state,
 		  struct fault *fault);
 void script_state_release(struct script_machine *machine, script_state state);
+/* false: the machine dropped it (see script_state above): it is to be loaded again. */
+bool script_state_held(const struct script_machine *machine, script_state state);
 /*
  * handle(state, data, ctx), then the new events folded into a copy of each state that they touch [step 5 of
  * design 4]. The request's own state is consumed: it is released, or given back as streams[0].state, also on

@@ -18,7 +18,7 @@
 /* A cap over all states of a process; they take and give back whole grains. */
 struct alloc_pool {
 	_Atomic size_t used_bytes;
-	size_t cap_bytes;
+	_Atomic size_t cap_bytes;
 };
 
 /* Why the last refused block was refused: what a memory error reports. */

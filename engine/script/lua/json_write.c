@@ -289,6 +289,11 @@ write_many(struct json_writer *writer, int table, const struct json_member_write
 	size_t count = 0, at = 0;
 	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
 		count++;
+	/* Each member takes five bytes at least: what cannot fit is not sorted first. */
+	if (count > writer->limits.total_bytes / 5)
+		return json_writer_fail(writer, place, "json_limit",
+					"an object of %zu members is longer than %zu bytes", count,
+					writer->limits.total_bytes);
 	struct member *members = lua_newuserdatauv(L, count * sizeof *members, 0);
 	lua_pushnil(L);
 	while (lua_next(L, table)) {

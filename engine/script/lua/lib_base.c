@@ -106,7 +106,7 @@ lib_require(lua_State *L)
 static int
 handler_call(lua_State *L)
 {
-	if (atomic_load_explicit(&vm_of(L)->killed, memory_order_relaxed))
+	if (vm_is_killed(L))
 		return 1;
 	lua_settop(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(1));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resume and wrap that record which coroutine runs: a watchdog's hook belongs to one coroutine, so it must know.
+ * resume and wrap that record which coroutine runs: a watchdog's hook belongs to one coroutine, so it must know. A
+ * condemned call resumes nothing more, and the coroutine below one that was killed is armed in its turn; the order of
+ * store and look leaves the signal no moment between two coroutines.
  * A coroutine that failed is left to the collector; closing it here would reach a fault of older packaged Luas.
  */
 #include <lauxlib.h>
@@ -18,10 +20,16 @@ run(lua_State *L, lua_State *other, int count)
 		lua_pushliteral(L, "too many arguments to resume");
 		return -1;
 	}
+	atomic_store(&vm->running, other);
+	if (vm_is_killed(L)) {
+		atomic_store(&vm->running, L);
+		vm_raise_killed(L);
+	}
 	lua_xmove(L, other, count);
-	atomic_store_explicit(&vm->running, other, memory_order_release);
 	int status = lua_resume(other, L, count, &results);
-	atomic_store_explicit(&vm->running, L, memory_order_release);
+	atomic_store(&vm->running, L);
+	if (vm_is_killed(L))
+		vm_arm(L);
 	if (status != LUA_OK && status != LUA_YIELD) {
 		lua_xmove(other, L, 1);
 		return -1;

@@ -8,11 +8,11 @@
  */
 #include <lauxlib.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/slice.h"
 #include "script/lua/lib.h"
 #include "script/lua/sandbox.h"
+#include "script/lua/vm.h"
 
 #define FEW 24 /* keys sorted on the stack */
 
@@ -119,12 +119,8 @@ keys_count(lua_State *L, int index, bool *sequence)
 }
 
 static void
-keys_sort(struct key *keys, size_t count)
+sort_few(struct key *keys, size_t count)
 {
-	if (count > FEW) {
-		qsort(keys, count, sizeof *keys, key_compare);
-		return;
-	}
 	for (size_t i = 1; i < count; i++) {
 		struct key key = keys[i];
 		size_t at = i;
@@ -132,6 +128,31 @@ keys_sort(struct key *keys, size_t count)
 			keys[at] = keys[at - 1];
 		keys[at] = key;
 	}
+}
+
+/* Merges sorted runs, from one half of `keys` to the other and back: unlike qsort it can be stopped. */
+static struct key *
+sort_many(lua_State *L, struct key *keys, size_t count)
+{
+	struct key *from = keys, *to = keys + count;
+	for (size_t start = 0; start < count; start += FEW)
+		sort_few(from + start, count - start > FEW ? FEW : count - start);
+	for (size_t width = FEW; width < count; width *= 2) {
+		for (size_t start = 0; start < count; start += 2 * width) {
+			size_t middle = count - start > width ? start + width : count;
+			size_t end = count - start > 2 * width ? start + 2 * width : count;
+			vm_check(L);
+			for (size_t left = start, right = middle, at = start; at < end; at++) {
+				bool take_right =
+					left >= middle || (right < end && key_compare(&from[right], &from[left]) < 0);
+				to[at] = from[take_right ? right++ : left++];
+			}
+		}
+		struct key *swap = from;
+		from = to;
+		to = swap;
+	}
+	return from;
 }
 
 /* Pushes a table with the keys of the one at `index`, in order. */
@@ -142,7 +163,7 @@ push_sorted_keys(lua_State *L, int index, size_t count)
 	lua_createtable(L, (int)count, 0);
 	int list = lua_gettop(L);
 	if (count > FEW)
-		keys = lua_newuserdatauv(L, count * sizeof *keys, 0);
+		keys = lua_newuserdatauv(L, 2 * count * sizeof *keys, 0);
 	size_t at = 0;
 	lua_pushnil(L);
 	while (lua_next(L, index)) {
@@ -150,7 +171,10 @@ push_sorted_keys(lua_State *L, int index, size_t count)
 		if (!lib_hidden_key(L, -1))
 			key_read(L, -1, &keys[at++]);
 	}
-	keys_sort(keys, count);
+	if (count > FEW)
+		keys = sort_many(L, keys, count);
+	else
+		sort_few(keys, count);
 	for (size_t i = 0; i < count; i++) {
 		key_push(L, &keys[i]);
 		lua_rawseti(L, list, (lua_Integer)i + 1);
@@ -246,6 +270,7 @@ lib_next(lua_State *L)
 		lua_pop(L, 1);
 		if (lib_hidden_key(L, -1))
 			continue;
+		vm_check(L);
 		key_read(L, -1, &key);
 		if ((first || key_compare(&key, &last) > 0) && (!found || key_compare(&key, &best) < 0)) {
 			best = key;

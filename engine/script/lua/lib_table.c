@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tables: insert, remove and move with a bound on the elements they touch (a lying __len or a far index would keep C
- * busy for years, and no instruction runs meanwhile that a watchdog could stop), and a sort that keeps equal elements
+ * Tables: insert, remove and move with a bound on the elements they touch, which look at the kill flag on the way (a
+ * lying __len or a far index would keep C busy for years, and no instruction runs meanwhile that a watchdog could
+ * stop); and a sort that keeps equal elements
  * in order and gives the same result on every machine [I7], which the packaged one does not.
  */
 #include <lauxlib.h>
@@ -11,7 +12,15 @@
 #include "script/lua/vm.h"
 
 #define MOVED_MAX ((lua_Integer)1 << 24)
-#define RUN       8 /* elements sorted by insertion before merging */
+#define RUN       8    /* elements sorted by insertion before merging */
+#define LOOK      1024 /* elements between looks at the kill flag */
+
+static inline void
+look(lua_State *L, lua_Integer at)
+{
+	if (at % LOOK == 0)
+		vm_check(L);
+}
 
 static lua_Integer
 length_of(lua_State *L, const char *name)
@@ -35,6 +44,7 @@ lib_insert(lua_State *L)
 		at = luaL_checkinteger(L, 2);
 		luaL_argcheck(L, at >= 1 && at <= end, 2, "position out of bounds");
 		for (lua_Integer i = end; i > at; i--) {
+			look(L, i);
 			lua_geti(L, 1, i - 1);
 			lua_seti(L, 1, i);
 		}
@@ -55,6 +65,7 @@ lib_remove(lua_State *L)
 		luaL_argcheck(L, (at >= 1 && at <= size + 1) || (size == 0 && at == 0), 2, "position out of bounds");
 	lua_geti(L, 1, at);
 	for (; at < size; at++) {
+		look(L, at);
 		lua_geti(L, 1, at + 1);
 		lua_seti(L, 1, at);
 	}
@@ -77,6 +88,7 @@ lib_move(lua_State *L)
 		bool upwards = to > last || to <= first || (target != 1 && !lua_compare(L, 1, target, LUA_OPEQ));
 		for (lua_Integer i = 0; i <= last - first; i++) {
 			lua_Integer step = upwards ? i : last - first - i;
+			look(L, i);
 			lua_geti(L, 1, first + step);
 			lua_seti(L, target, to + step);
 		}
@@ -91,7 +103,6 @@ lib_move(lua_State *L)
  */
 struct sorting {
 	lua_State *L;
-	struct vm *vm;
 	uint32_t *from;
 	uint32_t *to;
 };
@@ -102,6 +113,7 @@ before(struct sorting *sorting, uint32_t right, uint32_t left)
 {
 	lua_State *L = sorting->L;
 	bool less;
+	vm_check(L); /* two long texts take as long as many instructions */
 	if (lua_isnil(L, 2)) {
 		lua_rawgeti(L, 3, right);
 		lua_rawgeti(L, 3, left);
@@ -139,8 +151,6 @@ merge(struct sorting *sorting, uint32_t start, uint32_t middle, uint32_t end)
 			left >= middle || (right < end && before(sorting, sorting->from[right], sorting->from[left]));
 		sorting->to[at] = sorting->from[take_right ? right++ : left++];
 	}
-	if (atomic_load_explicit(&sorting->vm->killed, memory_order_relaxed))
-		luaL_error(sorting->L, "killed");
 }
 
 static void
@@ -172,15 +182,17 @@ lib_sort(lua_State *L)
 	uint32_t count = (uint32_t)length;
 	lua_createtable(L, (int)length, 0);
 	for (lua_Integer i = 1; i <= length; i++) {
+		look(L, i);
 		lua_geti(L, 1, i);
 		lua_rawseti(L, 3, i);
 	}
 	uint32_t *indices = lua_newuserdatauv(L, 2 * count * sizeof *indices, 0);
-	struct sorting sorting = { .L = L, .vm = vm_of(L), .from = indices, .to = indices + count };
+	struct sorting sorting = { .L = L, .from = indices, .to = indices + count };
 	for (uint32_t i = 0; i < count; i++)
 		indices[i] = i + 1;
 	sort_all(&sorting, count);
 	for (uint32_t i = 0; i < count; i++) {
+		look(L, i);
 		lua_rawgeti(L, 3, sorting.from[i]);
 		lua_seti(L, 1, (lua_Integer)i + 1);
 	}

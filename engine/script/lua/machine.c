@@ -61,6 +61,8 @@ moon_alloc(lua_State *L, struct arena *arena, size_t count, size_t size)
 	return memory;
 }
 
+static int machine_renew(struct moon_machine *machine, struct fault *fault);
+
 /* ---- errors ---- */
 
 /* Raises what machine->raised holds, with a place before it where there is one. */
@@ -126,32 +128,14 @@ was_raised(const struct moon_machine *machine)
 }
 
 static int
-collect_body(lua_State *L)
-{
-	lua_gc(L, LUA_GCCOLLECT, 0);
-	return 0;
-}
-
-/* What filled the heap is garbage now: the next call must not fail for it. */
-static void
-recover_heap(struct moon_machine *machine)
-{
-	const struct vm_trouble trouble = machine->vm->trouble;
-	vm_protect(machine->vm, collect_body, NULL, NULL);
-	machine->vm->trouble = trouble;
-}
-
-int
-moon_protect(struct moon_machine *machine, lua_CFunction body, void *request, struct fault *fault)
+protect(struct moon_machine *machine, lua_CFunction body, void *request, struct fault *fault)
 {
 	machine->raised.class = FAULT_NONE;
 	machine->has_input = false;
-	if (vm_protect(machine->vm, body, request, fault) == 0)
+	if (vm_protect_within(machine->vm, body, request, machine->limit_ms, fault) == 0)
 		return 0;
 	if (!was_raised(machine)) {
 		machine->has_input = false;
-		if (fault != NULL && strcmp(fault->code, "memory_limit") == 0)
-			recover_heap(machine);
 		return -1;
 	}
 	const struct vm_trouble *trouble = &machine->vm->trouble;
@@ -161,6 +145,14 @@ moon_protect(struct moon_machine *machine, lua_CFunction body, void *request, st
 			fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
 	}
 	return -1;
+}
+
+int
+moon_protect(struct moon_machine *machine, lua_CFunction body, void *request, struct fault *fault)
+{
+	if (machine->vm->spent && machine->vm->depth == 0 && machine_renew(machine, fault) != 0)
+		return -1;
+	return protect(machine, body, request, fault);
 }
 
 /* ---- opening ---- */
@@ -284,6 +276,42 @@ run_files_body(lua_State *L)
 	return 0;
 }
 
+/* The heaps of all machines of the process. */
+static struct alloc_pool pool = { .cap_bytes = SIZE_MAX };
+
+/* A new Lua state in the place of the one before, its files run. */
+static int
+open_state(struct moon_machine *machine, struct fault *fault)
+{
+	const struct vm_limits limits = { .heap_bytes = machine->options.heap_bytes };
+	const struct vm_host host = {
+		.print = host_print, .source = host_source, .require = moon_require, .self = machine
+	};
+	struct vm *new;
+	if (vm_new(&limits, &host, &pool, &new, fault) != 0)
+		return -1;
+	vm_free(machine->vm);
+	machine->vm = new;
+	new->owner = machine;
+	machine->epoch++;
+	machine->require_depth = 0;
+	machine->loading = true;
+	int result = protect(machine, run_files_body, machine, fault);
+	machine->loading = false;
+	return result;
+}
+
+static void
+fill_limits(struct script_limits *limits)
+{
+	static const struct script_limits defaults = SCRIPT_LIMITS;
+	limits->command_ms = limits->command_ms != 0 ? limits->command_ms : defaults.command_ms;
+	limits->apply_ms = limits->apply_ms != 0 ? limits->apply_ms : defaults.apply_ms;
+	limits->projection_ms = limits->projection_ms != 0 ? limits->projection_ms : defaults.projection_ms;
+	limits->query_ms = limits->query_ms != 0 ? limits->query_ms : defaults.query_ms;
+	limits->load_ms = limits->load_ms != 0 ? limits->load_ms : defaults.load_ms;
+}
+
 int
 moon_machine_new(struct moon_program *program, const struct script_options *options, bool *needs,
 		 struct moon_machine **machine, struct vm_trouble *trouble, struct fault *fault)
@@ -295,27 +323,30 @@ moon_machine_new(struct moon_program *program, const struct script_options *opti
 	new->door.program = &program->door;
 	new->program = program;
 	new->options = *options;
+	fill_limits(&new->options.limits);
+	new->limit_ms = new->options.limits.load_ms;
 	new->needs = needs;
 	arena_init(&new->arena, (size_t)16 << 20);
 	buf_init(&new->scratch, (size_t)16 << 20);
-	const struct vm_limits limits = { .heap_bytes = options->heap_bytes };
-	const struct vm_host host = {
-		.print = host_print, .source = host_source, .require = moon_require, .self = new
-	};
-	if (vm_new(&limits, &host, NULL, &new->vm, fault) != 0)
-		goto out;
-	new->vm->owner = new;
-	new->loading = true;
-	if (moon_protect(new, run_files_body, new, fault) != 0)
-		goto out;
-	new->loading = false;
-	*machine = new;
-	return 0;
-out:
+	if (options->pool_bytes != 0)
+		atomic_store(&pool.cap_bytes, options->pool_bytes);
+	if (open_state(new, fault) == 0) {
+		*machine = new;
+		return 0;
+	}
 	if (new->vm != NULL)
 		*trouble = new->vm->trouble;
 	moon_machine_free(new);
 	return -1;
+}
+
+static void
+drop_handlers(struct moon_machine *machine)
+{
+	free(machine->handlers);
+	free(machine->views);
+	free(machine->row_tables);
+	machine->handlers = machine->views = machine->row_tables = NULL;
 }
 
 void
@@ -324,19 +355,41 @@ moon_machine_free(struct moon_machine *machine)
 	vm_free(machine->vm);
 	arena_fini(&machine->arena);
 	buf_fini(&machine->scratch);
-	free(machine->handlers);
-	free(machine->views);
-	free(machine->row_tables);
+	drop_handlers(machine);
 	free(machine);
 }
-
-/* ---- operations ---- */
 
 static int
 bind_body(lua_State *L)
 {
 	moon_machine_bind(L, vm_request(L));
 	return 0;
+}
+
+/* The old state goes first: the process may have no memory for both. When this fails the next call tries again. */
+static int
+machine_renew(struct moon_machine *machine, struct fault *fault)
+{
+	uint32_t limit_ms = machine->limit_ms;
+	vm_empty(machine->vm);
+	drop_handlers(machine);
+	machine->limit_ms = machine->options.limits.load_ms;
+	int result = open_state(machine, fault);
+	if (result == 0)
+		result = protect(machine, bind_body, machine, fault);
+	machine->limit_ms = limit_ms;
+	if (result == 0)
+		return 0;
+	machine->vm->spent = true;
+	return fault_prefix(fault, "the state of the rules cannot be made anew");
+}
+
+/* ---- operations ---- */
+
+static struct moon_machine *
+machine_of(struct script_machine *door)
+{
+	return container_of(door, struct moon_machine, door);
 }
 
 static int
@@ -359,19 +412,25 @@ machine_open(const struct script_program *door, const struct script_options *opt
 static void
 machine_close(struct script_machine *machine)
 {
-	moon_machine_free(container_of(machine, struct moon_machine, door));
+	moon_machine_free(machine_of(machine));
 }
 
 static void
 machine_release(struct script_machine *machine, script_state state)
 {
-	moon_state_drop(container_of(machine, struct moon_machine, door), state);
+	moon_state_drop(machine_of(machine), state);
+}
+
+static bool
+machine_held(const struct script_machine *machine, script_state state)
+{
+	return moon_state_held(container_of(machine, const struct moon_machine, door), state);
 }
 
 static void
 machine_trouble(struct script_machine *door, struct script_trouble *trouble, struct input_trouble *input)
 {
-	const struct moon_machine *machine = container_of(door, struct moon_machine, door);
+	const struct moon_machine *machine = machine_of(door);
 	const struct vm_trouble *last = &machine->vm->trouble;
 	*trouble = (struct script_trouble){
 		.file = slice_text(last->file),
@@ -387,10 +446,84 @@ machine_trouble(struct script_machine *door, struct script_trouble *trouble, str
 	input->offset = input->has_offset ? (size_t)machine->input.offset : 0;
 }
 
+/* A state that is spent is replaced now rather than by the next call, which would wait for it. */
 static bool
-machine_tidy(struct script_machine *machine)
+machine_tidy(struct script_machine *door)
 {
-	return !vm_collect_step(container_of(machine, struct moon_machine, door)->vm);
+	struct moon_machine *machine = machine_of(door);
+	if (machine->vm->spent)
+		return machine_renew(machine, NULL) == 0;
+	return !vm_collect_step(machine->vm);
+}
+
+/* Which limit an operation has; nested in another one it runs within that one's. */
+static int
+machine_initial(struct script_machine *door, uint16_t aggregate, script_state *state, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.apply_ms;
+	return moon_initial(door, aggregate, state, fault);
+}
+
+static int
+machine_fold(struct script_machine *door, uint16_t aggregate, script_state state, const struct recorded_entry *entries,
+	     size_t count, size_t *folded, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.apply_ms;
+	return moon_fold(door, aggregate, state, entries, count, folded, fault);
+}
+
+static int
+machine_encode(struct script_machine *door, uint16_t aggregate, script_state state, struct buf *out,
+	       struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.apply_ms;
+	return moon_encode(door, aggregate, state, out, fault);
+}
+
+static int
+machine_decode(struct script_machine *door, uint16_t aggregate, struct slice bytes, script_state *state,
+	       struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.apply_ms;
+	return moon_decode(door, aggregate, bytes, state, fault);
+}
+
+static int
+machine_decide(struct script_machine *door, const struct decide_request *request, struct arena *arena,
+	       struct decided *decided, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.command_ms;
+	return moon_decide(door, request, arena, decided, fault);
+}
+
+static int
+machine_project(struct script_machine *door, uint16_t projection, const struct row_port *rows,
+		const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.projection_ms;
+	return moon_project(door, projection, rows, entries, count, done, fault);
+}
+
+static int
+machine_query(struct script_machine *door, const struct query_request *request, struct buf *out, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.query_ms;
+	return moon_query(door, request, out, fault);
+}
+
+static int
+machine_show(struct script_machine *door, const struct show_request *request, struct buf *out, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.query_ms;
+	return moon_show(door, request, out, fault);
+}
+
+static int
+machine_upcast(struct script_machine *door, uint16_t aggregate, const struct recorded_entry *entry, unsigned flags,
+	       struct arena *arena, struct script_pieces *pieces, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.query_ms;
+	return moon_upcast(door, aggregate, entry, flags, arena, pieces, fault);
 }
 
 const struct script_ops *
@@ -401,16 +534,17 @@ moon_ops(void)
 		.unload = moon_unload,
 		.open = machine_open,
 		.close = machine_close,
-		.initial = moon_initial,
-		.fold = moon_fold,
-		.encode = moon_encode,
-		.decode = moon_decode,
+		.initial = machine_initial,
+		.fold = machine_fold,
+		.encode = machine_encode,
+		.decode = machine_decode,
 		.release = machine_release,
-		.decide = moon_decide,
-		.project = moon_project,
-		.query = moon_query,
-		.show = moon_show,
-		.upcast = moon_upcast,
+		.held = machine_held,
+		.decide = machine_decide,
+		.project = machine_project,
+		.query = machine_query,
+		.show = machine_show,
+		.upcast = machine_upcast,
 		.path = moon_path,
 		.trouble = machine_trouble,
 		.tidy = machine_tidy,

@@ -48,6 +48,8 @@ struct moon_machine {
 	struct moon_program *program; /* const once loaded */
 	struct vm *vm;
 	struct script_options options;
+	uint32_t limit_ms; /* of the operation that runs now */
+	uint32_t epoch;    /* counts the states it has had; part of every script_state */
 	/* while files run; what they raise is gathered where the program gathers findings */
 	bool loading;
 	bool *needs; /* of the program being built; NULL in machines of a finished one */
@@ -93,7 +95,10 @@ int moon_machine_new(struct moon_program *program, const struct script_options *
 void moon_machine_free(struct moon_machine *machine);
 /* Finds every handler of the program in the files' tables and makes ctx, meta and the views. Inside moon_protect. */
 void moon_machine_bind(lua_State *L, struct moon_machine *machine);
-/* vm_protect, and the class and code that moon_fail carried. */
+/*
+ * vm_protect within the limit of the operation that runs, and the class and code that moon_fail carried. A machine
+ * whose state was killed or ran out of memory gets a new one first: what was kept in it is gone (moon_state_held).
+ */
 int moon_protect(struct moon_machine *machine, lua_CFunction body, void *request, struct fault *fault);
 /*
  * Raises an error with class and code. `handler` names the rule at fault: its place goes before the text; with
@@ -130,6 +135,8 @@ void moon_state_push(lua_State *L, const struct moon_machine *machine, script_st
 /* Replaces what the slot holds by the value on top, popped. */
 void moon_state_set(lua_State *L, const struct moon_machine *machine, script_state state);
 void moon_state_drop(struct moon_machine *machine, script_state state);
+/* Is it still there? Not when the machine has, or needs, a new Lua state since. */
+bool moon_state_held(const struct moon_machine *machine, script_state state);
 /* Pushes a deep copy of the plain table at `index`; raises for what is no JSON. */
 void moon_state_copy(lua_State *L, int index);
 /* Pushes what `initial` of the aggregate gives. */

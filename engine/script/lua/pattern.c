@@ -13,8 +13,9 @@
 
 #include <stdio.h>
 
-#define DEPTH_MAX 200
-#define ESCAPE    '%'
+#define DEPTH_MAX     200
+#define ESCAPE        '%'
+#define CHARGED_BYTES 16 /* a step */
 
 static const char *match_here(struct pattern *state, const char *at, const char *item);
 
@@ -40,6 +41,19 @@ step(struct pattern *state)
 		return false;
 	}
 	state->steps--;
+	return true;
+}
+
+/* Bytes that are looked at besides the character itself: long sets and captures cost what they take. */
+static inline bool
+charge(struct pattern *state, size_t bytes)
+{
+	uint64_t steps = bytes / CHARGED_BYTES;
+	if (state->steps < steps) {
+		state->over_limit = true;
+		return false;
+	}
+	state->steps -= steps;
 	return true;
 }
 
@@ -143,7 +157,7 @@ item_end(struct pattern *state, const char *item)
 	}
 	if (*item != '[')
 		return item + 1;
-	item++;
+	const char *set = item++;
 	if (item < state->end && *item == '^')
 		item++;
 	do { /* the first character is never the closing one */
@@ -152,7 +166,7 @@ item_end(struct pattern *state, const char *item)
 		if (*item++ == ESCAPE && item < state->end)
 			item++;
 	} while (item >= state->end || *item != ']');
-	return item + 1;
+	return charge(state, (size_t)(item - set)) ? item + 1 : NULL;
 }
 
 static bool
@@ -167,7 +181,7 @@ matches_one(struct pattern *state, const char *at, const char *item, const char 
 	case ESCAPE:
 		return in_class(c, (unsigned char)item[1]);
 	case '[':
-		return in_set(c, item, end - 1);
+		return charge(state, (size_t)(end - item)) && in_set(c, item, end - 1);
 	default:
 		return (unsigned char)*item == c;
 	}
@@ -242,7 +256,7 @@ capture_again(struct pattern *state, const char *at, unsigned char digit)
 		return fail(state, state->error_text);
 	}
 	const struct pattern_capture *capture = &state->capture[index];
-	if (capture->size < 0 || state->subject_end - at < capture->size ||
+	if (capture->size < 0 || state->subject_end - at < capture->size || !charge(state, (size_t)capture->size) ||
 	    memcmp(capture->start, at, (size_t)capture->size) != 0)
 		return NULL;
 	return at + capture->size;

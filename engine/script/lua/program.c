@@ -343,7 +343,8 @@ inspect_sources(const struct source_set *sources, struct fault *fault)
 static void
 rules_fault(const struct vm_trouble *trouble, struct fault *fault)
 {
-	if (fault == NULL || fault->class != FAULT_SCRIPT || strcmp(fault->code, "memory_limit") == 0)
+	if (fault == NULL || fault->class != FAULT_SCRIPT || strcmp(fault->code, "memory_limit") == 0 ||
+	    strcmp(fault->code, "time_limit") == 0)
 		return;
 	char text[sizeof fault->text];
 	memcpy(text, fault->text, sizeof text);

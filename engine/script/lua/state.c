@@ -3,6 +3,9 @@
  * Decoded states that stay in a machine: slots of one Lua table, handed out as small integers. Letting a slot go
  * writes only to keys that exist, so it needs no protection and takes no memory.
  *
+ * A slot's number carries the machine's epoch: when a state was killed or ran out of memory and the machine got a new
+ * one, every slot of the old one is known to be gone rather than taken for another.
+ *
  * Copies are made in C over raw tables: a handler may change what it was given, and what it was given must not change
  * what is folded. Tables that are no JSON anyway (functions inside, circles) are refused here with a path.
  */
@@ -12,6 +15,25 @@
 
 #define COPY_DEPTH_MAX 64
 
+static int
+slot_of(script_state state)
+{
+	return (int)(state & 0x7fffffff);
+}
+
+bool
+moon_state_held(const struct moon_machine *machine, script_state state)
+{
+	return !machine->vm->spent && state >> 32 == machine->epoch;
+}
+
+static void
+check_held(lua_State *L, const struct moon_machine *machine, script_state state)
+{
+	if (state >> 32 != machine->epoch)
+		moon_fail(L, 0, FAULT_BUSY, "state_gone", "the state was dropped with the machine that kept it");
+}
+
 script_state
 moon_state_keep(lua_State *L, struct moon_machine *machine)
 {
@@ -19,34 +41,38 @@ moon_state_keep(lua_State *L, struct moon_machine *machine)
 	lua_insert(L, -2);
 	int slot = luaL_ref(L, -2);
 	lua_pop(L, 1);
-	return (script_state)slot;
+	return (script_state)machine->epoch << 32 | (script_state)slot;
 }
 
 void
 moon_state_push(lua_State *L, const struct moon_machine *machine, script_state state)
 {
+	check_held(L, machine, state);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->states);
-	lua_rawgeti(L, -1, (lua_Integer)state);
+	lua_rawgeti(L, -1, slot_of(state));
 	lua_remove(L, -2);
 }
 
 void
 moon_state_set(lua_State *L, const struct moon_machine *machine, script_state state)
 {
+	check_held(L, machine, state);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->states);
 	lua_insert(L, -2);
-	lua_rawseti(L, -2, (lua_Integer)state);
+	lua_rawseti(L, -2, slot_of(state));
 	lua_pop(L, 1);
 }
 
 void
 moon_state_drop(struct moon_machine *machine, script_state state)
 {
+	if (state == 0 || !moon_state_held(machine, state))
+		return;
 	lua_State *L = atomic_load_explicit(&machine->vm->running, memory_order_relaxed);
-	if (state == 0 || !lua_checkstack(L, 4))
+	if (!lua_checkstack(L, 4))
 		return;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->states);
-	luaL_unref(L, -1, (int)state);
+	luaL_unref(L, -1, slot_of(state));
 	lua_pop(L, 1);
 }
 
@@ -62,6 +88,7 @@ copy_value(lua_State *L, int depth)
 		moon_fail(L, 0, FAULT_SCRIPT, "bad_result", "a state nested more than %d deep (or in a circle)",
 			  COPY_DEPTH_MAX);
 	luaL_checkstack(L, 8, "state nested too deeply");
+	vm_check(L);
 	if (sandbox_thaw(L, -1))
 		lua_remove(L, -2);
 	int source = lua_gettop(L), length = (int)lua_rawlen(L, source);

@@ -16,8 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "script/lua/lib.h"
 #include "script/lua/sandbox.h"
+#include "script/lua/watchdog.h"
+
+/* Instructions between looks at the clock where there is no watchdog. */
+#define FALLBACK_STEPS 100
+
+static const char key_killed = 0; /* in the registry: the text of a kill, made before memory can be out */
 
 static int
 panic(lua_State *L)
@@ -31,6 +38,8 @@ static int
 open_body(lua_State *L)
 {
 	sandbox_open(L);
+	lua_pushliteral(L, "stopped: the call is over its time limit");
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &key_killed);
 	return 0;
 }
 
@@ -82,15 +91,130 @@ vm_free(struct vm *vm)
 {
 	if (vm == NULL)
 		return;
-	lua_close(vm->L);
-	alloc_fini(&vm->alloc);
+	vm_empty(vm);
 	free(vm);
 }
+
+void
+vm_empty(struct vm *vm)
+{
+	vm->spent = true;
+	if (vm->L == NULL)
+		return;
+	lua_close(vm->L);
+	vm->L = NULL;
+	alloc_fini(&vm->alloc);
+}
+
+/* ---- kills ---- */
+
+_Noreturn void
+vm_raise_killed(lua_State *L)
+{
+	struct vm *vm = vm_of(L);
+	luaL_checkstack(L, 1, NULL);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key_killed);
+	if (!vm->kill_told)
+		vm_describe(L); /* the first place is the one that tells: what is raised again further out is not */
+	vm->kill_told = true;
+	lua_error(L);
+	abort(); /* lua_error does not return */
+}
+
+static void
+on_killed(lua_State *L, lua_Debug *debug)
+{
+	(void)debug;
+	vm_raise_killed(L);
+}
+
+/* Before each instruction, call and return from here on, so that nothing that catches the error can go on. */
+void
+vm_arm(lua_State *L)
+{
+	lua_sethook(L, on_killed, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+void
+vm_kill(struct vm *vm)
+{
+	atomic_store(&vm->killed, true);
+	vm_arm(atomic_load(&vm->running));
+}
+
+/* The processor's clock is a system call, the other is not. */
+void
+vm_look(lua_State *L)
+{
+	struct vm *vm = vm_of(L);
+	int64_t now_ns = clock_mono_ns(clock_real()), limit_ns = (int64_t)vm->limit_ms * 1000000;
+	if (vm->limit_ms == 0 || now_ns < vm->deadline_ns)
+		return;
+	if (now_ns < vm->deadline_ns + (WATCHDOG_PATIENCE - 1) * limit_ns &&
+	    clock_thread_ns(clock_thread_self()) - vm->thread_ns < limit_ns)
+		return;
+	atomic_store(&vm->killed, true);
+	vm_arm(L);
+	vm_raise_killed(L);
+}
+
+static void
+on_count(lua_State *L, lua_Debug *debug)
+{
+	(void)debug;
+	vm_look(L);
+}
+
+static int
+watch(struct vm *vm, uint32_t limit_ms, struct watchdog_outer *outer, struct fault *fault)
+{
+	vm->limit_ms = limit_ms;
+	if (limit_ms == 0)
+		return 0;
+	if (!vm->hooked && watchdog_runs())
+		return watchdog_enter(vm, limit_ms, outer, fault);
+	if (!vm->hooked)
+		lua_sethook(vm->L, on_count, LUA_MASKCOUNT, FALLBACK_STEPS);
+	vm->hooked = true;
+	vm->deadline_ns = clock_mono_ns(clock_real()) + (int64_t)limit_ms * 1000000;
+	vm->thread_ns = clock_thread_ns(clock_thread_self());
+	return 0;
+}
+
+/* The hook first, then the flag: else the next call would begin with what was left of this one. */
+static void
+unwatch(struct vm *vm, const struct watchdog_outer *outer)
+{
+	if (vm->limit_ms != 0 && !vm->hooked)
+		watchdog_leave(outer);
+	if (atomic_load_explicit(&vm->killed, memory_order_relaxed)) {
+		lua_sethook(vm->L, vm->hooked ? on_count : NULL, vm->hooked ? LUA_MASKCOUNT : 0, FALLBACK_STEPS);
+		atomic_store(&vm->killed, false);
+	}
+	vm->limit_ms = 0;
+}
+
+static int
+kill_fault(struct vm *vm, struct fault *fault)
+{
+	struct vm_trouble *trouble = &vm->trouble;
+	vm->spent = true;
+	if (!vm->kill_told) /* it ran in C, or was over already when it was told */
+		memset(trouble, 0, sizeof *trouble);
+	snprintf(trouble->message, sizeof trouble->message, "the call was stopped at its limit of %u ms", vm->limit_ms);
+	fault_set(fault, FAULT_SCRIPT, "time_limit", "%s", trouble->message);
+	if (trouble->file[0] != '\0')
+		fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
+	return -1;
+}
+
+/* ---- the door ---- */
 
 static int
 on_error(lua_State *L)
 {
-	vm_describe(L);
+	if (!vm_is_killed(L))
+		vm_describe(L);
 	return 1;
 }
 
@@ -129,10 +253,13 @@ script_fault(struct vm *vm, struct fault *fault)
 	return -1;
 }
 
-int
-vm_protect(struct vm *vm, lua_CFunction body, void *request, struct fault *fault)
+/* Inside the limit: calls, and turns what went wrong into a fault. */
+static int
+call(struct vm *vm, lua_CFunction body, void *request, struct fault *fault)
 {
 	lua_State *L = atomic_load_explicit(&vm->running, memory_order_relaxed);
+	if (atomic_load_explicit(&vm->killed, memory_order_relaxed))
+		return kill_fault(vm, fault);
 	if (!lua_checkstack(L, 4))
 		return memory_fault(vm, fault);
 	int top = lua_gettop(L);
@@ -148,11 +275,40 @@ vm_protect(struct vm *vm, lua_CFunction body, void *request, struct fault *fault
 		snprintf(vm->trouble.message, sizeof vm->trouble.message, "stack overflow while handling an error");
 	}
 	lua_settop(L, top);
+	/* The flag decides, not the error that arrived here: a script may have caught the kill's and raised another. */
+	if (atomic_load_explicit(&vm->killed, memory_order_relaxed))
+		return kill_fault(vm, fault);
 	if (status == LUA_OK)
 		return 0;
 	/* a coroutine or a rule may have caught the error and raised its text again */
 	bool memory = vm->alloc.refusal != ALLOC_NOT_REFUSED && strcmp(vm->trouble.message, "not enough memory") == 0;
 	return status == LUA_ERRMEM || memory ? memory_fault(vm, fault) : script_fault(vm, fault);
+}
+
+int
+vm_protect_within(struct vm *vm, lua_CFunction body, void *request, uint32_t limit_ms, struct fault *fault)
+{
+	struct watchdog_outer outer;
+	if (vm->depth > 0) {
+		vm->depth++;
+		int result = call(vm, body, request, fault);
+		vm->depth--;
+		return result;
+	}
+	vm->kill_told = false;
+	if (watch(vm, limit_ms, &outer, fault) != 0)
+		return -1;
+	vm->depth++;
+	int result = call(vm, body, request, fault);
+	vm->depth--;
+	unwatch(vm, &outer);
+	return result;
+}
+
+int
+vm_protect(struct vm *vm, lua_CFunction body, void *request, struct fault *fault)
+{
+	return vm_protect_within(vm, body, request, 0, fault);
 }
 
 void

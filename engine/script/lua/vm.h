@@ -57,21 +57,29 @@ struct vm {
 	void *owner; /* for the files above; untouched here */
 	struct vm_trouble trouble;
 	struct fault raised;        /* what vm_raise last carried */
-	bool spent;                 /* memory ran out once: make a new state from the snapshot, as soon as can be */
+	bool spent;                 /* killed, or out of memory: make a new state from the snapshot, and soon */
 	lua_CFunction stock_format; /* the packaged string.format behind our checks */
+	unsigned depth;             /* doors open, one in the other */
 	/*
-	 * The watchdog's place: the running call must end by this clock reading (mono_ns; 0 = none), whether it was
-	 * told to, and the coroutine that runs now, since a hook belongs to one coroutine.
+	 * The watchdog's place: whether the call that runs must end, and the coroutine that runs now, since a hook belongs
+	 * to one coroutine.
 	 */
-	_Atomic int64_t deadline_ns;
 	atomic_bool killed;
 	_Atomic(lua_State *) running;
+	bool kill_told;    /* vm->trouble says where it was killed */
+	uint32_t limit_ms; /* of the outermost call; 0: none */
+	/* without a watchdog: the same by a count hook */
+	bool hooked;
+	int64_t deadline_ns;
+	int64_t thread_ns; /* processor time at its beginning */
 };
 
 /* A state with the sandbox ready. `pool` (process-wide cap) may be NULL. Fails: MEMORY; a broken sandbox is a BUG. */
 int vm_new(const struct vm_limits *limits, const struct vm_host *host, struct alloc_pool *pool, struct vm **vm,
 	   struct fault *fault);
 void vm_free(struct vm *vm);
+/* Gives a spent state's memory back before another takes its place; vm_free may follow, and looks at trouble. */
+void vm_empty(struct vm *vm);
 
 /* From any C function that Lua called, also in a coroutine. */
 static inline struct vm *
@@ -87,6 +95,11 @@ vm_of(lua_State *L)
  * and line in the text) and vm->trouble. May be nested.
  */
 int vm_protect(struct vm *vm, lua_CFunction body, void *request, struct fault *fault);
+/*
+ * The same within a limit (0: none), as watchdog.h measures it. Past it the call ends with SCRIPT "time_limit", whatever
+ * the script catches, and the state is spent. Of nested calls the outermost's limit counts.
+ */
+int vm_protect_within(struct vm *vm, lua_CFunction body, void *request, uint32_t limit_ms, struct fault *fault);
 static inline void *
 vm_request(lua_State *L)
 {
@@ -101,6 +114,28 @@ _Noreturn void vm_raise(lua_State *L, const struct fault *fault);
 /* The same from parts: vm_fail(L, FAULT_SCRIPT, "bad_result", "...", ...). Formats as printf does. */
 _Noreturn void vm_fail(lua_State *L, enum fault_class class, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Condemns the call that runs, on its own thread: also from a signal handler there. */
+void vm_kill(struct vm *vm);
+/* The same for a coroutine that runs from here on; for whoever switches coroutines. */
+void vm_arm(lua_State *L);
+_Noreturn void vm_raise_killed(lua_State *L);
+/* Looks at the clock where no watchdog does. */
+void vm_look(lua_State *L);
+static inline bool
+vm_is_killed(lua_State *L)
+{
+	return atomic_load_explicit(&vm_of(L)->killed, memory_order_relaxed);
+}
+/* For loops in C that run no Lua: raises when the call is condemned. */
+static inline void
+vm_check(lua_State *L)
+{
+	if (vm_is_killed(L))
+		vm_raise_killed(L);
+	if (vm_of(L)->hooked)
+		vm_look(L);
+}
 
 /* A bounded step of the collector, for idle moments. true when a cycle ended. Not inside vm_protect. */
 bool vm_collect_step(struct vm *vm);

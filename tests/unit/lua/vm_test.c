@@ -66,16 +66,34 @@ TEST(long_file_names_are_whole)
 	lua_case_close(&run);
 }
 
-TEST(a_kill_skips_handlers_and_sorts)
+static int
+condemned_body(lua_State *L)
+{
+	vm_kill(vm_of(L));
+	return lua_case_body(L);
+}
+
+/* What a watchdog does, at a known moment. */
+static void
+condemned(const char *source)
 {
 	struct lua_case run;
 	lua_case_open(&run, NULL);
-	atomic_store(&run.vm->killed, true);
-	CHECK_INT(lua_case_run(&run, "return select(2, xpcall(error, function() return 'handled' end, 'raw'))"), 0);
-	CHECK_TEXT(run.result, "raw");
-	CHECK_INT(lua_case_run(&run, "local t = {} for i = 1, 100 do t[i] = -i end table.sort(t)"), -1);
-	CHECK_TEXT(run.vm->trouble.message, "killed");
+	run.source = slice_text(source);
+	CHECK_INT(vm_protect(run.vm, condemned_body, &run, &run.fault), -1);
+	CHECK_TEXT(run.fault.code, "time_limit");
+	CHECK_TEXT(run.printed, "");
+	CHECK(run.vm->spent);
 	lua_case_close(&run);
+}
+
+TEST(nothing_runs_after_a_kill)
+{
+	condemned("print('ran')");
+	condemned("pcall(print, 'ran') print('ran')");
+	condemned("local ok = xpcall(error, print, 'raw') print(ok)");
+	condemned("local co = coroutine.wrap(print) co('ran')");
+	condemned("local x <close> = setmetatable({}, { __close = print })");
 }
 
 static int

@@ -17,7 +17,9 @@ domain_load(struct domain *domain, const struct domain_file *files)
 {
 	struct source items[20];
 	size_t count = 0;
-	const struct script_options options = { .say = say, .say_self = domain };
+	/* A sanitizer is slow: what is not about time must not end by it. */
+	const struct script_limits limits = { 20000, 20000, 20000, 20000, 20000 };
+	const struct script_options options = { .limits = limits, .say = say, .say_self = domain };
 	*domain = (struct domain){ 0 };
 	arena_init(&domain->arena, 64 << 20);
 	for (; files[count].path != NULL; count++) {
