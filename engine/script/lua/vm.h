@@ -57,12 +57,12 @@ struct vm {
 	void *owner; /* for the files above; untouched here */
 	struct vm_trouble trouble;
 	struct fault raised;        /* what vm_raise last carried */
-	bool spent;                 /* killed, or out of memory: make a new state from the snapshot, and soon */
+	bool spent;                 /* killed, or out of memory: to be made anew */
 	lua_CFunction stock_format; /* the packaged string.format behind our checks */
 	unsigned depth;             /* doors open, one in the other */
 	/*
-	 * The watchdog's place: whether the call that runs must end, and the coroutine that runs now, since a hook belongs
-	 * to one coroutine.
+	 * The watchdog's place: whether the call that runs must end, and the coroutine that runs now, since a hook
+	 * belongs to one coroutine.
 	 */
 	atomic_bool killed;
 	_Atomic(lua_State *) running;
