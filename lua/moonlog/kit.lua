@@ -8,6 +8,8 @@ local busted = require "busted"
 
 local DEFAULT_ID = "1"
 local DEFAULT_TIME = "2026-01-01T00:00:00Z"
+-- of an event that is given
+local FIELDS = { type = true, data = true, version = true, stream = true, json = true, at = true }
 
 local function fail(text, ...)
     -- level: the line of the spec that calls :expect...
@@ -57,17 +59,17 @@ local function split(name, what)
 end
 
 -- { type, data, version?, stream? } -> what core takes.
-local function prepare(events, stream)
+local function prepare(events, stream, time)
     local list = {}
     for i, event in ipairs(events) do
         if type(event) ~= "table" or type(event.type) ~= "string" then error("event " .. i .. " has no type", 4) end
         for key in pairs(event) do
-            if key ~= "type" and key ~= "data" and key ~= "version" and key ~= "stream" and key ~= "json" then
+            if not FIELDS[key] then
                 error("event " .. i .. " has a field '" .. tostring(key) .. "'", 4)
             end
         end
         list[i] = { type = event.type, data = event.json or core.encode(event.data or {}), schema = event.version or 0,
-                    stream = event.stream or stream }
+                    stream = event.stream or stream, at = event.at or time }
     end
     return list
 end
@@ -200,6 +202,21 @@ function Scenario:at(time)
     return self
 end
 
+-- The clock goes on: "90s", "15m", "1h", "2d", or seconds.
+function Scenario:advance(amount)
+    local number, unit = tostring(amount):match "^(%d+%.?%d*)([smhd]?)$"
+    if not number then error("advance wants \"90s\", \"15m\", \"1h\", \"2d\" or seconds", 2) end
+    local seconds = tonumber(number) * ({ s = 1, [""] = 1, m = 60, h = 3600, d = 86400 })[unit]
+    self.time = core.shift { at = self.time, by = math.floor(seconds * 1000000) }
+    return self
+end
+
+-- Another chance: ctx:uuid and ctx:random follow from this number.
+function Scenario:seed(number)
+    self.chance = number
+    return self
+end
+
 function Scenario:as(caller)
     self.caller = caller
     return self
@@ -209,12 +226,13 @@ function Scenario:when(command)
     if type(command) ~= "table" or type(command.type) ~= "string" then
         error("a command is { type = ..., data = ... }", 2)
     end
-    local result = core.decide {
+    local asked = {
         domain = self.domain, aggregate = self.aggregate, command = command.type, id = command.id or self.id,
         events = self.events, body = command.json or core.encode(command.data or {}), at = self.time,
-        caller = self.caller or "",
+        caller = self.caller or "", seed = self.chance,
     }
-    result.id, result.scenario = command.id or self.id, self
+    local result = core.decide(asked)
+    result.id, result.scenario, result.asked = command.id or self.id, self, asked
     return setmetatable(result, Result)
 end
 
@@ -237,17 +255,25 @@ function Scenario:expect_error(code)
     return self
 end
 
--- A next command on what the last one recorded.
-function Result:when(command)
+-- What the last command recorded is the past of a next one.
+local function continued(self)
     must_be(self, "accepted")
     local before = self.scenario
     local events = append({}, before.events)
     for _, entry in ipairs(own_events(self)) do
         events[#events + 1] = { type = entry.type, data = entry.data, schema = 0,
-                                stream = before.domain .. "." .. before.aggregate .. "/" .. entry.id }
+                                stream = before.domain .. "." .. before.aggregate .. "/" .. entry.id,
+                                at = before.time }
     end
     return setmetatable({ domain = before.domain, aggregate = before.aggregate, id = before.id, events = events,
-                          time = before.time, caller = before.caller }, Scenario):when(command)
+                          time = before.time, caller = before.caller, chance = before.chance }, Scenario)
+end
+
+for _, word in ipairs { "when", "at", "advance", "as", "seed" } do
+    Result[word] = function(self, ...)
+        local scenario = continued(self)
+        return scenario[word](scenario, ...)
+    end
 end
 
 local Aggregate = {}
@@ -263,7 +289,7 @@ function Aggregate:at(time)
 end
 
 function Aggregate:given(events)
-    return scenario(self, DEFAULT_ID, prepare(events, self.domain .. "." .. self.name .. "/" .. DEFAULT_ID))
+    return scenario(self, DEFAULT_ID, prepare(events, self.domain .. "." .. self.name .. "/" .. DEFAULT_ID, self.time))
 end
 
 function Aggregate:given_streams(id, streams)
@@ -271,16 +297,19 @@ function Aggregate:given_streams(id, streams)
     for name in pairs(streams) do ids[#ids + 1] = name end
     table.sort(ids)
     for _, name in ipairs(ids) do
-        append(events, prepare(streams[name], self.domain .. "." .. self.name .. "/" .. name))
+        append(events, prepare(streams[name], self.domain .. "." .. self.name .. "/" .. name, self.time))
     end
     return scenario(self, id, events)
 end
 
 -- ---- the door ----
 
-local views = load_part("views", core, {
-    fail = fail, pretty = pretty, difference = difference, describe = describe, prepare = prepare,
-})
+local tools = {
+    fail = fail, pretty = pretty, difference = difference, describe = describe, prepare = prepare, same = same,
+}
+local views = load_part("views", core, tools)
+local upcaster = load_part("upcaster", core, tools)
+load_part("proofs", core, tools, Result, Scenario, views.Rows)
 
 local function known(kind, domain, name)
     if not core.has(domain, kind, name) then
@@ -303,6 +332,11 @@ return {
         local domain, name = split(text, "moonlog.query")
         known("query", domain, name)
         return setmetatable({ domain = domain, name = name, time = DEFAULT_TIME }, views.Query)
+    end,
+    upcaster = function(text)
+        local domain, name = split(text, "moonlog.upcaster")
+        known("aggregate", domain, name)
+        return upcaster(domain, name, DEFAULT_TIME)
     end,
     json = { encode = core.encode, decode = core.decode, null = core.null },
 }

@@ -85,10 +85,8 @@ local Projection = {}
 Projection.__index = Projection
 
 function Projection:given(events)
-    local result = core.project {
-        domain = self.domain, projection = self.name, events = prepare(events), at = self.time,
-    }
-    return setmetatable({ result = result }, Rows)
+    local asked = { domain = self.domain, projection = self.name, events = prepare(events), at = self.time }
+    return setmetatable({ result = core.project(asked), asked = asked }, Rows)
 end
 
 function Projection:at(time)
@@ -148,4 +146,4 @@ function Query:expect_error(code)
     return self
 end
 
-return { Projection = Projection, Query = Query }
+return { Projection = Projection, Query = Query, Rows = Rows }

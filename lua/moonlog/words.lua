@@ -9,6 +9,7 @@
 ---@field data? table
 ---@field json? string bytes as recorded, instead of data
 ---@field stream? string "domain.aggregate/id"
+---@field at? string ISO 8601: when it was recorded
 
 ---@class moonlog.When
 ---@field type string
@@ -42,6 +43,25 @@ function result:expect_refusal(code) end
 function result:expect_error(code) end
 ---@return moonlog.Result
 function result:expect_accepted() end
+---@param amount string|number "90s", "15m", "1h", "2d", or seconds
+---@return moonlog.Scenario
+function result:advance(amount) end
+---What ctx:uuid and ctx:random follow from.
+---@param number integer
+---@return moonlog.Scenario
+function result:seed(number) end
+---Another Lua state, with another order of hashing, gives the same.
+---@return moonlog.Result
+function result:expect_deterministic() end
+---A state that was JSON between the events gives the same.
+---@return moonlog.Result
+function result:expect_survives_json() end
+---@param time string
+---@return moonlog.Scenario
+function result:at(time) end
+---@param caller string
+---@return moonlog.Scenario
+function result:as(caller) end
 ---@param name string
 ---@param key string
 ---@return moonlog.Result
@@ -59,6 +79,19 @@ function scenario:at(time) end
 ---@param caller string
 ---@return moonlog.Scenario
 function scenario:as(caller) end
+---@param amount string|number "90s", "15m", "1h", "2d", or seconds
+---@return moonlog.Scenario
+function scenario:advance(amount) end
+---What ctx:uuid and ctx:random follow from.
+---@param number integer
+---@return moonlog.Scenario
+function scenario:seed(number) end
+---Another Lua state, with another order of hashing, gives the same.
+---@return moonlog.Scenario
+function scenario:expect_deterministic() end
+---A state that was JSON between the events gives the same.
+---@return moonlog.Scenario
+function scenario:expect_survives_json() end
 ---@param command moonlog.When
 ---@return moonlog.Result
 function scenario:when(command) end
@@ -104,6 +137,11 @@ function rows:expect_no_row(name, key) end
 ---@param code? string
 ---@return moonlog.Rows
 function rows:expect_error(code) end
+---All events delivered once more give the same rows.
+---@return moonlog.Rows
+function rows:twice() end
+---@return moonlog.Rows
+function rows:expect_deterministic() end
 
 ---@class moonlog.ProjectionWord
 local projection = {}
@@ -113,6 +151,24 @@ function projection:at(time) end
 ---@param events moonlog.Given[]
 ---@return moonlog.Rows
 function projection:given(events) end
+
+---@class moonlog.Old
+local old = {}
+---What it is today, the whole list.
+---@param events { type: string, data?: table, version?: integer }[]
+---@return moonlog.Old
+function old:expect(events) end
+---@return moonlog.Old
+function old:expect_dropped() end
+---@param code? string
+---@return moonlog.Old
+function old:expect_error(code) end
+
+---@class moonlog.UpcasterWord
+local upcaster = {}
+---@param event moonlog.Given as it was recorded
+---@return moonlog.Old
+function upcaster:given_bytes(event) end
 
 ---@class moonlog.QueryWord
 local query = {}
@@ -146,3 +202,6 @@ function moonlog.projection(name) end
 ---@param name string "domain.query"
 ---@return moonlog.QueryWord
 function moonlog.query(name) end
+---@param name string "domain.aggregate"
+---@return moonlog.UpcasterWord
+function moonlog.upcaster(name) end

@@ -40,7 +40,13 @@ load_domain(struct kit *kit, const struct kit_folder *folder)
 		return -1;
 	}
 	container_of(domain->machine, struct moon_machine, door)->plain_replies = true;
-	kit->domain_count++;
+	struct kit_domain *twin = &kit->twins[kit->domain_count++];
+	twin->program = domain->program;
+	if (script_open(domain->program, &options, &twin->machine, &fault) != 0) {
+		fprintf(stderr, "%s: %s\n", folder->path, fault.text);
+		return -1;
+	}
+	container_of(twin->machine, struct moon_machine, door)->plain_replies = true;
 	return 0;
 }
 
@@ -126,6 +132,8 @@ out:
 		lua_close(L);
 	for (size_t i = 0; i < kit.domain_count; i++) {
 		script_close(kit.domains[i].machine);
+		if (kit.twins[i].machine != NULL)
+			script_close(kit.twins[i].machine);
 		script_unload(kit.domains[i].program);
 	}
 	arena_fini(&kit.arena);

@@ -27,13 +27,33 @@ kit_field_text(lua_State *L, int table, const char *field)
 	return text;
 }
 
+bool
+kit_field_flag(lua_State *L, const char *field)
+{
+	lua_getfield(L, 1, field);
+	bool flag = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return flag;
+}
+
+int64_t
+kit_field_integer(lua_State *L, const char *field, int64_t otherwise)
+{
+	int whole = 0;
+	lua_getfield(L, 1, field);
+	int64_t number = lua_tointegerx(L, -1, &whole);
+	lua_pop(L, 1);
+	return whole ? number : otherwise;
+}
+
 struct kit_domain *
 kit_domain_named(lua_State *L, struct slice name)
 {
 	struct kit *kit = kit_of(L);
+	bool twin = lua_istable(L, 1) && kit_field_flag(L, "twin");
 	for (size_t i = 0; i < kit->domain_count; i++)
 		if (slice_equal(kit->domains[i].program->domain, name))
-			return &kit->domains[i];
+			return twin ? &kit->twins[i] : &kit->domains[i];
 	luaL_error(L, "no domain '%s' is loaded", name.data != NULL ? name.data : "?");
 	return NULL;
 }
@@ -118,6 +138,8 @@ read_event(lua_State *L, const struct kit_domain *domain, struct kit_past *past,
 	const struct moon_program *program = container_of(domain->program, struct moon_program, door);
 	int at = lua_gettop(L);
 	struct slice type = kit_field_text(L, at, "type"), stream = kit_field_text(L, at, "stream");
+	if (kit_field_text(L, at, "at").size > 0)
+		time_us = kit_read_time(L, at);
 	lua_getfield(L, at, "schema");
 	uint32_t version = (uint32_t)lua_tointeger(L, -1);
 	lua_pop(L, 1);
@@ -177,7 +199,24 @@ kit_read_past(lua_State *L, const struct kit_domain *domain)
 struct streams {
 	const struct kit_domain *domain;
 	const struct kit_past *past;
+	bool by_json; /* the state leaves the machine as JSON and comes back after each event */
 };
+
+/* Replaces the state by what its canonical JSON gives. */
+static int
+through_json(struct script_machine *machine, uint16_t aggregate, script_state *state, struct fault *fault)
+{
+	struct buf bytes;
+	script_state copy = 0;
+	buf_init(&bytes, (size_t)16 << 20);
+	int result = script_encode(machine, aggregate, *state, &bytes, fault);
+	if (result == 0)
+		result = script_decode(machine, aggregate, buf_slice(&bytes), &copy, fault);
+	buf_fini(&bytes);
+	script_state_release(machine, *state);
+	*state = copy;
+	return result;
+}
 
 /* State and version of a stream; state 0 when it has no event. */
 static int
@@ -203,6 +242,8 @@ fold_stream(void *self, uint16_t aggregate, struct slice id, script_state *state
 			*state = 0;
 			return -1;
 		}
+		if (streams->by_json && through_json(machine, aggregate, state, fault) != 0)
+			return -1;
 		(*version)++;
 	}
 	return 0;
@@ -307,14 +348,14 @@ core_decide(lua_State *L)
 		return luaL_error(L, "aggregate %s has no command '%s'", rules->name.data,
 				  kit_field_text(L, 1, "command").data);
 	const struct kit_past past = kit_read_past(L, domain);
-	struct streams streams = { domain, &past };
+	struct streams streams = { domain, &past, kit_field_flag(L, "by_json") };
 	struct decide_request request = {
 		.aggregate = (uint16_t)aggregate,
 		.command = (uint16_t)command,
 		.id = kit_field_text(L, 1, "id"),
 		.body = kit_field_text(L, 1, "body"),
 		.context = { .now_us = kit_read_time(L, 1),
-			     .seed = { 1, 2 },
+			     .seed = { (uint64_t)kit_field_integer(L, "seed", 1), 2 },
 			     .caller = kit_field_text(L, 1, "caller") },
 		.loader = { fold_stream, &streams },
 	};
@@ -349,7 +390,7 @@ core_state(lua_State *L)
 	if (aggregate < 0)
 		return luaL_error(L, "no such aggregate");
 	const struct kit_past past = kit_read_past(L, domain);
-	struct streams streams = { domain, &past };
+	struct streams streams = { domain, &past, kit_field_flag(L, "by_json") };
 	if (fold_stream(&streams, (uint16_t)aggregate, kit_field_text(L, 1, "id"), &state, &version, &fault) != 0)
 		return kit_give_fault(L, &fault);
 	if (state == 0 && script_initial(domain->machine, (uint16_t)aggregate, &state, &fault) != 0)
@@ -432,11 +473,10 @@ void
 kit_core_push(lua_State *L, struct kit *kit)
 {
 	static const luaL_Reg functions[] = {
-		{ "decide", core_decide },     { "state", core_state },
-		{ "project", kit_project },    { "query", kit_query },
-		{ "encode", core_encode },     { "decode", core_decode },
-		{ "is_array", core_is_array }, { "domains", core_domains },
-		{ "has", core_has },           { NULL, NULL },
+		{ "decide", core_decide },     { "state", core_state },     { "project", kit_project },
+		{ "query", kit_query },        { "encode", core_encode },   { "decode", core_decode },
+		{ "is_array", core_is_array }, { "domains", core_domains }, { "has", core_has },
+		{ "upcast", kit_upcast },      { "shift", kit_shift },      { NULL, NULL },
 	};
 	luaL_newlibtable(L, functions);
 	lua_pushlightuserdata(L, kit);

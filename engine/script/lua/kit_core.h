@@ -17,6 +17,7 @@ struct kit {
 	const struct kit_options *options;
 	struct arena arena; /* of one call */
 	struct kit_domain domains[KIT_DOMAINS_MAX];
+	struct kit_domain twins[KIT_DOMAINS_MAX]; /* machines of their own: other seeds, other addresses */
 	size_t domain_count;
 };
 
@@ -51,6 +52,11 @@ int64_t kit_read_time(lua_State *L, int table);
 /* The list in field `events`; it stays on the stack. */
 struct kit_past kit_read_past(lua_State *L, const struct kit_domain *domain);
 
+/* A whole number in the table of arguments, or `otherwise`. */
+int64_t kit_field_integer(lua_State *L, const char *field, int64_t otherwise);
+bool kit_field_flag(lua_State *L, const char *field);
+int kit_upcast(lua_State *L);
+int kit_shift(lua_State *L);
 int kit_project(lua_State *L);
 int kit_query(lua_State *L);
 

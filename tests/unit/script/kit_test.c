@@ -35,16 +35,33 @@ rows_close(void *self, struct kit_rows *rows)
 
 static const struct source counter[] = {
 	{ .path = SLICE("counter.lua"),
-	  .bytes = SLICE("return { name = 'counter', initial = function() return { n = 0 } end,\n"
-			 "  events = { Added = { version = 2, data = { by = 'integer' }, upcast = { [1] = function(d) "
-			 "d.by = 1 return d end },\n"
-			 "      apply = function(s, d) s.n = s.n + d.by return s end } },\n"
-			 "  commands = { Start = { creates = true, handle = function() return { { type = 'Added', data "
-			 "= { by = 0 } } }, { n = 0 } end },\n"
-			 "    Add = { data = { by = { type = 'integer', minimum = 1 } }, handle = function(s, d, ctx)\n"
-			 "      if s.n + d.by > 10 then return nil, { code = 'too_much' } end\n"
-			 "      return { { type = 'Added', data = { by = d.by } } }, { n = s.n + d.by, at = ctx:now(), "
-			 "who = ctx.caller } end } } }\n") },
+	  .bytes = SLICE(
+		  "return { name = 'counter', initial = function() return { n = 0 } end,\n"
+		  "  events = { Added = { version = 2, data = { by = 'integer' }, upcast = { [1] = function(d) "
+		  "d.by = 1 return d end },\n"
+		  "      apply = function(s, d) s.n = s.n + d.by return s end } },\n"
+		  "  retired = { Twice = { upcast = { [1] = function(d) local a = { type = 'Added', version = 2, data "
+		  "= { "
+		  "by = d.n } }\n"
+		  "      return { a, a } end } }, Nothing = { upcast = { [1] = function() return false end } } },\n"
+		  "  commands = { Start = { creates = true, handle = function() return { { type = 'Added', data "
+		  "= { by = 0 } } }, { n = 0 } end },\n"
+		  "    Add = { data = { by = { type = 'integer', minimum = 1 } }, handle = function(s, d, ctx)\n"
+		  "      if s.n + d.by > 10 then return nil, { code = 'too_much' } end\n"
+		  "      return { { type = 'Added', data = { by = d.by } } }, { n = s.n + d.by, at = ctx:now(), "
+		  "who = ctx.caller } end } } }\n") },
+	{ .path = SLICE("leaky.lua"), /* two names for one table: JSON makes two of it */
+	  .bytes = SLICE("return { name = 'leaky', initial = function() return {} end, events = { Set = { data = { n = "
+			 "'integer' },\n"
+			 "  apply = function(s, d) if s.a == nil then s.a = { n = 0 } s.b = s.a end s.a.n = s.a.n + "
+			 "d.n return "
+			 "s end } } }\n") },
+	{ .path = SLICE("names.lua"),
+	  .bytes = SLICE(
+		  "return { name = 'names', tables = { Names = { key = { 'Id' }, columns = { Id = 'text', By = "
+		  "'integer' } } },\n"
+		  "  on = { Added = function(view, data, meta) view.Names:put { Id = meta.stream_id, By = data.by } "
+		  "end } }\n") },
 	{ .path = SLICE("totals.lua"),
 	  .bytes = SLICE("return { name = 'totals', tables = { Totals = { key = { 'Id' }, columns = { Id = 'text', N = "
 			 "'integer' } } },\n"
@@ -75,6 +92,38 @@ static const char good_spec[] =
 	"  it('folds old versions', function()\n"
 	"    counter:given { { type = 'Added', version = 1, data = {} }, one }:expect_state { n = 2 }\n"
 	"    assert.has_error(function() counter:given { { type = 'Added', data = {} } }:expect_state {} end)\n"
+	"  end)\n"
+	"  it('upcasts recorded bytes', function()\n"
+	"    local old = moonlog.upcaster 'demo.counter'\n"
+	"    old:given_bytes { type = 'Added', version = 1, json = '{}' }:expect { { type = 'Added', version = 2, data "
+	"= { by = "
+	"1 } } }\n"
+	"    old:given_bytes { type = 'Twice', version = 1, data = { n = 4 } }\n"
+	"      :expect { { type = 'Added', data = { by = 4 } }, { type = 'Added', data = { by = 4 } } }\n"
+	"    old:given_bytes { type = 'Nothing' }:expect_dropped():expect {}\n"
+	"    old:given_bytes { type = 'Twice', data = { n = 'x' } }:expect_error 'bad_upcast'\n"
+	"    assert.has_error(function() old:given_bytes { type = 'Nothing' }:expect { { type = 'Added' } } end)\n"
+	"    assert.has_error(function() old:given_bytes { type = 'Added', version = 1 }:expect_dropped() end)\n"
+	"  end)\n"
+	"  it('has a clock and chance of its own', function()\n"
+	"    counter:at '1970-01-01T00:00:00Z':given { one }:advance '1h':when { type = 'Add', data = { by = 1 } }\n"
+	"      :expect_reply { n = 2, at = 3600000000, who = '' }\n"
+	"      :advance(1.5):as 'eve':when { type = 'Add', data = { by = 1 } }:expect_reply { n = 3, at = 3601500000, "
+	"who = "
+	"'eve' }\n"
+	"    assert.has_error(function() counter:given {}:advance 'soon' end)\n"
+	"    local function first(seed) return counter:given {}:seed(seed):when { type = 'Start' }.entries end\n"
+	"    assert.same(first(1), first(1))\n"
+	"  end)\n"
+	"  it('proves what rules promise', function()\n"
+	"    counter:given { one }:when { type = 'Add', data = { by = 1 } "
+	"}:expect_deterministic():expect_survives_json()\n"
+	"    counter:given { one }:expect_deterministic():expect_survives_json()\n"
+	"    moonlog.projection 'demo.names':given { one, one }:twice():expect_deterministic()\n"
+	"    assert.has_error(function() moonlog.projection 'demo.totals':given { one }:twice() end)\n"
+	"    local leaky = moonlog.aggregate 'demo.leaky'\n"
+	"    local set = { type = 'Set', data = { n = 1 } }\n"
+	"    assert.has_error(function() leaky:given { set, set }:expect_survives_json() end)\n"
 	"  end)\n"
 	"  it('projects', function()\n"
 	"    moonlog.projection 'demo.totals':given { one, { type = 'Added', stream = 'demo.counter/b', data = { by = "
@@ -154,7 +203,7 @@ TEST(good_specs_pass)
 	int result = run(good_spec, 0, NULL, said, sizeof said);
 	if (result != 0)
 		CHECK_FAIL("%d: %s", result, said);
-	CHECK_TEXT(said, "4 passed, 0 failed\n");
+	CHECK_TEXT(said, "7 passed, 0 failed\n");
 }
 
 TEST(bad_specs_fail_with_place_and_reason)
