@@ -19,6 +19,8 @@ enum option_id {
 	OPTION_STREAM,
 	OPTION_DOMAIN,
 	OPTION_MAP,
+	OPTION_TO,
+	OPTION_BISECT,
 	OPTION_COUNT
 };
 
@@ -101,6 +103,7 @@ enum exit_code verb_projection_retry(struct call *call);
 enum exit_code verb_projection_skip(struct call *call);
 enum exit_code verb_status(struct call *call);
 enum exit_code verb_backup(struct call *call);
+enum exit_code verb_debug(struct call *call);
 enum exit_code verb_export(struct call *call);
 enum exit_code verb_import(struct call *call);
 enum exit_code verb_restore(struct call *call);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/load.h"
+#include "daemon/moment.h"
 #include "daemon/print.h"
 #include "daemon/reading.h"
 #include "daemon/rules.h"
@@ -19,82 +20,6 @@ struct state_ask {
 	int64_t at_us;        /* recorded_at of that event */
 };
 
-/* The event of one version. *found false when the stream ends before it. */
-static int
-read_one(struct state_ask *ask, stream_version version, struct recorded_entry *entry, bool *found, struct fault *fault)
-{
-	struct read_limit limit = { .entries = 1 };
-	struct entries entries;
-	stream_version end;
-
-	arena_clear(&ask->reading->arena);
-	if (store_read_stream(ask->reading->reader, ask->name.whole, version, limit, &ask->reading->arena, &entries,
-			      &end, fault) != 0)
-		return -1;
-	*found = entries.count == 1;
-	if (*found)
-		*entry = entries.items[0];
-	return 0;
-}
-
-static int
-no_stream(const struct state_ask *ask, const char *when, struct fault *fault)
-{
-	return fault_set(fault, FAULT_INPUT, "no_such_stream", "there is no stream %.*s%s%s",
-			 SLICE_ARG(ask->name.whole), *when != '\0' ? " at " : "", when);
-}
-
-/* The last version recorded at or before a time: versions and positions grow together. */
-static int
-version_at(struct state_ask *ask, stream_version end, const char *when, struct fault *fault)
-{
-	stream_version low = 0, high = end;
-	log_position position;
-	int64_t wall_us;
-
-	if (clock_parse(when, &wall_us) != 0)
-		return fault_set(fault, FAULT_INPUT, "usage", "--at wants a version or a time, got \"%s\"", when);
-	if (store_position_at(ask->reading->reader, wall_us, &position, fault) != 0)
-		return -1;
-	while (low < high) {
-		stream_version middle = low + (high - low + 1) / 2;
-		struct recorded_entry entry;
-		bool found;
-		if (read_one(ask, middle, &entry, &found, fault) != 0)
-			return -1;
-		if (found && entry.position <= position)
-			low = middle;
-		else
-			high = middle - 1;
-	}
-	ask->last = low;
-	return low != 0 ? 0 : no_stream(ask, when, fault);
-}
-
-static int
-choose_version(struct state_ask *ask, struct fault *fault)
-{
-	struct read_limit limit = { .entries = 1 };
-	struct entries entries;
-	stream_version end;
-	const char *at = ask->call->values[OPTION_AT];
-
-	if (store_read_stream(ask->reading->reader, ask->name.whole, UINT64_MAX, limit, &ask->reading->arena, &entries,
-			      &end, fault) != 0)
-		return -1;
-	if (end == 0)
-		return no_stream(ask, "", fault);
-	ask->last = end;
-	if (at == NULL)
-		return 0;
-	if (!slice_to_u64(slice_text(at), &ask->last))
-		return version_at(ask, end, at, fault);
-	if (ask->last == 0 || ask->last > end)
-		return fault_set(fault, FAULT_INPUT, "no_such_stream", "%.*s has versions 1 to %llu, not %s",
-				 SLICE_ARG(ask->name.whole), (unsigned long long)end, at);
-	return 0;
-}
-
 static int
 fold(struct state_ask *ask, struct buf *state_json, struct fault *fault)
 {
@@ -108,7 +33,7 @@ fold(struct state_ask *ask, struct buf *state_json, struct fault *fault)
 		return -1;
 	int result = script_encode(ask->rules->machine, loading.aggregate, state, state_json, fault);
 	script_state_release(ask->rules->machine, state);
-	if (result != 0 || read_one(ask, ask->found, &entry, &found, fault) != 0)
+	if (result != 0 || moment_event(ask->reading, ask->name.whole, ask->found, &entry, &found, fault) != 0)
 		return -1;
 	ask->at_us = found ? entry.recorded_at_us : 0;
 	return 0;
@@ -150,7 +75,8 @@ verb_state(struct call *call)
 	buf_init(&state, OUT_MAX);
 	buf_init(&out, 2 * OUT_MAX);
 	if (reading_open(call, &reading, &fault) != 0 ||
-	    stream_parse(slice_text(call->words[0]), &ask.name, &fault) != 0 || choose_version(&ask, &fault) != 0 ||
+	    stream_parse(slice_text(call->words[0]), &ask.name, &fault) != 0 ||
+	    moment_version(&reading, call, OPTION_AT, ask.name.whole, &ask.last, &fault) != 0 ||
 	    rules_find(&rules, &reading.config, reading.reader, ask.name.domain, &fault) != 0 ||
 	    fold(&ask, &state, &fault) != 0 || print_state(&ask, buf_slice(&state), &out, &fault) != 0)
 		code = exit_say(&fault);

@@ -9,6 +9,8 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_JSON] = { "json", NULL, "print JSON: one document, or one a line for lists" },
 	[OPTION_AT] = { "at", "VERSION|TIME", "as of this version, or of this time (ISO 8601)" },
 	[OPTION_FROM] = { "from", "VERSION", "begin with this version" },
+	[OPTION_TO] = { "to", "VERSION|TIME", "end with this version" },
+	[OPTION_BISECT] = { "bisect", "EXPRESSION", "only the first event after which this Lua expression holds" },
 	[OPTION_AFTER] = { "after", "POSITION", "begin after this position of the log" },
 	[OPTION_LIMIT] = { "limit", "N", "at most so many" },
 	[OPTION_LINES] = { "lines", "N", "so many entries before following (10)" },
@@ -58,6 +60,12 @@ const struct verb verbs[] = {
 	  false, verb_stream_tail },
 	{ "state", "STREAM", "the state of a stream, now or then", NULL, JSON | OPTION_BIT(OPTION_AT),
 	  VERB_CONFIG_RULES, 1, 1, false, verb_state },
+	{ "debug", "STREAM [DOMAIN_FOLDER]", "a stream event by event: steps, states, rows and messages",
+	  "Each event as recorded, after each upcaster, the state before and after it, the rows it changes\n"
+	  "(made of this stream's events alone) and the messages it caused. --bisect takes an expression over\n"
+	  "state, event (type, schema_version, data) and meta: --bisect 'state.balance < 0'.",
+	  JSON | OPTION_BIT(OPTION_AT) | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_BISECT),
+	  VERB_CONFIG_RULES, 1, 2, false, verb_debug },
 	{ "projection list", "", "projections and how far they are", NULL, JSON, VERB_CONFIG_RULES, 0, 0, false,
 	  verb_projection_list },
 	{ "projection rebuild", "DOMAIN.PROJECTION", "make a projection's rows anew from the log", NULL,
