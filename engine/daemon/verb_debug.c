@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `debug`: a stream event by event - what was recorded, each step of its upcasters, the state before and after, the rows
- * and messages it caused - and a search for the first event after which something holds. Every event is looked at: what
- * is asked need not stay true once it is.
+ * `debug`: a stream event by event - what was recorded, each step of its upcasters, the state before and after, the
+ * rows and messages it caused - and a search for the first event after which something holds. Every event is looked at:
+ * what is asked need not stay true once it is.
  */
 #include <stdio.h>
 #include <stdlib.h>
