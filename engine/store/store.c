@@ -229,6 +229,15 @@ store_list_streams(struct store_reader *reader, struct slice prefix, struct slic
 }
 
 int
+store_list_types(struct store_reader *reader, struct slice domain, struct arena *arena, struct type_found **types,
+		 size_t *count, struct fault *fault)
+{
+	*types = NULL;
+	*count = 0;
+	return reader->store->ops->list_types(reader, domain, arena, types, count, fault);
+}
+
+int
 store_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		  struct slice *value, bool *found, struct fault *fault)
 {

@@ -23,6 +23,7 @@
 #define STORE_SPACE_MAX   200
 #define STORE_VALUE_MAX   (16 * 1024 * 1024)
 #define STORE_RECORDS_MAX 4000 /* a commit */
+#define STORE_TYPES_LAG   4096
 
 struct store;        /* an open store */
 struct store_reader; /* one thread's window on it */
@@ -133,6 +134,14 @@ struct entries {
 	size_t count;
 };
 
+/* A kind of event that the log holds. */
+struct type_found {
+	struct slice aggregate; /* "domain.aggregate" */
+	struct slice type;
+	uint32_t schema_version;
+	log_position newest; /* a late event of it; those after it lie within STORE_TYPES_LAG entries or so */
+};
+
 /* A remembered command. */
 struct remembered {
 	bool found;
@@ -192,6 +201,8 @@ struct store_ops {
 	int (*position_at)(struct store_reader *reader, int64_t wall_us, log_position *position, struct fault *fault);
 	int (*list_streams)(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
 			    struct arena *arena, struct slice **names, size_t *count, struct fault *fault);
+	int (*list_types)(struct store_reader *reader, struct slice domain, struct arena *arena,
+			  struct type_found **types, size_t *count, struct fault *fault);
 	int (*read_record)(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 			   struct slice *value, bool *found, struct fault *fault);
 	int (*list_records)(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
@@ -257,6 +268,12 @@ int store_position_at(struct store_reader *reader, int64_t wall_us, log_position
 /* Names after `after` in bytewise order. */
 int store_list_streams(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
 		       struct arena *arena, struct slice **names, size_t *count, struct fault *fault);
+/*
+ * Every (aggregate, type, schema version) of the events in the log, each once, without going through the log. An empty
+ * `domain` asks for all.
+ */
+int store_list_types(struct store_reader *reader, struct slice domain, struct arena *arena, struct type_found **types,
+		     size_t *count, struct fault *fault);
 int store_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		      struct slice *value, bool *found, struct fault *fault);
 int store_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,

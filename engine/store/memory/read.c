@@ -183,6 +183,53 @@ memory_list_streams(struct store_reader *reader, struct slice prefix, struct sli
 	return unlock(memory, 0);
 }
 
+static struct type_found *
+find_type(struct type_found *types, size_t count, const struct type_found *wanted)
+{
+	for (size_t i = 0; i < count; i++)
+		if (types[i].schema_version == wanted->schema_version && slice_equal(types[i].type, wanted->type) &&
+		    slice_equal(types[i].aggregate, wanted->aggregate))
+			return &types[i];
+	return NULL;
+}
+
+int
+memory_list_types(struct store_reader *reader, struct slice domain, struct arena *arena, struct type_found **types,
+		  size_t *count, struct fault *fault)
+{
+	struct memory_store *memory = lock(reader);
+	const struct log_filter filter = { .domain = domain };
+	size_t room = 0;
+
+	for (size_t i = 0; i < memory->log_count; i++) {
+		const struct recorded_entry *entry = &memory->log[i];
+		const char *slash = memchr(entry->stream.data, '/', entry->stream.size);
+		struct type_found found = { slice_from(entry->stream.data, (size_t)(slash - entry->stream.data)),
+					    entry->type, entry->schema_version, entry->position };
+		struct type_found *known = find_type(*types, *count, &found);
+
+		if (entry->kind != ENTRY_EVENT || !matches(&filter, entry))
+			continue;
+		if (known != NULL) {
+			known->newest = entry->position;
+			continue;
+		}
+		if (*count == room) {
+			struct type_found *wider = arena_zero(arena, room = room * 2 + 16, sizeof(*wider));
+
+			if (wider != NULL && *count != 0)
+				memcpy(wider, *types, *count * sizeof(*wider));
+			*types = wider;
+		}
+		found.aggregate = arena_copy(arena, found.aggregate);
+		found.type = arena_copy(arena, found.type);
+		if (*types == NULL || found.aggregate.data == NULL || found.type.data == NULL)
+			return unlock(memory, no_memory(fault));
+		(*types)[(*count)++] = found;
+	}
+	return unlock(memory, 0);
+}
+
 int
 memory_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		   struct slice *value, bool *found, struct fault *fault)

@@ -108,7 +108,8 @@ insert_all(struct sqlite_store *store, const struct log_end *end, struct fault *
 
 	if (PROBE("commit.before_insert"))
 		return fault_set(fault, FAULT_AWAY, "store_io", "store: a test made the insert fail");
-	if (insert_types(store, group->types_before, fault) != 0)
+	if (insert_types(store, group->types_before, fault) != 0 ||
+	    catalogue_write(&store->catalogue, &store->link, group->known_before, store->end.head, fault) != 0)
 		return -1;
 	for (size_t i = 0; i < group->row_count; i++)
 		if (insert_row(store, &group->rows[i], fault) != 0)
@@ -143,6 +144,7 @@ roll_back(struct sqlite_store *store)
 	if (sqlite3_get_autocommit(store->link.db) == 0)
 		link_run(&store->link, SQL_ROLLBACK, NULL);
 	types_cut(&store->types, store->group.types_before);
+	catalogue_cut(&store->catalogue, store->group.known_before);
 	seal_undo(store);
 }
 
@@ -201,6 +203,8 @@ publish(struct sqlite_store *store, const struct log_end *end)
 			live_add_command(live, index_hash_command(index, &command.id), &command.id,
 					 (int64_t)made->row.position);
 		live_add(live, made->row.stream, made->head, made->row.version, end->time);
+		if (made->known != 0)
+			catalogue_seen(&store->catalogue, made->known, made->row.position);
 	}
 	for (size_t i = 0; i < group->bare_count; i++) {
 		struct live *live = index_take_place(index);
@@ -263,6 +267,7 @@ attempt(struct sqlite_store *store, struct append **appends, size_t count_of, st
 
 	end.now = clock_wall_us(store->clock);
 	store->group.types_before = store->types.count;
+	store->group.known_before = store->catalogue.count;
 	if (group_begin(&store->group, appends, count_of) != 0) {
 		fault_set(fault, FAULT_MEMORY, "memory", "no memory for a commit");
 		return COMMIT_NOT_ATTEMPTED;

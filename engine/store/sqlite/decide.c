@@ -172,6 +172,12 @@ make_row(struct sqlite_store *store, const struct append *append, size_t index, 
 				  .part = row_part((uint32_t)append->entry_count, (uint32_t)index),
 				  .digest = entry->digest,
 				  .data = entry->data };
+	if (entry->kind == ENTRY_EVENT) {
+		made->known = catalogue_note(&store->catalogue, stream->name, entry->type, entry->schema_version,
+					     made->row.position);
+		if (made->known == 0)
+			return no_memory(fault);
+	}
 	entry_link(&end->link, &entry->digest, made->row.position, made->row.version, append->first,
 		   (uint32_t)append->entry_count, end->time, &made->row.link);
 	end->link = made->row.link;

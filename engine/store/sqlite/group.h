@@ -22,6 +22,7 @@ struct group_row {
 	struct row row;
 	stream_version head; /* of its stream before it */
 	struct slice born;   /* the name of a stream that begins here, else empty */
+	size_t known;        /* its number in the catalogue; 0: no event */
 };
 
 struct group_bare {
@@ -58,7 +59,8 @@ struct group {
 	size_t bare_count;
 	size_t bare_room;
 	size_t types_before;
-	bool writes; /* there is something to commit */
+	size_t known_before; /* kinds in the catalogue */
+	bool writes;         /* there is something to commit */
 };
 
 void group_init(struct group *group);

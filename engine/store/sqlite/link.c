@@ -48,6 +48,15 @@ static const char *const sources[SQL_COUNT] = {
 			     " WHERE wrong OR (name > ?1 AND name >= ?2 AND substr(name, 1, ?3) = ?2)"
 			     " ORDER BY wrong DESC, name LIMIT ?4",
 	[SQL_TYPES] = "SELECT id, kind, name, schema_version, generation, topic FROM types ORDER BY id",
+	[SQL_KNOWN_TYPES] = "SELECT aggregate, type, schema_version, newest, seal FROM catalogue"
+			    " WHERE ?1 = '' OR (aggregate > ?1 || '.' AND aggregate < ?1 || '/')",
+	/* The same from the log itself; ENTRY_EVENT is 1. */
+	[SQL_SCAN_TYPES] =
+		"SELECT substr(s.name, 1, instr(s.name, '/') - 1) AS aggregate, t.name, t.schema_version,"
+		" max(e.position) FROM entries e JOIN streams s ON s.id = e.stream JOIN types t ON t.id = e.type"
+		" WHERE t.kind = 1 AND (?1 = '' OR (s.name > ?1 || '.' AND s.name < ?1 || '/')) GROUP BY 1, 2, 3",
+	[SQL_PUT_KNOWN_TYPE] = "REPLACE INTO catalogue(aggregate, type, schema_version, newest, seal)"
+			       " VALUES(?,?,?,?,?)",
 	[SQL_STREAM_BLOCK] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"
 			     " AND (stream, version) <= (?,?) ORDER BY stream DESC, version DESC LIMIT 1",
 	[SQL_HASH_BLOCK] = "SELECT prefix, block FROM hash_index WHERE segment = ? AND kind = ? AND prefix <= ?"

@@ -37,6 +37,7 @@ close_store(struct store *base)
 	seal_free(store->sealer);
 	finder_fini(&store->finder);
 	types_fini(&store->types);
+	catalogue_fini(&store->catalogue);
 	group_fini(&store->group);
 	link_close(&store->link);
 	index_fini(&store->index);
@@ -59,6 +60,7 @@ static const struct store_ops ops = {
 	.read_log = sqlite_read_log,
 	.position_at = sqlite_position_at,
 	.list_streams = sqlite_list_streams,
+	.list_types = sqlite_list_types,
 	.read_record = sqlite_read_record,
 	.list_records = sqlite_list_records,
 	.list_spaces = sqlite_list_spaces,

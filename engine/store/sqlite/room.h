@@ -3,6 +3,7 @@
 #ifndef MOONLOG_STORE_SQLITE_ROOM_H
 #define MOONLOG_STORE_SQLITE_ROOM_H
 
+#include "store/sqlite/catalogue.h"
 #include "store/sqlite/find.h"
 #include "store/sqlite/group.h"
 #include "store/sqlite/sqlite.h"
@@ -43,6 +44,7 @@ struct sqlite_store {
 	struct link link;
 	struct finder finder;
 	struct types types;
+	struct catalogue catalogue;
 	struct log_end end;
 	struct group group;
 	struct sealer *sealer; /* NULL: nothing is being sealed */

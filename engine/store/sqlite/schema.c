@@ -7,10 +7,17 @@
  */
 #include <stdio.h>
 
+#include "store/sqlite/catalogue.h"
 #include "store/sqlite/room.h"
 
 #define APPLICATION_ID 0x6d6f6f6e /* "moon" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
+
+/* The kinds of events that the log holds: derived. Since schema 2. */
+#define CATALOGUE                                                                                                      \
+	"CREATE TABLE catalogue(aggregate TEXT NOT NULL, type TEXT NOT NULL, schema_version INTEGER NOT NULL,"         \
+	" newest INTEGER NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY(aggregate, type, schema_version)) WITHOUT "      \
+	"ROWID;"
 
 static const char tables[] =
 	"CREATE TABLE entries("
@@ -39,7 +46,7 @@ static const char tables[] =
 	"CREATE TABLE stream_index(segment INTEGER NOT NULL, stream INTEGER NOT NULL, version INTEGER NOT NULL,"
 	" block BLOB NOT NULL, PRIMARY KEY(segment, stream, version)) WITHOUT ROWID;"
 	"CREATE TABLE hash_index(kind INTEGER NOT NULL, segment INTEGER NOT NULL, prefix INTEGER NOT NULL,"
-	" block BLOB NOT NULL, PRIMARY KEY(kind, segment, prefix)) WITHOUT ROWID;"
+	" block BLOB NOT NULL, PRIMARY KEY(kind, segment, prefix)) WITHOUT ROWID;" CATALOGUE
 	"CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	/* What is published, with the columns that other programs know; the id is entry_id's. */
 	"CREATE VIEW outbox AS SELECT lower(printf('%08x-%04x-7%s-%s%s-%s', ms >> 16, ms & 65535, substr(h, 2, 3),"
@@ -130,6 +137,26 @@ make_tables(struct link *link, const struct entropy *entropy, struct fault *faul
 	return 0;
 }
 
+/* Of an older store: the table that it lacks, from the log. */
+static int
+upgrade(struct link *link, struct fault *fault)
+{
+	int64_t version;
+
+	if (ask(link, "PRAGMA user_version", &version, fault) != 0)
+		return -1;
+	if (version >= SCHEMA_VERSION)
+		return 0;
+	if (link_exec(link, "BEGIN IMMEDIATE", fault) != 0)
+		return -1;
+	if (link_exec(link, CATALOGUE, fault) != 0 || catalogue_make(link, fault) != 0 ||
+	    link_exec(link, "PRAGMA user_version = 2; COMMIT", fault) != 0) {
+		link_exec(link, "ROLLBACK", NULL);
+		return -1;
+	}
+	return 0;
+}
+
 int
 sqlite_schema_make(struct link *link, bool no_sync, const struct entropy *entropy, uint64_t *seed, struct fault *fault)
 {
@@ -149,6 +176,6 @@ sqlite_schema_make(struct link *link, bool no_sync, const struct entropy *entrop
 	    link_exec(link, "PRAGMA mmap_size = 0; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY", fault) != 0)
 		return -1;
 	if (!empty)
-		return 0;
+		return upgrade(link, fault);
 	return make_tables(link, entropy, fault) != 0 ? -1 : sqlite_schema_check(link, &empty, seed, fault);
 }

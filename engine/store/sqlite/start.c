@@ -307,8 +307,10 @@ sqlite_start(struct sqlite_store *store, struct fault *fault)
 	atomic_store_explicit(&store->base.head, store->end.head, memory_order_release);
 	store->index.complete = !store->read_only;
 	if (!store->read_only &&
-	    (types_load(&store->types, &store->link, fault) != 0 || replay_tail(store, fault) != 0))
+	    (types_load(&store->types, &store->link, fault) != 0 ||
+	     catalogue_load(&store->catalogue, &store->link, fault) != 0 || replay_tail(store, fault) != 0))
 		return -1;
+	store->catalogue.written = store->end.head;
 	count(store);
 	return 0;
 }

@@ -192,6 +192,8 @@ check_row(struct verification *verification, sqlite3_stmt *statement, struct fau
 	if (make_room(verification, row.stream, fault) != 0)
 		return -1;
 	check_version(verification, &row, name);
+	if (verify_types_row(verification, &row, name, fault) != 0)
+		return -1;
 	return verify_index_row(verification, &row, name, fault);
 }
 
@@ -328,7 +330,9 @@ run(struct verification *verification, struct fault *fault)
 		if (report->progress != NULL)
 			report->progress(report->self, verification->at, verification->head);
 	}
-	return check_witness(verification, &witness, fault) != 0 ? -1 : verify_rest(verification, fault);
+	if (check_witness(verification, &witness, fault) != 0 || verify_types_end(verification, fault) != 0)
+		return -1;
+	return verify_rest(verification, fault);
 }
 
 int
@@ -338,6 +342,7 @@ sqlite_verify(struct store_reader *base, struct verify_report *report, struct fa
 	int result = run(&verification, fault);
 
 	verify_index_end(&verification);
+	catalogue_fini(&verification.kinds);
 	free(verification.versions);
 	return result;
 }

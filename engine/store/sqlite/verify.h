@@ -24,6 +24,8 @@ struct verification {
 	size_t segment_count;
 	size_t segment;    /* the one that the log is in, or segment_count */
 	struct live *live; /* what it should hold; NULL when the log had a hole in it */
+
+	struct catalogue kinds; /* of events that have gone by */
 };
 
 int sqlite_verify(struct store_reader *reader, struct verify_report *report, struct fault *fault);
@@ -39,6 +41,9 @@ void verify_index_end(struct verification *verification);
 int verify_index_row(struct verification *verification, const struct row *row, struct slice name, struct fault *fault);
 /* The log has a hole: what the present segment should hold is not known. */
 void verify_index_hole(struct verification *verification);
+/* verify_types.c. The kinds of events: each row, and the table at the end. */
+int verify_types_row(struct verification *verification, const struct row *row, struct slice name, struct fault *fault);
+int verify_types_end(struct verification *verification, struct fault *fault);
 /* Keyed records, commands without entries, and the shape of the small tables. */
 int verify_rest(struct verification *verification, struct fault *fault);
 

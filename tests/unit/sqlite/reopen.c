@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening: what was there is there again, whatever of the index is on disk; locks, other files, backups, the window. */
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -164,6 +165,77 @@ TEST(a_store_of_a_later_version_is_refused)
 	fclose(file);
 	CHECK_INT(kit_open(&kit), -1);
 	CHECK_TEXT(kit.fault.code, "newer_store");
+	kit_end(&kit);
+}
+
+static void
+run_sql(const char *sql)
+{
+	char path[128];
+	sqlite3 *db;
+
+	kit_path(&kit, "moonlog.db", path);
+	CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+	CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void
+check_kinds(log_position newest)
+{
+	struct type_found *types;
+	size_t count;
+
+	CHECK_INT(store_list_types(kit.reader, SLICE("shop"), &kit.arena, &types, &count, &kit.fault), 0);
+	CHECK_INT(count, 1);
+	CHECK_SLICE(types[0].aggregate, "shop.cart");
+	CHECK_INT(types[0].newest, newest);
+}
+
+TEST(kinds_of_events_are_known_after_opening_again)
+{
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 5000, 50);
+	kit_close(&kit);
+	open_or_fail();
+	check_kinds(4096); /* positions are written every 4096 entries */
+	kit_end(&kit);
+}
+
+TEST(an_older_store_and_a_damaged_catalogue_are_looked_through)
+{
+	struct append append;
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 300, 50);
+	kit_close(&kit);
+	run_sql("DROP TABLE catalogue; PRAGMA user_version = 1");
+	kit.options.read_only = true;
+	open_or_fail();
+	check_kinds(300);
+	kit_close(&kit);
+	kit.options.read_only = false;
+	open_or_fail(); /* makes the table */
+	check_kinds(300);
+	CHECK_INT(kit_put(&kit, "shop.cart/1", "{}", NULL, &append), COMMIT_DONE);
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_close(&kit);
+	run_sql("UPDATE catalogue SET newest = 7");
+	kit.options.read_only = true;
+	open_or_fail();
+	check_kinds(301);
+	CHECK(kit_verify(&kit, NULL) > 0);
+	kit_close(&kit);
+	kit.options.read_only = false;
+	open_or_fail(); /* makes it again */
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	check_kinds(301);
+	kit_close(&kit);
+	run_sql("DELETE FROM catalogue");
+	open_or_fail();
+	CHECK(kit_verify(&kit, NULL) > 0);
 	kit_end(&kit);
 }
 
