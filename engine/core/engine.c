@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "core/catalogue.h"
 #include "core/routes.h"
 
 #define DRAIN_LOOK_NS ((int64_t)2 * 1000 * 1000)
@@ -116,6 +117,21 @@ projector_options_of(struct engine *engine)
 					   .self = engine };
 }
 
+/* The rules can read what is recorded. */
+static int
+check_history(struct engine *engine, const struct ruleset *rules, struct fault *fault)
+{
+	struct catalogue_report report = { 0 };
+	struct store_reader *reader;
+	int result;
+
+	if (store_reader_open(engine->parts.store, &reader, fault) != 0)
+		return -1;
+	result = catalogue_check(reader, rules->program, &engine->script, &report, fault);
+	store_reader_close(reader);
+	return result;
+}
+
 /* Rules that may be this engine's, with their generation and what their queries see. */
 static int
 begin_domain(struct engine *engine, const char *folder, struct ruleset *rules, struct readside **readside,
@@ -124,7 +140,7 @@ begin_domain(struct engine *engine, const char *folder, struct ruleset *rules, s
 	struct projector_options options = projector_options_of(engine);
 	uint32_t generation;
 
-	if (check_domain(engine, rules, folder, fault) != 0 ||
+	if (check_domain(engine, rules, folder, fault) != 0 || check_history(engine, rules, fault) != 0 ||
 	    generation_find_or_make(engine->parts.store, &rules->sources, &generation, fault) != 0)
 		return -1;
 	ruleset_number(rules, generation);

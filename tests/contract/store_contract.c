@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/buf.h"
 #include "contract/store_rooms.h"
 #include "support/check.h"
 
@@ -877,86 +876,6 @@ EACH(readers_beside_the_committer_skip_nothing)
 		if (beside[i].wrong != NULL)
 			CHECK_FAIL("%s: %s", store_rooms[room].name, beside[i].wrong);
 	}
-}
-
-/* "aggregate type version newest;" each, in order of the text. */
-static struct slice
-types(struct slice domain)
-{
-	struct type_found *found;
-	struct slice lines[16];
-	size_t count;
-	struct buf out;
-
-	CHECK_INT(store_list_types(reader, domain, &arena, &found, &count, &fault), 0);
-	CHECK(count <= countof(lines));
-	for (size_t i = 0; i < count; i++)
-		lines[i] = arena_format(&arena, "%.*s %.*s %u %llu;", SLICE_ARG(found[i].aggregate),
-					SLICE_ARG(found[i].type), found[i].schema_version,
-					(unsigned long long)found[i].newest);
-	buf_init(&out, 4096);
-	for (size_t done = 0; done < count; done++) {
-		size_t least = 0;
-
-		for (size_t i = 1; i < count; i++)
-			if (lines[least].data == NULL ||
-			    (lines[i].data != NULL && slice_compare(lines[i], lines[least]) < 0))
-				least = i;
-		buf_add(&out, lines[least]);
-		lines[least] = SLICE_NONE;
-	}
-	struct slice text = arena_copy(&arena, buf_slice(&out));
-
-	buf_fini(&out);
-	return text;
-}
-
-EACH(every_kind_of_event_is_known)
-{
-	struct draft *made = draft(), *lost = draft(), *message = draft();
-
-	CHECK_SLICE(types(SLICE_NONE), "");
-	event(made, on(made, "shop.cart/1", EXPECTED_ANY, 0), "Opened", "{}");
-	event(made, 0, "Opened", "{}")->schema_version = 2;
-	event(made, on(made, "shop.order/1", EXPECTED_ANY, 0), "Opened", "{}");
-	event(made, on(made, "shopping.cart/1", EXPECTED_ANY, 0), "Opened", "{}");
-	CHECK_INT(commit_one(store, made), APPEND_DONE);
-	CHECK_SLICE(types(SLICE("shop")), "shop.cart Opened 1 1;shop.cart Opened 2 2;shop.order Opened 1 3;");
-	/* What did not happen is not known. */
-	event(lost, on(lost, "shop.cart/1", EXPECTED_EXACTLY, 9), "Lost", "{}");
-	CHECK_INT(commit_one(store, lost), APPEND_CONFLICT);
-	event(message, on(message, "shop.cart/1", EXPECTED_ANY, 0), "Told", "{}")->kind = ENTRY_MESSAGE;
-	message->entries[0].topic = SLICE("t");
-	message->append.generation = 3;
-	event(message, 0, "Closed", "{}");
-	CHECK_INT(commit_one(store, message), APPEND_DONE);
-	CHECK_SLICE(types(SLICE("shopping")), "shopping.cart Opened 1 4;");
-	CHECK_SLICE(types(SLICE_NONE), "shop.cart Closed 1 6;shop.cart Opened 1 1;shop.cart Opened 2 2;"
-				       "shop.order Opened 1 3;shopping.cart Opened 1 4;");
-	CHECK_SLICE(types(SLICE("sho")), "");
-}
-
-EACH(positions_of_kinds_follow_the_log)
-{
-	struct type_found *found;
-	size_t count;
-
-	put(store, "shop.cart/0", "{}");
-	for (int i = 0; i < 900; i++) {
-		struct draft *made = draft();
-
-		on(made, "shop.cart/1", EXPECTED_ANY, 0);
-		for (int k = 0; k < 10; k++)
-			event(made, 0, "Filled", "{}");
-		CHECK_INT(commit_one(store, made), APPEND_DONE);
-	}
-	CHECK_INT(store_list_types(reader, SLICE("shop"), &arena, &found, &count, &fault), 0);
-	CHECK_INT(count, 2);
-	for (size_t i = 0; i < count; i++)
-		if (slice_equal(found[i].type, SLICE("Filled")))
-			CHECK(store_head(store) - found[i].newest <= STORE_TYPES_LAG + 10);
-		else
-			CHECK_INT(found[i].newest, 1);
 }
 
 TEST_MAIN()

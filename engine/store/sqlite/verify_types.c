@@ -19,8 +19,9 @@ wrong(struct verification *verification, const struct type_found *found, const c
 {
 	char text[200];
 
-	snprintf(text, sizeof(text), "the kinds of events: %.60s %.60s, schema version %u, %s; the log is right",
-		 found->aggregate.data, found->type.data, found->schema_version, what);
+	snprintf(text, sizeof(text), "the kinds of events: %.*s %.*s, schema version %u, %s; the log is right",
+		 found->aggregate.size < 60 ? (int)found->aggregate.size : 60, found->aggregate.data,
+		 found->type.size < 60 ? (int)found->type.size : 60, found->type.data, found->schema_version, what);
 	verify_finding(verification, VERIFY_INDEX, SLICE_NONE, found->newest, found->newest, text);
 }
 
