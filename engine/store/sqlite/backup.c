@@ -188,9 +188,10 @@ fill_copy(struct link *copy, struct sqlite_store *store, struct verify_report *r
 	if (result < 0 || copy_moment(copy, &head, &streams, &bares, fault) != 0 ||
 	    copy_log(copy, "streams", "id", streams, report, fault) != 0 ||
 	    copy_log(copy, "bares", "number", bares, report, fault) != 0 ||
-	    copy_log(copy, "entries", "position", head, report, fault) != 0)
+	    copy_log(copy, "entries", "position", head, report, fault) != 0 ||
+	    link_exec(copy, "DETACH live", fault) != 0)
 		return -1;
-	return link_exec(copy, "DETACH live", fault);
+	return catalogue_make(copy, fault);
 }
 
 int
