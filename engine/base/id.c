@@ -2,6 +2,8 @@
 /* UUIDs by RFC 9562: layout, version and variant bits, text. */
 #include "base/id.h"
 
+#include "base/word.h"
+
 static struct id
 stamped(struct id id, unsigned version)
 {
@@ -40,15 +42,17 @@ dash_before(int byte)
 void
 id_format(const struct id *id, char text[ID_TEXT_SIZE])
 {
-	static const char digits[] = "0123456789abcdef";
+	char hex[32];
 
-	for (int i = 0; i < 16; i++) {
-		if (dash_before(i))
-			*text++ = '-';
-		*text++ = digits[id->bytes[i] >> 4];
-		*text++ = digits[id->bytes[i] & 15];
-	}
-	*text = '\0';
+	for (size_t i = 0; i < 16; i += 4)
+		word_put(hex + 2 * i, word_hex(id->bytes + i));
+	memcpy(text, hex, 8);
+	memcpy(text + 9, hex + 8, 4);
+	memcpy(text + 14, hex + 12, 4);
+	memcpy(text + 19, hex + 16, 4);
+	memcpy(text + 24, hex + 20, 12);
+	text[8] = text[13] = text[18] = text[23] = '-';
+	text[36] = '\0';
 }
 
 static int

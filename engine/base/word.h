@@ -29,4 +29,30 @@ word_put(void *to, uint64_t word)
 	b[7] = (uint8_t)(word >> 56);
 }
 
+/*
+ * The high bit of each byte that is a quote, a backslash, a control or above 127: what JSON text is looked through for,
+ * eight bytes at a time. The lowest bit set is exact, those above it may be set by a borrow.
+ */
+static inline uint64_t
+word_unplain(uint64_t word)
+{
+	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+	uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+
+	return (word | (word - ones * ' ') | (quote - ones) | (backslash - ones)) & highs;
+}
+
+/* Four bytes as eight hexadecimal digits, as they stand in the word's bytes. */
+static inline uint64_t
+word_hex(const uint8_t four[4])
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t x = (uint64_t)four[0] | (uint64_t)four[1] << 16 | (uint64_t)four[2] << 32 | (uint64_t)four[3] << 48;
+
+	/* High half of each byte first, then the low one. */
+	x = (x >> 4 & 0x000f000f000f000fu) | (x & 0x000f000f000f000fu) << 8;
+	/* 10 to 15 carry into the fifth bit when 6 is added; they want 'a' - 10 in the place of '0'. */
+	return x + ones * '0' + ((x + ones * 6) >> 4 & ones) * ('a' - 10 - '0');
+}
+
 #endif

@@ -10,6 +10,7 @@
 #include "core/render.h"
 
 #include "base/json.h"
+#include "base/word.h"
 
 #define FIXED_ROOM 640 /* more than all keys, numbers, ids and hashes of one entry take */
 
@@ -49,11 +50,9 @@ put_u64(char *at, uint64_t number)
 static char *
 put_hex(char *at, const uint8_t *bytes, size_t size)
 {
-	static const char nibbles[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < size; i++) {
-		*at++ = nibbles[bytes[i] >> 4];
-		*at++ = nibbles[bytes[i] & 15];
+	for (size_t i = 0; i < size; i += 4) {
+		word_put(at, word_hex(bytes + i));
+		at += 8;
 	}
 	return at;
 }
@@ -61,7 +60,11 @@ put_hex(char *at, const uint8_t *bytes, size_t size)
 static bool
 is_plain(struct slice text)
 {
-	for (size_t i = 0; i < text.size; i++)
+	size_t i = 0;
+
+	while (i + 8 <= text.size && word_unplain(word_get(text.data + i)) == 0)
+		i += 8;
+	for (; i < text.size; i++)
 		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == '"' || text.data[i] == '\\')
 			return false;
 	return true;

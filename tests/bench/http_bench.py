@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: MIT
 """The bank over HTTP with its projections running, as ratios to references measured in turns with it.
 
-  http_bench.py --build build/release [--rounds 5] [--seconds 2] [--only commands,streams,log,syncs] [--json FILE]
+  http_bench.py --build build/release [--rounds 5] [--seconds 2] [--only commands,log,replay,syncs,large] [--json FILE]
+                [--events 3000000]
+
+commands: also reads of streams; replay: the log of the bank through its Lua fold; large: a store of so many events in
+a third as many streams (and one in a hundredth) read over HTTP, and started again after kill -9.
 
 References: sq1, sq100 = raw sqlite3 with 1 and 100 rows a transaction; echo = a bare evhttp server that returns the
 body. Every round measures each figure and its reference one after the other; what is printed are medians of the
 rounds' ratios.
 """
-import argparse, http.client, json, os, re, shutil, statistics, subprocess, sys, tempfile, time
+import argparse, http.client, json, os, re, shutil, socket, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "crash"))
@@ -112,15 +116,108 @@ class Bench:
             entries = head(daemon)
             for _ in range(self.options.rounds):
                 scan = line([self.tool("bench_sqlite_reference"), "scan", self.scratch, entries])
-                begin = time.monotonic()
-                read = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{size_download}", "-H",
-                                       "Accept: application/x-ndjson", f"http://127.0.0.1:{daemon.port}/log"],
-                                      capture_output=True, text=True)
-                rate = entries / (time.monotonic() - begin)
-                self.note("whole log over HTTP, of the raw scan", rate / scan["rate"],
-                          f"{rate:.0f} entries/s, {read.stdout} bytes")
+                read = line([self.tool("bench_drain"), daemon.port, "/log"])
+                if read["lines"] != entries:
+                    raise Failure(f"the log has {entries} entries and {read['lines']:.0f} came")
+                self.note("whole log over HTTP, of the raw scan", read["rate"] / scan["rate"],
+                          f"{read['rate']:.0f} entries/s, {read['bytes'] / entries:.0f} bytes an entry")
         finally:
             daemon.kill()
+
+    def replay(self):
+        """Both by processor time: one core against one core."""
+        daemon = self.start("replay")
+        try:
+            ids = self.open_accounts(daemon, 5000, "r")
+            self.load(daemon.port, 64, 5 if self.options.short else 20, "deposit", ids, self.body)
+            entries = head(daemon)
+        finally:
+            daemon.stop()
+        for _ in range(self.options.rounds):
+            scan = line([self.tool("bench_sqlite_reference"), "scan", self.scratch, entries])
+            fold = line([self.tool("bench_fold"), daemon.data, self.options.domain, "account"])
+            self.note("replay through the fold, events of the raw scan's rows", fold["rate"] / scan["cpu_rate"],
+                      f"{fold['rate']:.0f} events/s, {fold['events']:.0f} events of {fold['entries']:.0f} entries")
+
+    def fill(self, name, events, streams):
+        data, ids = os.path.join(self.scratch, name), os.path.join(self.scratch, name + ".ids")
+        line([self.tool("bench_fill"), data, events, streams, ids])
+        return Daemon(os.path.join(self.options.build, "moonlog"), data, self.options.domain), ids
+
+    def large(self):
+        events = self.options.events
+        echo = subprocess.Popen([self.tool("bench_echo"), "0"], stdout=subprocess.PIPE, text=True)
+        try:
+            echo_port = int(re.search(r"(\d+)\s*$", echo.stdout.readline()).group(1))
+            for streams in (events // 100, events // 3):
+                daemon, ids = self.fill(f"large{streams}", events, streams)
+                daemon.start()
+                try:
+                    self.wait_for_projections(daemon)
+                    name = f"{events // streams} events"
+                    self.read_any(daemon, echo_port, ids, f"any stream of {name} at {events} events, p50 of echo's")
+                    if streams == events // 3:
+                        self.kill_and_start(daemon, ids)
+                finally:
+                    daemon.kill()
+                    shutil.rmtree(daemon.data)
+        finally:
+            echo.kill()
+
+    def wait_for_projections(self, daemon):
+        while True:
+            text = get(daemon.port, "/readyz")[1].decode()
+            if json.loads(text)["status"] == "ready":
+                return
+            time.sleep(0.2)
+
+    def read_any(self, daemon, echo_port, ids, name):
+        for _ in range(self.options.rounds):
+            echo = self.load(echo_port, 1, 0.5, "post", "/", self.body)
+            any_one = self.load(daemon.port, 1, 1, "each", "/streams/banking.account/", ids, "?from=1&limit=100")
+            self.note(name, any_one["p50"] / echo["p50"],
+                      f"{any_one['p50']:.0f} us, p99 {any_one['p99']:.0f} us; echo {echo['p50']:.0f} us")
+
+    def kill_and_start(self, daemon, ids):
+        """kill -9 under load; then the time from the start of the process to the answer of a command on an old stream."""
+        accounts = open(ids).read().split()
+        for number in range(self.options.rounds):
+            load = subprocess.Popen([self.tool("bench_load"), str(daemon.port), "8", "60", "deposit", ids, self.body],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            before = head(daemon)
+            while head(daemon) < before + 3000:
+                time.sleep(0.02)
+            daemon.kill()
+            load.wait()
+            took = self.first_answer(daemon, accounts[(number * 7919 + 13) % len(accounts)])
+            self.note("after kill -9: s until an append to an old stream is answered", took, "")
+            self.note("after kill -9: MB of private memory", private_mb(daemon), "")
+            self.wait_for_projections(daemon)
+            self.load(daemon.port, 8, 1, "deposit", ids, self.body)
+            self.note("the same after a second of commands and reads", private_mb(daemon), "")
+
+    def first_answer(self, daemon, account):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            daemon.port = free.getsockname()[1]
+        begin = time.monotonic()
+        with open(daemon.data + ".log", "ab") as log:
+            daemon.process = subprocess.Popen([daemon.binary, "serve", "--data", daemon.data, "--listen",
+                                               f"127.0.0.1:{daemon.port}", daemon.domain], stdout=log, stderr=log)
+        while True:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=20)
+                connection.request("POST", f"/api/accounts/{account}/deposit", open(self.body).read(),
+                                   {"Content-Type": "application/json", "Idempotency-Key": f"after-{time.time()}"})
+                answer = connection.getresponse()
+                text = answer.read()
+                if answer.status == 200:
+                    return time.monotonic() - begin
+                raise Failure(f"the first append was answered {answer.status} {text}")
+            except OSError:
+                if daemon.process.poll() is not None:
+                    raise Failure(f"the daemon ended with {daemon.process.returncode}; see {daemon.data}.log")
+                time.sleep(0.001)
 
     def syncs(self):
         daemon = self.start("syncs")
@@ -136,6 +233,11 @@ class Bench:
                           syncs / appends if connections == 1 else appends / syncs, f"{syncs:.0f} syncs")
         finally:
             daemon.kill()
+
+
+def private_mb(daemon):
+    text = open(f"/proc/{daemon.process.pid}/status").read()
+    return int(re.search(r"^RssAnon:\s+(\d+)", text, re.M).group(1)) / 1024
 
 
 def head(daemon):
@@ -154,8 +256,9 @@ def main():
     parser.add_argument("--domain", default=os.path.join(HERE, "..", "..", "domains", "banking"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--only", default="commands,log,syncs")
+    parser.add_argument("--only", default="commands,log,replay,syncs,large")
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--events", type=int, default=3000000)
     parser.add_argument("--json")
     options = parser.parse_args()
     options.build = os.path.realpath(options.build)

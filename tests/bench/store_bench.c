@@ -458,18 +458,58 @@ read_streams(struct store *store, uint64_t streams)
 	arena_fini(&arena);
 }
 
+/* Groups of 32 for so many seconds: events a second, on the clock and by processor time. */
+static struct figure
+run_groups(struct load *load, struct store *store, double seconds, struct times *times)
+{
+	int64_t begin = now_ns(), last = begin, end = begin + (int64_t)(seconds * 1e9), cpu = cpu_ns();
+	uint64_t before = load->number;
+
+	times->count = 0;
+	while (last < end) {
+		int64_t now;
+
+		load_group(load, store);
+		store_idle(store);
+		now = now_ns();
+		times->items[times->count++] = now - last;
+		last = now;
+	}
+	return figure_of(times, load->number - before, last - begin, cpu_ns() - cpu);
+}
+
+/* What growing costs, as rates of the store over those of SQLite by itself, which always begins with an empty table. */
+static void
+compare_rates(struct load *load, struct store *store, struct times *times)
+{
+	enum { ROUNDS = 7 };
+	double clock[ROUNDS], processor[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct figure raw = run_raw(32, 0.7, times), ours = run_groups(load, store, 0.7, times);
+
+		clock[i] = ours.rate / raw.rate;
+		processor[i] = ours.cpu_rate / raw.cpu_rate;
+	}
+	printf("%9llu events: %.3f of the rate of raw groups of 32, %.3f by processor time\n",
+	       (unsigned long long)load->number, median(clock, ROUNDS), median(processor, ROUNDS));
+	fflush(stdout);
+}
+
 static void
 bench_grow(uint64_t events, uint64_t streams)
 {
 	struct load load = { .appends = 32, .entries = 1, .ids = true, .streams = streams };
+	struct times times = { malloc(TIMES_ROOM * sizeof(int64_t)), 0 };
 	struct store *store;
 	int64_t begin, last;
 	uint64_t report = 100000, last_number = 0;
-	long written = 0;
+	long written;
 
 	remove_files("grow");
 	store = open_store("grow");
 	load_init(&load);
+	written = number_in("/proc/self/io", "wchar:");
 	begin = last = now_ns();
 	while (load.number < events) {
 		load_group(&load, store);
@@ -485,13 +525,15 @@ bench_grow(uint64_t events, uint64_t streams)
 			       (double)(wrote - written) / (double)(load.number - last_number),
 			       (double)file_size("moonlog.db") / (double)load.number, file_size("moonlog.db-wal") >> 20,
 			       number_in("/proc/self/status", "VmRSS:") / 1024);
-			fflush(stdout);
-			last = now;
+			compare_rates(&load, store, &times);
+			last = now_ns();
 			last_number = load.number;
-			written = wrote;
+			written = number_in("/proc/self/io", "wchar:");
 			report *= report < 1000000 ? 10 : 3;
 		}
 	}
+	remove_files("raw");
+	free(times.items);
 	store_close(store);
 	begin = now_ns();
 	store = open_store("grow");

@@ -197,24 +197,12 @@ push_unescaped(struct json_reader *reader, const char *at, const char *end)
 	return stop != NULL;
 }
 
-/*
- * The high bit of each byte that is a quote, a backslash, a control or above 127; the lowest one set is exact, those
- * above it may be set by a borrow.
- */
-static inline uint64_t
-odd_bytes(uint64_t word)
-{
-	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
-	uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-	return (word | (word - ones * ' ') | (quote - ones) | (backslash - ones)) & highs;
-}
-
 /* Eight bytes at a time; the last ones before the text's end singly. */
 static inline const char *
 skip_plain(const char *at, const char *end)
 {
 	for (; end - at >= 8; at += 8) {
-		uint64_t odd = odd_bytes(word_get(at));
+		uint64_t odd = word_unplain(word_get(at));
 		if (odd != 0)
 			return at + (unsigned)__builtin_ctzll(odd) / 8;
 	}

@@ -2,6 +2,7 @@
 /* slice, arena and buf: bounds, caps, growth and what happens at the edges of integers. */
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/word.h"
 #include "support/check.h"
 
 TEST(slices_order_bytewise_and_shorter_first)
@@ -60,6 +61,53 @@ TEST(signed_numbers_reach_both_ends)
 }
 
 /* Stores keep these values in their index: a change here is a change of format. */
+TEST(words_are_little_endian_wherever_they_stand)
+{
+	uint8_t bytes[16] = { 0 };
+
+	for (size_t at = 0; at < 8; at++) {
+		word_put(bytes + at, 0x8877665544332211u);
+		for (size_t i = 0; i < 8; i++)
+			CHECK_INT(bytes[at + i], 0x11 * (i + 1));
+		CHECK(word_get(bytes + at) == 0x8877665544332211u);
+	}
+}
+
+TEST(words_show_the_first_byte_that_json_escapes)
+{
+	for (unsigned byte = 0; byte < 256; byte++) {
+		bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+
+		for (unsigned at = 0; at < 8; at++) {
+			for (unsigned other = 0; other < 3; other++) {
+				char text[8];
+				uint64_t found;
+
+				memset(text, " a\x7f"[other], sizeof(text));
+				text[at] = (char)byte;
+				if (at < 7)
+					text[7] = '"';
+				found = word_unplain(word_get(text));
+				CHECK((found != 0) == (!plain || at < 7));
+				if (found != 0)
+					CHECK_INT(__builtin_ctzll(found) / 8, plain ? 7 : at);
+			}
+		}
+	}
+}
+
+TEST(words_give_hexadecimal_digits)
+{
+	for (unsigned byte = 0; byte < 256; byte++) {
+		const uint8_t four[4] = { (uint8_t)byte, (uint8_t)~byte, 0, (uint8_t)(byte * 7) };
+		char wanted[9], text[9] = { 0 };
+
+		snprintf(wanted, sizeof(wanted), "%02x%02x%02x%02x", four[0], four[1], four[2], four[3]);
+		word_put(text, word_hex(four));
+		CHECK_TEXT(text, wanted);
+	}
+}
+
 TEST(the_hash_is_frozen)
 {
 	CHECK(slice_hash(SLICE(""), 0) == UINT64_C(0x1ff5c2923a788d2c));

@@ -161,6 +161,36 @@ limited(struct slice text, const struct json_limits *limits, const char *wanted)
 	buf_fini(&codec.out);
 }
 
+/* Names that were read lately are found by their ends: those that differ in the middle alone share a place. */
+TEST(names_are_not_taken_for_each_other)
+{
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	becomes(SLICE("[{\"abcdefgh1ijklmnop\":1},{\"abcdefgh2ijklmnop\":2},{\"abcdefgh1ijklmnop\":3}]"),
+		"[{\"abcdefgh1ijklmnop\":1},{\"abcdefgh2ijklmnop\":2},{\"abcdefgh1ijklmnop\":3}]");
+	buf_byte(&text, '[');
+	for (int i = 0; i < 4000; i++)
+		buf_format(&text, "%s{\"%0*d\":%d}", i > 0 ? "," : "", 1 + i % 45, i % 700, i);
+	buf_byte(&text, ']');
+	buf_byte(&text, '\0');
+	CHECK(!text.failed);
+	becomes(slice_from(text.data, text.size - 1), text.data);
+	buf_fini(&text);
+}
+
+TEST(a_wrong_byte_is_found_at_every_place)
+{
+	for (int before = 0; before < 20; before++) {
+		char text[64], wanted[80];
+		snprintf(text, sizeof text, "\"%.*s\x01%s\"", before, "abcdefghijklmnopqrstuvwxyz", "0123456789");
+		snprintf(wanted, sizeof wanted, "JSON at offset %d: control character in a string", before + 1);
+		refused(slice_text(text), wanted);
+		snprintf(text, sizeof text, "\"%.*s\xff%s\"", before, "abcdefghijklmnopqrstuvwxyz", "0123456789");
+		snprintf(wanted, sizeof wanted, "JSON at offset %d: not UTF-8", before + 1);
+		refused(slice_text(text), wanted);
+	}
+}
+
 TEST(limits)
 {
 	struct json_limits limits = { .depth = 3, .string_bytes = 5, .number_bytes = 4, .total_bytes = 40 };
