@@ -266,6 +266,17 @@ cut_at_commit(struct entries *page, log_position *seen)
 	*seen = first - 1;
 }
 
+/* A paused projector goes no further than its limit. */
+static void
+cut_at_limit(struct entries *page, log_position limit, log_position *seen)
+{
+	if (*seen <= limit)
+		return;
+	while (page->count > 0 && page->items[page->count - 1].position > limit)
+		page->count--;
+	*seen = limit;
+}
+
 /* Messages, documents and timers are no events, whatever they are called. */
 static void
 keep_events(struct entries *page)
@@ -290,6 +301,7 @@ read_page(struct projector *projector, log_position after, struct entries *page,
 		return -1;
 	}
 	cut_at_commit(page, seen);
+	cut_at_limit(page, projector->limit, seen);
 	*first_us = page->count != 0 ? page->items[0].recorded_at_us : 0;
 	*last_us = page->count != 0 ? page->items[page->count - 1].recorded_at_us : 0;
 	keep_events(page);
@@ -350,6 +362,7 @@ static struct projection *
 next_to_feed(struct projector *projector, log_position head)
 {
 	struct projection *next = NULL;
+	head = head < projector->limit ? head : projector->limit;
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
 		if (projection->now.stopped || projection->visited || projection->now.at >= head)
@@ -379,7 +392,7 @@ follow_round(struct projector *projector, log_position head)
 		projector->batch++;
 	for (size_t i = 0; i < projector->count; i++) {
 		const struct projection_shown *now = &projector->projections[i].now;
-		more = more || (!now->stopped && now->at < head);
+		more = more || (!now->stopped && now->at < head && now->at < projector->limit);
 		/* An empty log has no page that would end a rebuild. */
 		if (head == 0)
 			tell_progress(projector, &projector->projections[i], head);

@@ -49,7 +49,13 @@ struct projector {
 	int64_t pause_ns;  /* to wait before the next round */
 	char trouble[sizeof(((struct fault *)NULL)->code)];
 	_Atomic uint64_t position;
-	pthread_mutex_t lock; /* guards every `shown` */
+	log_position limit;   /* nothing is projected beyond it; UINT64_MAX unless paused */
+	pthread_mutex_t lock; /* guards every `shown` and `pause` */
+	struct {
+		bool asked;
+		bool held;
+		log_position at; /* as asked; once held, where */
+	} pause;
 	pthread_t thread;
 	bool started;
 	_Atomic bool stopping;

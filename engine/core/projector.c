@@ -23,6 +23,7 @@
 #define GATHER_SLICE_NS   5000000
 #define GATHER_LONGEST_NS 200000000 /* under load; far below a second of lag */
 #define IDLE_NS           1000000000
+#define PAUSE_LOOK_NS     1000000
 
 /* ---- opening and closing ---- */
 
@@ -76,6 +77,7 @@ projector_open(const struct projector_options *options, struct projector **proje
 	fill_defaults(&made->options);
 	made->projections = projections;
 	made->batch = made->options.batch_entries;
+	made->limit = UINT64_MAX;
 	must(pthread_mutex_init(&made->lock, NULL) == 0);
 	mailbox_init(&made->box, 0, NULL);
 	arena_init(&made->page, SIZE_MAX);
@@ -144,6 +146,47 @@ projector_position(const struct projector *projector)
 {
 	log_position position = atomic_load(&projector->position);
 	return position != UINT64_MAX ? position : store_head(projector->options.store);
+}
+
+void
+projector_pause_at(struct projector *projector, log_position position)
+{
+	pthread_mutex_lock(&projector->lock);
+	projector->pause.asked = true;
+	projector->pause.held = false;
+	projector->pause.at = position;
+	pthread_mutex_unlock(&projector->lock);
+	post(projector, MAIL_HURRY);
+	post(projector, MAIL_WAKE);
+}
+
+void
+projector_resume(struct projector *projector)
+{
+	pthread_mutex_lock(&projector->lock);
+	projector->pause.asked = projector->pause.held = false;
+	pthread_mutex_unlock(&projector->lock);
+	post(projector, MAIL_WAKE);
+}
+
+bool
+projector_wait_paused(struct projector *projector, int64_t timeout_ns, log_position *position)
+{
+	int64_t until = clock_mono_ns(projector->options.clock) + timeout_ns;
+	struct mailbox quiet;
+	bool held;
+	mailbox_init(&quiet, 0, NULL);
+	for (;;) {
+		pthread_mutex_lock(&projector->lock);
+		held = projector->pause.held;
+		*position = projector->pause.at;
+		pthread_mutex_unlock(&projector->lock);
+		if (held || clock_mono_ns(projector->options.clock) >= until)
+			break;
+		mailbox_wait(&quiet, PAUSE_LOOK_NS);
+	}
+	mailbox_fini(&quiet);
+	return held;
 }
 
 static int
@@ -232,6 +275,41 @@ open_letters(struct projector *projector, const struct mail *mail)
 	}
 }
 
+/* How far this round may go: to where it was asked to pause, or to the foremost projection beyond that. */
+static void
+set_limit(struct projector *projector)
+{
+	pthread_mutex_lock(&projector->lock);
+	bool asked = projector->pause.asked;
+	log_position at = projector->pause.at;
+	pthread_mutex_unlock(&projector->lock);
+	for (size_t i = 0; asked && i < projector->count; i++) {
+		const struct projection_shown *now = &projector->projections[i].now;
+		if (!now->stopped && now->at > at)
+			at = now->at;
+	}
+	projector->limit = asked ? at : UINT64_MAX;
+}
+
+/* After a round: does everything stand at the limit, and is that still what was asked for? */
+static void
+tell_held(struct projector *projector)
+{
+	bool there = projector->limit != UINT64_MAX;
+	for (size_t i = 0; there && i < projector->count; i++) {
+		const struct projection_shown *now = &projector->projections[i].now;
+		there = now->stopped || now->at == projector->limit;
+	}
+	if (!there)
+		return;
+	pthread_mutex_lock(&projector->lock);
+	if (projector->pause.asked && projector->pause.at <= projector->limit) {
+		projector->pause.held = true;
+		projector->pause.at = projector->limit;
+	}
+	pthread_mutex_unlock(&projector->lock);
+}
+
 bool
 projector_step(struct projector *projector)
 {
@@ -241,17 +319,20 @@ projector_step(struct projector *projector)
 	if (projector->woken)
 		atomic_store(&projector->posted[MAIL_WAKE], false);
 	projector->hurried = projector->woken = false;
+	set_limit(projector);
 	log_position head = store_head(projector->options.store);
-	follow_orders(projector);
+	if (projector->limit == UINT64_MAX)
+		follow_orders(projector);
 	bool more = follow_round(projector, head);
 	publish(projector);
+	tell_held(projector);
 	return more;
 }
 
 static bool
 is_ordered(const struct projector *projector)
 {
-	for (size_t i = 0; i < projector->count; i++)
+	for (size_t i = 0; i < projector->count && projector->limit == UINT64_MAX; i++)
 		if (atomic_load(&projector->projections[i].asked) != 0)
 			return true;
 	return false;
@@ -262,6 +343,7 @@ static log_position
 pending(const struct projector *projector)
 {
 	log_position head = store_head(projector->options.store), most = 0, least = UINT64_MAX;
+	head = head < projector->limit ? head : projector->limit;
 	for (size_t i = 0; i < projector->count; i++) {
 		const struct projection_shown *now = &projector->projections[i].now;
 		log_position behind = now->at < head ? head - now->at : 0;

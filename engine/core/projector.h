@@ -67,6 +67,21 @@ int projector_status(struct projector *projector, struct arena *arena, struct pr
 int projector_order(struct projector *projector, struct slice name, enum projection_order order, struct fault *fault);
 
 /*
+ * Holds the rows of all projections at one position: `position` (the head at some moment, so that no commit is cut in
+ * two), or the foremost place that one of them has reached when that is further on. Until projector_resume nothing
+ * moves past it and no order is followed; called again it moves the place on. For taking snapshots of two projectors
+ * that can be compared. Stopped projections do not count. Any thread.
+ */
+void projector_pause_at(struct projector *projector, log_position position);
+/*
+ * Waits until it holds. Gives false when that was not so after `timeout_ns`: something is far behind or keeps failing;
+ * it goes on trying until projector_resume. Any thread but the projector's.
+ */
+bool projector_wait_paused(struct projector *projector, int64_t timeout_ns, log_position *position);
+/* Any thread. */
+void projector_resume(struct projector *projector);
+
+/*
  * One round by hand instead of projector_start: orders, then at most one batch a projection. Gives true when there is
  * more to do at once. For tests and simulation; never waits.
  */

@@ -527,4 +527,115 @@ TEST(orders_reach_the_thread)
 	end();
 }
 
+TEST(holds_at_a_position)
+{
+	BOTH_ROOMS
+	{
+		log_position at;
+		begin(sqlite);
+		fake_append("bank.account/a", "Moved", 10);
+		projector_pause_at(projector, 6);
+		CHECK(!projector_wait_paused(projector, 0, &at));
+		run();
+		CHECK(projector_wait_paused(projector, 0, &at));
+		CHECK_INT(at, 6);
+		CHECK_INT(projector_position(projector), 6);
+		CHECK_INT(rows_in(1), 6);
+		/* Orders wait; further on it goes when asked to. */
+		OK(projector_order(projector, SLICE("moves"), PROJECTION_REBUILD, &fault));
+		CHECK(!projector_step(projector));
+		CHECK_INT(rows_in(1), 6);
+		projector_pause_at(projector, 8);
+		CHECK(!projector_wait_paused(projector, 0, &at));
+		run();
+		CHECK(projector_wait_paused(projector, 0, &at) && at == 8);
+		/* Never back: it holds where it stands. */
+		projector_pause_at(projector, 3);
+		run();
+		CHECK(projector_wait_paused(projector, 0, &at) && at == 8);
+		CHECK_INT(rows_in(1), 8);
+		projector_resume(projector);
+		CHECK(!projector_wait_paused(projector, 0, &at));
+		run();
+		CHECK_INT(rows_in(1), 10);
+		CHECK_INT(projector_position(projector), 10);
+		check_replay();
+		end();
+	}
+}
+
+TEST(holds_where_the_foremost_stands)
+{
+	log_position at;
+	begin(false);
+	fake_append("bank.account/a", "Moved", 4);
+	fake_append("bank.account/a", "Bad", 1);
+	fake_append("bank.account/a", "Moved", 4);
+	run();
+	/* A stopped one does not count; tried again, it may go as far as the other. */
+	projector_pause_at(projector, 2);
+	run();
+	CHECK(projector_wait_paused(projector, 0, &at) && at == 9);
+	projector_resume(projector);
+	fake_bad = false;
+	OK(projector_order(projector, SLICE("moves"), PROJECTION_REBUILD, &fault));
+	fake_away = 1;
+	projector_step(projector);
+	CHECK_INT(status_of("moves")->position, 0);
+	fake_append("bank.account/a", "Moved", 4);
+	projector_pause_at(projector, 2);
+	run();
+	CHECK(projector_wait_paused(projector, 0, &at) && at == 9);
+	CHECK_INT(rows_in(1), 9);
+	end();
+}
+
+TEST(two_held_at_one_position_are_equal)
+{
+	struct projector_options beside = options;
+	struct projector *second;
+	struct buf dumps[2];
+	log_position at[2];
+	begin(true);
+	struct view *green = open_view(true, file_number);
+	beside = options;
+	beside.view = green;
+	OK(projector_open(&beside, &second, &fault));
+	OK(projector_start(projector, &fault));
+	OK(projector_start(second, &fault));
+	for (int round = 0; round < 20; round++) {
+		log_position head = 0;
+		for (int i = 0; i < 50; i++) {
+			head = fake_append("bank.account/a", "Moved", 1);
+			projector_wake(projector);
+			projector_wake(second);
+		}
+		projector_pause_at(projector, head - 20);
+		CHECK(projector_wait_paused(projector, INT64_C(20000000000), &at[0]));
+		projector_pause_at(second, at[0]);
+		CHECK(projector_wait_paused(second, INT64_C(20000000000), &at[1]));
+		projector_pause_at(projector, at[1]);
+		CHECK(projector_wait_paused(projector, INT64_C(20000000000), &at[0]));
+		CHECK_INT(at[0], at[1]);
+		fake_append("bank.account/b", "Moved", 3);
+		projector_wake(projector);
+		projector_wake(second);
+		for (int i = 0; i < 2; i++) {
+			dump(i == 0 ? view : green, 1, &dumps[i]);
+			CHECK(slice_equal(buf_slice(&dumps[0]), buf_slice(&dumps[i])));
+		}
+		size_t lines = 0;
+		for (size_t i = 0; i < dumps[0].size; i++)
+			lines += dumps[0].data[i] == '\n';
+		CHECK_INT(lines, at[0]);
+		buf_fini(&dumps[0]);
+		buf_fini(&dumps[1]);
+		projector_resume(projector);
+		projector_resume(second);
+	}
+	projector_close(second);
+	view_close(green);
+	end();
+}
+
 TEST_MAIN()
