@@ -245,7 +245,8 @@ struct projection_status {
 	enum { PROJECTION_LIVE, PROJECTION_CATCHING_UP, PROJECTION_REBUILDING, PROJECTION_STOPPED } state;
 	log_position poison;
 	struct slice reason;
-	uint64_t rate; /* entries a second while catching up */
+	uint64_t rate;        /* entries a second while catching up */
+	int64_t seconds_left; /* until it has caught up at that rate; -1: not known, 0: it has */
 };
 
 /* Copies into `arena`. */

@@ -116,12 +116,23 @@ is_poison(const struct fault *fault)
 	return fault->class == FAULT_SCRIPT || fault->class == FAULT_INPUT || fault->class == FAULT_LIMIT;
 }
 
+static void
+tell_damage(struct projector *projector, const struct fault *fault)
+{
+	if (strcmp(fault->code, "view_corrupt") != 0 || projector->damaged)
+		return;
+	projector->damaged = true;
+	if (projector->options.damaged != NULL)
+		projector->options.damaged(projector->options.self, fault);
+}
+
 /* Something that may pass: remember it for the status, pause before the next round. `projection` NULL: all meet it. */
 static void
 wait_out(struct projector *projector, struct projection *projection, const struct fault *fault)
 {
 	int64_t pause =
 		fault->class == FAULT_FULL || fault->class == FAULT_CORRUPT ? PAUSE_LAST_NS / 10 : PAUSE_FIRST_NS;
+	tell_damage(projector, fault);
 	for (unsigned i = 0; i < projector->failures && pause < PAUSE_LAST_NS; i++)
 		pause *= 2;
 	projector->failures++;

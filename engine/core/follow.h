@@ -57,6 +57,7 @@ struct projector {
 		log_position at; /* as asked; once held, where */
 	} pause;
 	pthread_t thread;
+	bool damaged; /* options.damaged was called */
 	bool started;
 	_Atomic bool stopping;
 	struct mailbox box;

@@ -214,6 +214,9 @@ show(struct projector *projector, const struct projection *projection, log_posit
 		.poison = shown.stopped ? shown.poison : 0,
 		.reason = arena_copy(arena, slice_text(reason)),
 		.rate = shown.rate,
+		.seconds_left = shown.at >= head  ? 0
+				: shown.rate != 0 ? (int64_t)((head - shown.at + shown.rate - 1) / shown.rate)
+						  : -1,
 	};
 	return status->domain.data != NULL && status->name.data != NULL && status->reason.data != NULL ? 0 : -1;
 }

@@ -31,6 +31,9 @@ struct projector_options {
 	int64_t gather_us;            /* wait for more before a small batch; 0 = 2 ms, < 0 = never */
 	/* Called on the projector's thread, holding no lock, after the position moved. Must not block. May be NULL. */
 	void (*progressed)(void *self, log_position position);
+	/* Called once, on the projector's thread, when a call on the view found it damaged (CORRUPT "view_corrupt"): it
+	 * cannot be followed any further and wants to be made anew. Must not block. May be NULL. */
+	void (*damaged)(void *self, const struct fault *fault);
 	void *self;
 };
 

@@ -41,6 +41,8 @@ write_projection(struct buf *out, const struct projection_status *status)
 	}
 	if (status->rate != 0)
 		member_u64(out, "rate", status->rate);
+	if (status->seconds_left >= 0 && status->state != PROJECTION_STOPPED)
+		member_u64(out, "seconds_left", (uint64_t)status->seconds_left);
 	buf_byte(out, '}');
 }
 

@@ -164,6 +164,51 @@ TEST(sqlite_reports_damage_and_never_wrong_rows)
 	view_close(view);
 }
 
+/* While it is open: whoever meets the damage says that the file is damaged, not that it is another program's. */
+TEST(sqlite_names_damage_that_comes_while_it_is_open)
+{
+	char path[100], garbage[4096];
+	struct view *view = defined(1);
+	struct view_reader *reader;
+	struct arena own;
+	path_of(opened - 1, path);
+	const struct row_port *rows = start(view);
+	for (int i = 0; i < 20000; i++)
+		OK(rows->insert(rows->self, MOVES, ROW(T("p"), I(i), T("some text to fill pages"), N, N), &fault));
+	finish(view, 1);
+	view_idle(view);
+	view_close(view);
+	OK(view_sqlite_open(path, false, tables, TABLES, &view, &fault));
+	OK(view_define(view, SLICE("people"), hash_one, numbers, TABLES, &fault));
+	OK(view_reader_open(view, &reader, &fault));
+	memset(garbage, 0x5a, sizeof(garbage));
+	for (off_t page = 8; page < 60; page++)
+		overwrite(path, page * 4096, garbage, sizeof(garbage));
+	struct row_query query = { .table = MOVES, .limit = 1000 };
+	struct row *items;
+	size_t count;
+	arena_init(&own, 1 << 26);
+	OK(view_reader_begin(reader, &fault));
+	rows = view_reader_rows(reader);
+	CHECK_INT(rows->find(rows->self, &query, &own, &items, &count, &fault), -1);
+	CHECK_TEXT(fault.code, "view_corrupt");
+	CHECK_INT(rows->scan(rows->self, MOVES, NULL, 1000, &own, &items, &count, &fault), -1);
+	CHECK_TEXT(fault.code, "view_corrupt");
+	view_reader_end(reader);
+	rows = start(view);
+	CHECK_INT(rows->find(rows->self, &query, &own, &items, &count, &fault), -1);
+	CHECK_TEXT(fault.code, "view_corrupt");
+	view_rollback(view);
+	overwrite(path, 0, garbage, 100);
+	struct view_reader *late;
+	CHECK_INT(view_reader_open(view, &late, &fault) == 0 ? view_reader_begin(late, &fault) : -1, -1);
+	CHECK_TEXT(fault.code, "view_corrupt");
+	CHECK_INT(fault.class, FAULT_CORRUPT);
+	view_reader_close(reader);
+	view_close(view);
+	arena_fini(&own);
+}
+
 static int
 insert_many(struct view *view, log_position position)
 {

@@ -14,6 +14,13 @@
 
 #include "view/sqlite/inside.h"
 
+static void
+corrupt(const char *path, const char *reason, struct fault *fault)
+{
+	fault_set(fault, FAULT_CORRUPT, "view_corrupt", "%s: %s; delete this file, it is rebuilt from the log", path,
+		  reason);
+}
+
 int
 view_sqlite_fault(struct view_sqlite_connection *connection, int code, struct fault *fault)
 {
@@ -35,17 +42,23 @@ view_sqlite_fault(struct view_sqlite_connection *connection, int code, struct fa
 		fault_set(fault, FAULT_MEMORY, "memory", "%s: %s", path, reason);
 		break;
 	case SQLITE_IOERR:
-		if (system == ENOSPC || system == EDQUOT)
+		if (code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_CORRUPTFS || code == SQLITE_IOERR_DATA)
+			corrupt(path, reason, fault);
+		else if (system == ENOSPC || system == EDQUOT)
 			fault_set(fault, FAULT_FULL, "disk_full", "%s: %s", path, reason);
 		else
 			fault_set(fault, FAULT_AWAY, "view_io", "%s: %s (%s)", path, reason, strerror(system));
 		break;
 	case SQLITE_CORRUPT:
-		fault_set(fault, FAULT_CORRUPT, "view_corrupt", "%s: %s; delete this file, it is rebuilt from the log",
-			  path, reason);
+		corrupt(path, reason, fault);
 		break;
 	case SQLITE_NOTADB:
-		fault_set(fault, FAULT_CONFIG, "not_a_view", "%s: not a read model of moonlog (%s)", path, reason);
+		/* What was a read model when it was opened has lost its head since. */
+		if (connection->known)
+			corrupt(path, reason, fault);
+		else
+			fault_set(fault, FAULT_CONFIG, "not_a_view", "%s: not a read model of moonlog (%s)", path,
+				  reason);
 		break;
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:

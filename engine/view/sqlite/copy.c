@@ -87,6 +87,7 @@ copy_file(const char *from, const char *to, const struct view_copy *how, struct 
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory to copy %s", from);
 	copying->how = how;
 	copying->file = -1;
+	copying->from.known = true;
 	if (open_both(copying, from, to, fault) == 0)
 		result = copy_pages(copying, fault);
 	if (copying->file >= 0)

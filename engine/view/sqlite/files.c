@@ -62,6 +62,7 @@ view_sqlite_check_file(struct view_sqlite_connection *connection, const char *pa
 				 "%s: made by a newer moonlog (file version %lld, this one knows %d); "
 				 "delete this file, it is rebuilt from the log",
 				 path, (long long)version, FILE_VERSION);
+	connection->known = true;
 	return 0;
 }
 

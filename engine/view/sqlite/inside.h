@@ -22,6 +22,7 @@ struct view_sqlite_statement {
 
 struct view_sqlite_connection {
 	sqlite3 *db;
+	bool known; /* the file was seen to be a read model: from then on damage is damage */
 	const struct table *tables;
 	size_t table_count;
 	struct buf sql; /* scratch for building statements */

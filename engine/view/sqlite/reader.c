@@ -111,6 +111,7 @@ view_sqlite_reader_open(struct view *view, const char *path, struct view_reader 
 	}
 	made->scratch = scratch;
 	made->reader.view = view;
+	made->connection.known = true;
 	made->connection.tables = view->tables;
 	made->connection.table_count = view->table_count;
 	if (view_sqlite_connect(&made->connection, path, SQLITE_OPEN_READONLY, fault) != 0 ||

@@ -590,6 +590,47 @@ TEST(holds_where_the_foremost_stands)
 	end();
 }
 
+static unsigned damages;
+
+static void
+count_damage(void *self, const struct fault *found)
+{
+	(void)self;
+	damages += strcmp(found->code, "view_corrupt") == 0;
+}
+
+TEST(damage_of_the_view_is_told_once)
+{
+	char path[100], garbage[4096];
+	begin(true);
+	snprintf(path, sizeof(path), "%s/%u.db", folder, file_number - 1);
+	fake_append("bank.account/a", "Moved", 3000);
+	run();
+	projector_close(projector);
+	view_close(view);
+	OK(view_sqlite_open(path, false, program->tables, program->table_count, &view, &fault));
+	options.view = view;
+	options.damaged = count_damage;
+	damages = 0;
+	OK(projector_open(&options, &projector, &fault));
+	FILE *file = fopen(path, "r+");
+	memset(garbage, 0x5a, sizeof(garbage));
+	CHECK_INT(fseek(file, 0, SEEK_END), 0);
+	long pages = ftell(file) / 4096;
+	CHECK(pages > 10);
+	fseek(file, 6 * 4096, SEEK_SET);
+	for (long page = 6; page < pages; page++)
+		CHECK_INT(fwrite(garbage, sizeof(garbage), 1, file), 1);
+	fclose(file);
+	fake_append("bank.account/a", "Moved", 2000);
+	CHECK(!projector_step(projector));
+	CHECK(!projector_step(projector));
+	CHECK_INT(damages, 1);
+	CHECK(strstr(status_of("moves")->reason.data, "delete this file") != NULL);
+	CHECK_INT(status_of("moves")->position, 3000);
+	end();
+}
+
 TEST(two_held_at_one_position_are_equal)
 {
 	struct projector_options beside = options;
