@@ -458,9 +458,10 @@ find_domain(struct engine *engine, struct slice name)
 	return NULL;
 }
 
-int
-engine_projection_order(struct engine *engine, struct slice name, struct slice projection, enum projection_order order,
-			struct fault *fault)
+/* An order, or a part to be made anew when there is one. */
+static int
+give_order(struct engine *engine, struct slice name, struct slice projection, enum projection_order order,
+	   const struct projection_part *part, struct fault *fault)
 {
 	struct domain *domain = find_domain(engine, name);
 	struct readside *readside = NULL;
@@ -470,13 +471,28 @@ engine_projection_order(struct engine *engine, struct slice name, struct slice p
 	if (domain != NULL)
 		domain_hold_asked(domain, &rules, &readside);
 	if (readside != NULL && readside->projector != NULL)
-		result = projector_order(readside->projector, projection, order, fault);
+		result = part != NULL ? projector_rebuild_part(readside->projector, projection, part, fault)
+				      : projector_order(readside->projector, projection, order, fault);
 	else
 		result = fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %.*s.%.*s",
 				   SLICE_ARG(name), SLICE_ARG(projection));
 	readside_release(readside);
 	ruleset_release(rules);
 	return result;
+}
+
+int
+engine_projection_order(struct engine *engine, struct slice domain, struct slice name, enum projection_order order,
+			struct fault *fault)
+{
+	return give_order(engine, domain, name, order, NULL, fault);
+}
+
+int
+engine_projection_rebuild_part(struct engine *engine, struct slice domain, struct slice name,
+			       const struct projection_part *part, struct fault *fault)
+{
+	return give_order(engine, domain, name, PROJECTION_REBUILD_PART, part, fault);
 }
 
 bool

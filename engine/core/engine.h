@@ -246,6 +246,8 @@ struct projection_status {
 	log_position poison;
 	struct slice reason;
 	uint64_t rate;        /* entries a second while catching up */
+	struct slice note;    /* what the last order for a part came to; empty: there was none */
+	bool note_failed;     /* it was not done, `note` says why */
 	int64_t seconds_left; /* until it has caught up at that rate; -1: not known, 0: it has */
 };
 
@@ -253,9 +255,19 @@ struct projection_status {
 int engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
 		       struct fault *fault);
 /* Orders; they return when taken, the status tells the rest. Fails: INPUT "no_such_projection". */
-enum projection_order { PROJECTION_REBUILD, PROJECTION_RETRY, PROJECTION_SKIP };
+enum projection_order { PROJECTION_REBUILD, PROJECTION_RETRY, PROJECTION_SKIP, PROJECTION_REBUILD_PART };
+
+/* Which rows to make anew: those of one stream, or of the stream that the row with this key comes from. */
+struct projection_part {
+	struct slice stream; /* whole name, or its id; empty: by key */
+	struct slice key;    /* JSON object of the key's columns of one of the projection's tables */
+};
 int engine_projection_order(struct engine *engine, struct slice domain, struct slice name, enum projection_order order,
 			    struct fault *fault);
+/* PROJECTION_REBUILD_PART; the status shows a note when it is done. Fails: INPUT "no_such_projection", "not_by_stream",
+ * "bad_part", "projection_stopped"; BUSY "part_pending". */
+int engine_projection_rebuild_part(struct engine *engine, struct slice domain, struct slice name,
+				   const struct projection_part *part, struct fault *fault);
 
 /* Ready: started, not draining, store well, no projection stopped or rebuilding for readers. Appends a JSON object
  * with details. */

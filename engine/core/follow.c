@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/probe.h"
+#include "core/part.h"
 
 #define STORE_EVERY    10000 /* positions passed without rows before a checkpoint is written for them alone */
 #define PAUSE_FIRST_NS 10000000
@@ -430,7 +431,12 @@ rebuild(struct projector *projector, struct projection *projection, struct fault
 		return -1;
 	projection->stored = 0;
 	projection->rate_since_ns = projection->told_ns = 0;
-	projection->now = (struct projection_shown){ .rebuilding = true };
+	projection->now.at = projection->now.poison = 0;
+	projection->now.oldest_us = 0;
+	projection->now.rate = 0;
+	projection->now.stopped = false;
+	projection->now.rebuilding = true;
+	projection->now.reason[0] = '\0';
 	say(LOG_WARN, "projection is rebuilt by order", projector, projection);
 	return 0;
 }
@@ -451,11 +457,53 @@ leave_poison(struct projector *projector, struct projection *projection, bool sk
 	return 0;
 }
 
+static void
+take_note(struct projector *projector, struct projection *projection, const char *note, bool failed)
+{
+	snprintf(projection->now.note, sizeof(projection->now.note), "%s", note);
+	projection->now.note_failed = failed;
+	log_line(failed ? LOG_WARN : LOG_INFO,
+		 failed ? "part of a projection not rebuilt" : "part of a projection rebuilt",
+		 log_slice("domain", projector->options.program->domain),
+		 log_slice("projection", projection->script->name), log_text("note", note));
+	pthread_mutex_lock(&projector->lock);
+	struct part *part = projection->part;
+	projection->part = NULL;
+	pthread_mutex_unlock(&projector->lock);
+	part_free(part);
+}
+
+/* What may pass is tried again; anything else is told in the note. */
+static int
+remake(struct projector *projector, struct projection *projection, struct fault *fault)
+{
+	struct view_checkpoint checkpoint = checkpoint_of(projection, projection->now.at);
+	char note[sizeof(projection->now.note)];
+	if (projection->now.stopped) {
+		take_note(projector, projection, "the projection is stopped: retry or skip the event first", true);
+		return 0;
+	}
+	if (part_rebuild(projector, projection, projection->part, &checkpoint, note, sizeof(note), fault) != 0) {
+		if (!is_poison(fault))
+			return -1;
+		take_note(projector, projection, fault->text, true);
+		return 0;
+	}
+	projection->stored = checkpoint.position;
+	take_note(projector, projection, note, false);
+	return 0;
+}
+
 static int
 obey(struct projector *projector, struct projection *projection, unsigned asked, struct fault *fault)
 {
-	if ((asked & (1U << PROJECTION_REBUILD)) != 0)
+	if ((asked & (1U << PROJECTION_REBUILD)) != 0) {
+		if ((asked & (1U << PROJECTION_REBUILD_PART)) != 0)
+			take_note(projector, projection, "all of it is rebuilt", false);
 		return rebuild(projector, projection, fault);
+	}
+	if ((asked & (1U << PROJECTION_REBUILD_PART)) != 0 && remake(projector, projection, fault) != 0)
+		return -1;
 	if (!projection->now.stopped)
 		return 0;
 	if ((asked & (1U << PROJECTION_SKIP)) != 0 && atomic_load(&projection->asked_poison) == projection->now.poison)

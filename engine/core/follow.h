@@ -18,6 +18,8 @@ struct projection_shown {
 	int64_t oldest_us; /* time of the oldest entry not yet projected; 0 = caught up or not known */
 	uint64_t rate;
 	char reason[sizeof(((struct fault *)NULL)->text)]; /* why it stopped or what it waits for; may be empty */
+	char note[sizeof(((struct fault *)NULL)->text)];   /* of the last part that was made anew */
+	bool note_failed;
 };
 
 struct projection {
@@ -31,6 +33,7 @@ struct projection {
 	int64_t told_ns; /* of the last progress line */
 	struct projection_shown now;
 	struct projection_shown shown; /* guarded by the projector's lock */
+	struct part *part;             /* to be made anew; guarded by the projector's lock */
 	_Atomic unsigned asked;        /* bit an enum projection_order; any thread */
 	_Atomic uint64_t asked_poison; /* which one to skip; any thread */
 };

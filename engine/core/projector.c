@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "core/follow.h"
+#include "core/part.h"
 
 #define BATCH_ENTRIES     4000
 #define BATCH_BYTES       (4U * 1024 * 1024)
@@ -113,6 +114,8 @@ projector_close(struct projector *projector)
 		script_close(projector->machine);
 	if (projector->reader != NULL)
 		store_reader_close(projector->reader);
+	for (size_t i = 0; i < projector->options.program->projection_count; i++)
+		part_free(projector->projections[i].part);
 	arena_fini(&projector->page);
 	mailbox_fini(&projector->box);
 	pthread_mutex_destroy(&projector->lock);
@@ -212,13 +215,16 @@ show(struct projector *projector, const struct projection *projection, log_posit
 			 : far || shown.ordered ? PROJECTION_CATCHING_UP
 						: PROJECTION_LIVE,
 		.poison = shown.stopped ? shown.poison : 0,
-		.reason = arena_copy(arena, slice_text(reason)),
+		.reason = arena_copy(arena, slice_text(shown.reason)),
+		.note = arena_copy(arena, slice_text(shown.note)),
+		.note_failed = shown.note_failed,
 		.rate = shown.rate,
 		.seconds_left = shown.at >= head  ? 0
 				: shown.rate != 0 ? (int64_t)((head - shown.at + shown.rate - 1) / shown.rate)
 						  : -1,
 	};
-	return status->domain.data != NULL && status->name.data != NULL && status->reason.data != NULL ? 0 : -1;
+	bool whole = status->domain.data != NULL && status->name.data != NULL;
+	return whole && status->reason.data != NULL && status->note.data != NULL ? 0 : -1;
 }
 
 int
@@ -236,14 +242,54 @@ projector_status(struct projector *projector, struct arena *arena, struct projec
 	return 0;
 }
 
+static struct projection *
+find(struct projector *projector, struct slice name, struct fault *fault)
+{
+	int number = script_find_projection(projector->options.program, name);
+	if (number >= 0)
+		return &projector->projections[number];
+	fault_set(fault, FAULT_INPUT, "no_such_projection", "domain %.*s has no projection %.*s",
+		  SLICE_ARG(projector->options.program->domain), SLICE_ARG(name));
+	return NULL;
+}
+
+int
+projector_rebuild_part(struct projector *projector, struct slice name, const struct projection_part *asked,
+		       struct fault *fault)
+{
+	struct projection *projection = find(projector, name, fault);
+	struct part *part =
+		projection != NULL ? part_make(projector->options.program, projection->script, asked, fault) : NULL;
+	if (part == NULL)
+		return -1;
+	pthread_mutex_lock(&projector->lock);
+	bool stopped = projection->shown.stopped, pending = projection->part != NULL;
+	if (!stopped && !pending) {
+		projection->part = part;
+		projection->shown.ordered = true;
+		projection->shown.note[0] = '\0';
+		atomic_fetch_or(&projection->asked, 1U << PROJECTION_REBUILD_PART);
+	}
+	pthread_mutex_unlock(&projector->lock);
+	if (stopped || pending)
+		part_free(part);
+	if (stopped)
+		return fault_set(fault, FAULT_INPUT, "projection_stopped",
+				 "projection %.*s is stopped: retry or skip the event first", SLICE_ARG(name));
+	if (pending)
+		return fault_set(fault, FAULT_BUSY, "part_pending",
+				 "projection %.*s has such an order that is not followed yet", SLICE_ARG(name));
+	post(projector, MAIL_ORDER);
+	return 0;
+}
+
 int
 projector_order(struct projector *projector, struct slice name, enum projection_order order, struct fault *fault)
 {
-	int number = script_find_projection(projector->options.program, name);
-	if (number < 0)
-		return fault_set(fault, FAULT_INPUT, "no_such_projection", "domain %.*s has no projection %.*s",
-				 SLICE_ARG(projector->options.program->domain), SLICE_ARG(name));
-	struct projection *projection = &projector->projections[number];
+	struct projection *projection = find(projector, name, fault);
+	must(order != PROJECTION_REBUILD_PART);
+	if (projection == NULL)
+		return -1;
 	pthread_mutex_lock(&projector->lock);
 	bool refused = order != PROJECTION_REBUILD && !projection->shown.stopped;
 	if (!refused) {

@@ -69,6 +69,10 @@ int projector_status(struct projector *projector, struct arena *arena, struct pr
  */
 int projector_order(struct projector *projector, struct slice name, enum projection_order order, struct fault *fault);
 
+/* engine_projection_rebuild_part. Any thread. */
+int projector_rebuild_part(struct projector *projector, struct slice name, const struct projection_part *asked,
+			   struct fault *fault);
+
 /*
  * Holds the rows of all projections at one position: `position` (the head at some moment, so that no commit is cut in
  * two), or the foremost place that one of them has reached when that is further on. Until projector_resume nothing

@@ -41,7 +41,11 @@ struct table {
 	struct column_set key; /* 1.. columns; always unique */
 	const struct column_set *indexes;
 	uint16_t index_count;
+	/* Number + 1 of the text column that holds the id of the one stream a row comes from; 0: not said. */
+	uint16_t stream_column;
 };
+
+#define ROW_KEY_MAX 16 /* columns of a key or index */
 
 struct cell {
 	enum { CELL_NULL, CELL_INTEGER, CELL_REAL, CELL_TEXT, CELL_UNSET } kind; /* UNSET: not named in a write */

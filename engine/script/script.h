@@ -80,6 +80,10 @@ struct script_projection {
 	const struct slice *events; /* "aggregate.Event" or "Event" as written */
 	size_t event_count;
 	struct digest hash; /* of what its rows depend on */
+	/* All its tables have a stream_column: each row comes from one stream of this aggregate alone, and no handler
+	 * sees or touches a row of another stream. */
+	bool by_stream;
+	uint16_t stream_aggregate;
 };
 
 struct script_query {

@@ -131,8 +131,8 @@ inspect_column_set(struct inspection *in, const struct table *table, const char 
 {
 	lua_State *L = in->L;
 	lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
-	if (count == 0 || count > 16)
-		inspect_fail(in, what, "'%s' is a list of 1 to 16 columns", what);
+	if (count == 0 || count > ROW_KEY_MAX)
+		inspect_fail(in, what, "'%s' is a list of 1 to %d columns", what, ROW_KEY_MAX);
 	uint16_t *columns = inspect_alloc(in, (size_t)count, sizeof *columns);
 	for (lua_Integer i = 1; i <= count; i++) {
 		struct slice name = SLICE_NONE;
@@ -189,11 +189,26 @@ inspect_key(struct inspection *in, struct table *table)
 	lua_pop(in->L, 1);
 }
 
+/* The column that says which stream a row comes from. */
+static void
+inspect_stream_column(struct inspection *in, struct table *table)
+{
+	struct slice name = inspect_text(in, "stream_column");
+	if (name.data == NULL)
+		return;
+	int at = find_column(table, name);
+	if (at < 0)
+		inspect_fail(in, name.data, "stream_column: the table has no column '%.*s'", SLICE_ARG(name));
+	if (table->columns[at].type != COLUMN_TEXT || table->columns[at].optional)
+		inspect_fail(in, name.data, "stream_column: '%s' must be a text column that is never empty", name.data);
+	table->stream_column = (uint16_t)(at + 1);
+}
+
 static void
 inspect_table(struct inspection *in, void *self)
 {
 	struct slice name = *(struct slice *)self;
-	static const char *const fields[] = { "key", "columns", "indexes", NULL };
+	static const char *const fields[] = { "key", "columns", "indexes", "stream_column", NULL };
 	struct table *table = &in->tables[in->table_count];
 	struct moon_table *rules = &in->table_rules[in->table_count];
 	if (lua_type(in->L, -1) != LUA_TTABLE)
@@ -209,6 +224,7 @@ inspect_table(struct inspection *in, void *self)
 	inspect_columns(in, table);
 	inspect_key(in, table);
 	inspect_indexes(in, table);
+	inspect_stream_column(in, table);
 	uint16_t *sorted = inspect_alloc(in, table->column_count, sizeof *sorted);
 	for (uint16_t i = 0; i < table->column_count; i++)
 		sorted[i] = i; /* inspect_keys gave the columns in this order */
@@ -356,6 +372,39 @@ inspect_unhandled(struct inspection *in)
 	}
 }
 
+/* All tables or none say which stream a row comes from; then all events are one aggregate's. */
+static void
+inspect_by_stream(struct inspection *in, void *self)
+{
+	uint32_t *const *handlers = self;
+	struct script_projection *door = &in->projections[in->projection_count];
+	size_t with = 0, aggregates = 0;
+	const char *lacks = "";
+	for (size_t i = 0; i < door->table_count; i++) {
+		const struct table *table = &in->tables[door->tables[i]];
+		with += table->stream_column != 0;
+		if (table->stream_column == 0)
+			lacks = table->name.data;
+	}
+	if (with == 0)
+		return;
+	if (with != door->table_count)
+		inspect_fail(in, lacks,
+			     "stream_column: table '%s' lacks it; all tables of a projection have it or none", lacks);
+	for (size_t i = 0; i < in->aggregate_count; i++) {
+		if (handlers[i] == NULL)
+			continue;
+		aggregates++;
+		door->stream_aggregate = (uint16_t)i;
+	}
+	if (aggregates != 1)
+		inspect_fail(in, "on",
+			     "stream_column: the projection handles events of %d aggregates; a row that comes from one "
+			     "stream comes from one aggregate",
+			     (int)aggregates);
+	door->by_stream = true;
+}
+
 void
 inspect_projection(struct inspection *in)
 {
@@ -380,5 +429,6 @@ inspect_projection(struct inspection *in)
 	door->events = keys;
 	door->event_count = count;
 	rules->handlers = (const uint32_t *const *)reach.handlers;
+	inspect_try(in, inspect_by_stream, reach.handlers);
 	in->projection_count++;
 }

@@ -6,6 +6,7 @@
  */
 #include <lauxlib.h>
 
+#include "script/lua/guard.h"
 #include "script/lua/machine.h"
 
 struct project_call {
@@ -14,6 +15,7 @@ struct project_call {
 	const struct recorded_entry *entries;
 	size_t count;
 	size_t *done;
+	struct moon_guard *guard; /* NULL: rows are not bound to streams */
 };
 
 /* The aggregate of an entry of this domain; -1 for any other. */
@@ -67,6 +69,8 @@ project_entry(lua_State *L, struct project_call *call, const struct recorded_ent
 	bool newest = (size_t)event < door->event_count && entry->schema_version == door->events[event].version;
 	if (newest && handlers[aggregate][event] == 0)
 		return; /* anything older may become what is handled */
+	if (call->guard != NULL)
+		moon_guard_stream(call->guard, entry->stream);
 	struct moon_pieces pieces;
 	moon_pieces_open(L, machine, (uint16_t)aggregate, entry, &pieces);
 	int opened = lua_gettop(L);
@@ -92,20 +96,26 @@ moon_project(struct script_machine *door, uint16_t projection, const struct row_
 	     const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault)
 {
 	struct moon_machine *machine = container_of(door, struct moon_machine, door);
-	struct project_call call = { machine, projection, entries, count, done };
-	machine->rows = rows;
+	struct project_call call = { machine, projection, entries, count, done, NULL };
+	struct moon_guard guard;
+	moon_guard_init(&guard, rows);
+	if (machine->program->door.projections[projection].by_stream)
+		call.guard = &guard;
+	machine->rows = call.guard != NULL ? &guard.port : rows;
 	machine->rows_writable = true;
 	machine->hard.class = FAULT_NONE;
 	int result = moon_protect(machine, project_body, &call, fault);
 	machine->rows = NULL;
+	moon_guard_fini(&guard);
 	machine->meta.active = false;
 	arena_clear(&machine->arena);
 	if (result == 0 || fault == NULL)
 		return result;
 	const struct vm_trouble *trouble = &machine->vm->trouble;
-	if (machine->hard.class != FAULT_NONE)
+	bool hard = machine->hard.class != FAULT_NONE;
+	if (hard)
 		*fault = machine->hard;
-	else if (fault->class == FAULT_INPUT && trouble->file[0] != '\0')
+	if ((hard ? fault->class == FAULT_SCRIPT : fault->class == FAULT_INPUT) && trouble->file[0] != '\0')
 		fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
 	return -1;
 }
