@@ -102,7 +102,7 @@ TEST(rows_that_are_gone_new_or_changed_are_shown)
 TEST(tables_of_one_side_and_other_definitions_are_counted)
 {
 	struct table changed[TABLES] = { tables[MOVES],
-					 { SLICE("Others"), people_columns, 2, { people_key, 1, true }, NULL, 0 } };
+					 { SLICE("Others"), people_columns, 2, { people_key, 1, true }, NULL, 0, 0 } };
 	const struct row_port *rows;
 	changed[0].column_count--;
 	struct pair pair = { .views = { defined(1), NULL } };

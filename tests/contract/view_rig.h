@@ -43,8 +43,8 @@ static const uint16_t moves_key[] = { M_PERSON, M_SEQ }, moves_seq[] = { M_SEQ }
 static const struct column_set moves_indexes[] = { { moves_seq, 1, false } };
 
 static const struct table tables[TABLES] = {
-	{ SLICE("People"), people_columns, P_COLUMNS, { people_key, 1, true }, people_indexes, 2 },
-	{ SLICE("Moves"), moves_columns, M_COLUMNS, { moves_key, 2, true }, moves_indexes, 1 },
+	{ SLICE("People"), people_columns, P_COLUMNS, { people_key, 1, true }, people_indexes, 2, 0 },
+	{ SLICE("Moves"), moves_columns, M_COLUMNS, { moves_key, 2, true }, moves_indexes, 1, 0 },
 };
 static const uint16_t numbers[] = { PEOPLE, MOVES };
 

@@ -10,7 +10,7 @@
 
 static const struct column columns[] = { { .name = SLICE("Id"), .type = COLUMN_INTEGER } };
 static const uint16_t key[] = { 0 }, numbers[] = { 0 };
-static const struct table tables[] = { { SLICE("Items"), columns, 1, { key, 1, true }, NULL, 0 } };
+static const struct table tables[] = { { SLICE("Items"), columns, 1, { key, 1, true }, NULL, 0, 0 } };
 
 static char data[] = "/tmp/moonlog-slots-XXXXXX";
 static struct fault fault;

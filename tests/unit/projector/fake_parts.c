@@ -113,8 +113,8 @@ static const struct column moves_columns[] = {
 };
 static const uint16_t first_column[] = { 0 }, table_numbers[] = { 0, 1 };
 static const struct table tables[] = {
-	{ SLICE("Sums"), sums_columns, 3, { first_column, 1, true }, NULL, 0 },
-	{ SLICE("Moves"), moves_columns, 2, { first_column, 1, true }, NULL, 0 },
+	{ SLICE("Sums"), sums_columns, 3, { first_column, 1, true }, NULL, 0, 0 },
+	{ SLICE("Moves"), moves_columns, 2, { first_column, 1, true }, NULL, 0, 0 },
 };
 static struct script_projection projections[] = {
 	{ .name = SLICE("sums"), .tables = &table_numbers[0], .table_count = 1, .hash = { { 1 } } },
