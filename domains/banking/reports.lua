@@ -40,6 +40,7 @@ return {
     tables = {
         Balances = {
             key = { "AccountId" },
+            stream_column = "AccountId",
             columns = {
                 AccountId = "text",
                 AccountNumber = { type = "text", max_length = 50 },
@@ -55,6 +56,7 @@ return {
         },
         Transactions = {
             key = { "TransactionId" },
+            stream_column = "AccountId",
             columns = {
                 TransactionId = "text",
                 AccountId = "text",

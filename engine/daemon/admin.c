@@ -51,6 +51,37 @@ status(void *self, struct http_admin_call *call, struct fault *fault)
 	return 0;
 }
 
+/* ---- bodies ---- */
+
+/*
+ * A member of the body that must be text, decoded into `arena` with a NUL behind; empty when it is absent
+ * and may be.
+ */
+static int
+body_text(struct slice body, const char *key, bool wanted, struct arena *arena, struct slice *text, struct fault *fault)
+{
+	struct json_value object, member;
+	struct buf decoded;
+
+	*text = SLICE_NONE;
+	if (json_check(body, &object, fault) != 0)
+		return -1;
+	if (object.kind != JSON_OBJECT || !json_member(object, slice_text(key), &member)) {
+		if (!wanted && object.kind == JSON_OBJECT)
+			return 0;
+		return fault_set(fault, FAULT_INPUT, "bad_body", "the body lacks \"%s\"", key);
+	}
+	if (member.kind != JSON_STRING)
+		return fault_set(fault, FAULT_INPUT, "bad_body", "\"%s\" is text", key);
+	buf_init(&decoded, member.raw.size + 1);
+	json_decode(member, &decoded);
+	*text = arena_copy(arena, buf_slice(&decoded));
+	buf_fini(&decoded);
+	if (text->data == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for \"%s\"", key);
+	return 0;
+}
+
 /* ---- projections ---- */
 
 static void
@@ -66,6 +97,10 @@ write_projection(const struct projection_status *status, struct buf *out)
 	json_key(out, "behind_us");
 	buf_i64(out, status->behind_us);
 	number_member(out, "rate", status->rate);
+	if (status->seconds_left >= 0 && status->state != PROJECTION_STOPPED)
+		number_member(out, "seconds_left", (uint64_t)status->seconds_left);
+	if (status->note.size != 0)
+		text_member(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
 	if (status->state == PROJECTION_STOPPED) {
 		number_member(out, "poison", status->poison);
 		text_member(out, "reason", status->reason);
@@ -107,6 +142,26 @@ next_part(struct slice *path)
 	return part;
 }
 
+/* A rebuild with a body is one of a part: {"stream"} or {"key"}. */
+static int
+rebuild_part(const struct admin *admin, struct slice domain, struct slice name, struct slice body, struct fault *fault)
+{
+	struct projection_part part = { .key = SLICE_NONE };
+	struct json_value object, key;
+	struct arena arena;
+
+	arena_init(&arena, ARENA_MAX);
+	int result = body_text(body, "stream", false, &arena, &part.stream, fault);
+	if (result == 0 && json_check(body, &object, fault) == 0 && json_member(object, SLICE("key"), &key))
+		part.key = key.raw;
+	if (result == 0 && (part.stream.size != 0) == (part.key.size != 0))
+		result = fault_set(fault, FAULT_INPUT, "bad_body", "the body names either \"stream\" or \"key\"");
+	if (result == 0)
+		result = engine_projection_rebuild_part(admin->engine, domain, name, &part, fault);
+	arena_fini(&arena);
+	return result;
+}
+
 static int
 order(void *self, struct http_admin_call *call, struct fault *fault)
 {
@@ -123,43 +178,14 @@ order(void *self, struct http_admin_call *call, struct fault *fault)
 	for (size_t i = 0; i < countof(orders); i++) {
 		if (!slice_equal(path, slice_text(orders[i].name)))
 			continue;
-		if (engine_projection_order(admin->engine, domain, name, orders[i].order, fault) != 0)
+		bool part = orders[i].order == PROJECTION_REBUILD && call->body.size != 0;
+		if ((part ? rebuild_part(admin, domain, name, call->body, fault)
+			  : engine_projection_order(admin->engine, domain, name, orders[i].order, fault)) != 0)
 			return -1;
 		buf_text(call->out, "{\"taken\":true}");
 		return 0;
 	}
 	return fault_set(fault, FAULT_INPUT, "no_such_order", "there is no order \"%.*s\"", SLICE_ARG(path));
-}
-
-/* ---- bodies ---- */
-
-/*
- * A member of the body that must be text, decoded into `arena` with a NUL behind; empty when it is absent
- * and may be.
- */
-static int
-body_text(struct slice body, const char *key, bool wanted, struct arena *arena, struct slice *text, struct fault *fault)
-{
-	struct json_value object, member;
-	struct buf decoded;
-
-	*text = SLICE_NONE;
-	if (json_check(body, &object, fault) != 0)
-		return -1;
-	if (object.kind != JSON_OBJECT || !json_member(object, slice_text(key), &member)) {
-		if (!wanted && object.kind == JSON_OBJECT)
-			return 0;
-		return fault_set(fault, FAULT_INPUT, "bad_body", "the body lacks \"%s\"", key);
-	}
-	if (member.kind != JSON_STRING)
-		return fault_set(fault, FAULT_INPUT, "bad_body", "\"%s\" is text", key);
-	buf_init(&decoded, member.raw.size + 1);
-	json_decode(member, &decoded);
-	*text = arena_copy(arena, buf_slice(&decoded));
-	buf_fini(&decoded);
-	if (text->data == NULL)
-		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for \"%s\"", key);
-	return 0;
 }
 
 /* ---- backup ---- */

@@ -22,7 +22,9 @@ struct shown {
 	struct slice domain;
 	struct slice name;
 	struct slice state;
-	struct slice reason; /* raw JSON */
+	struct slice reason;      /* raw JSON, like the next two */
+	struct slice rebuilt;     /* what the last rebuild of a part came to */
+	struct slice not_rebuilt; /* or why it was not done */
 	uint64_t position;
 	uint64_t head;
 	uint64_t rate;
@@ -60,6 +62,8 @@ read_shown(struct json_value item)
 		.name = member_text(item, "name"),
 		.state = member_text(item, "state"),
 		.reason = member_text(item, "reason"),
+		.rebuilt = member_text(item, "rebuilt"),
+		.not_rebuilt = member_text(item, "not_rebuilt"),
 		.position = member_number(item, "position"),
 		.head = member_number(item, "head"),
 		.rate = member_number(item, "rate"),
@@ -280,16 +284,64 @@ wait_for(struct ordering *order, struct shown *shown, struct fault *fault)
 	return 0;
 }
 
+static bool
+is_part(const struct ordering *order)
+{
+	return order->call->values[OPTION_STREAM] != NULL || order->call->values[OPTION_KEY] != NULL;
+}
+
+/* The body of an order for a part; empty for any other. */
+static int
+write_part(const struct ordering *order, struct buf *body, struct fault *fault)
+{
+	const char *stream = order->call->values[OPTION_STREAM], *key = order->call->values[OPTION_KEY];
+	struct json_value value;
+
+	if (stream != NULL && key != NULL)
+		return fault_set(fault, FAULT_INPUT, "usage", "--stream and --key cannot be given together");
+	if (key != NULL && json_check(slice_text(key), &value, fault) != 0)
+		return fault_prefix(fault, "--key");
+	if (stream != NULL) {
+		buf_text(body, "{\"stream\":");
+		json_quote(body, slice_text(stream));
+		buf_byte(body, '}');
+	} else if (key != NULL) {
+		buf_format(body, "{\"key\":%s}", key);
+	}
+	return 0;
+}
+
 static int
 give(struct ordering *order, struct fault *fault)
 {
 	char path[256];
+	struct buf body;
 	int size = snprintf(path, sizeof(path), "/admin/projections/%.*s/%.*s/%s", SLICE_ARG(order->domain),
 			    SLICE_ARG(order->name), order->verb);
 
 	if (size < 0 || (size_t)size >= sizeof(path))
 		return fault_set(fault, FAULT_INPUT, "usage", "the name is too long");
-	return door_ask(&order->door, "POST", path, SLICE_NONE, &order->answer, fault);
+	buf_init(&body, (size_t)1 << 20);
+	int result = write_part(order, &body, fault);
+	if (result == 0)
+		result = door_ask(&order->door, "POST", path, buf_slice(&body), &order->answer, fault);
+	buf_fini(&body);
+	return result;
+}
+
+/* What became of a part, as text. */
+static void
+print_part(const struct ordering *order, const struct shown *shown, struct buf *out)
+{
+	struct slice note = shown->not_rebuilt.size != 0 ? shown->not_rebuilt : shown->rebuilt;
+
+	if (!is_part(order) || note.size == 0)
+		return;
+	/* The text stands between its quotes. */
+	struct json_value text = { JSON_STRING, slice_from(note.data - 1, note.size + 2) };
+	buf_text(out, shown->not_rebuilt.size != 0 ? "not rebuilt: " : "");
+	json_decode(text, out);
+	buf_byte(out, '\n');
 }
 
 static void
@@ -305,9 +357,14 @@ print_order(const struct ordering *order, const struct shown *shown)
 		if (shown != NULL)
 			buf_format(&out, ",\"state\":\"%.*s\",\"position\":%llu", SLICE_ARG(shown->state),
 				   (unsigned long long)shown->position);
+		if (shown != NULL && is_part(order) && shown->rebuilt.size != 0)
+			buf_format(&out, ",\"rebuilt\":\"%.*s\"", SLICE_ARG(shown->rebuilt));
+		if (shown != NULL && is_part(order) && shown->not_rebuilt.size != 0)
+			buf_format(&out, ",\"not_rebuilt\":\"%.*s\"", SLICE_ARG(shown->not_rebuilt));
 		buf_text(&out, "}\n");
 	} else if (shown != NULL) {
 		print_shown(shown, &out);
+		print_part(order, shown, &out);
 	} else {
 		buf_format(&out, "%s of %s is ordered\n", order->verb, order->call->words[0]);
 	}
@@ -332,7 +389,8 @@ run(struct call *call, const char *verb)
 		code = exit_say(&fault);
 	} else {
 		print_order(&order, wait ? &shown : NULL);
-		code = wait && state_is(&shown, "stopped") ? EXIT_FAILED : EXIT_DONE;
+		bool failed = state_is(&shown, "stopped") || (is_part(&order) && shown.not_rebuilt.size != 0);
+		code = wait && failed ? EXIT_FAILED : EXIT_DONE;
 	}
 	door_close(&order.door);
 	config_fini(&config);

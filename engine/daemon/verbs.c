@@ -19,6 +19,7 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_CALLER] = { "caller", "NAME", "what ctx.caller is" },
 	[OPTION_STREAM] = { "stream", "NAME", "only this stream" },
 	[OPTION_DOMAIN] = { "domain", "NAME", "only streams of this domain" },
+	[OPTION_KEY] = { "key", "JSON", "only the stream that the row with this key comes from: {\"Column\":value}" },
 	[OPTION_MAP] = { "map", "FILE", "a Lua file that makes an event of each foreign record" },
 };
 
@@ -68,8 +69,11 @@ const struct verb verbs[] = {
 	  VERB_CONFIG_RULES, 1, 2, false, verb_debug },
 	{ "projection list", "", "projections and how far they are", NULL, JSON, VERB_CONFIG_RULES, 0, 0, false,
 	  verb_projection_list },
-	{ "projection rebuild", "DOMAIN.PROJECTION", "make a projection's rows anew from the log", NULL,
-	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_rebuild },
+	{ "projection rebuild", "DOMAIN.PROJECTION", "make a projection's rows anew from the log",
+	  "With --stream or --key only the rows of one stream, in one step that readers see whole; for projections\n"
+	  "whose tables have a stream_column.",
+	  JSON | OPTION_BIT(OPTION_NO_WAIT) | OPTION_BIT(OPTION_STREAM) | OPTION_BIT(OPTION_KEY), VERB_CONFIG_RULES, 1,
+	  1, false, verb_projection_rebuild },
 	{ "projection retry", "DOMAIN.PROJECTION", "try the event again that stopped a projection", NULL,
 	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_retry },
 	{ "projection skip", "DOMAIN.PROJECTION", "step over the event that stopped a projection", NULL,

@@ -79,11 +79,9 @@ struct script_projection {
 	size_t table_count;
 	const struct slice *events; /* "aggregate.Event" or "Event" as written */
 	size_t event_count;
-	struct digest hash; /* of what its rows depend on */
-	/* All its tables have a stream_column: each row comes from one stream of this aggregate alone, and no handler
-	 * sees or touches a row of another stream. */
-	bool by_stream;
-	uint16_t stream_aggregate;
+	struct digest hash;        /* of what its rows depend on */
+	bool by_stream;            /* all its tables have a stream_column; no handler touches another stream's rows */
+	uint16_t stream_aggregate; /* of all its events, when by_stream */
 };
 
 struct script_query {

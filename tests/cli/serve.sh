@@ -77,6 +77,17 @@ expect 0 "projection rebuild" projection rebuild "$PROJECTION" --data data
 says "projection rebuild" "^$PROJECTION +live "
 expect 0 "projection rebuild --json" projection rebuild "$PROJECTION" --data data --json
 is_json "projection rebuild --json"
+expect 0 "rebuild of a stream" projection rebuild "$PROJECTION" --data data --stream banking.account/1
+says "rebuild of a stream" "^rebuilt the rows of 1: [0-9]+ events, ([0-9]+) rows before, \1 now$"
+expect 0 "rebuild by a key" projection rebuild "$PROJECTION" --data data --key '{"AccountId":"1"}' --json
+is_json "rebuild by a key"
+says "rebuild by a key" '"rebuilt":"rebuilt the rows of 1: '
+expect 1 "rebuild by no key" projection rebuild "$PROJECTION" --data data --key '{"TransactionId":"none"}'
+says "rebuild by no key" '^not rebuilt: Transactions has no row of this key'
+expect 65 "rebuild of another's stream" projection rebuild "$PROJECTION" --data data --stream shop.order/1
+expect 65 "rebuild by a wrong key" projection rebuild "$PROJECTION" --data data --key '{"No":1}'
+expect 65 "rebuild by no JSON" projection rebuild "$PROJECTION" --data data --key 'x'
+expect 2 "rebuild by both" projection rebuild "$PROJECTION" --data data --key '{}' --stream 1
 expect 65 "rebuild of nothing" projection rebuild banking.nothing --data data
 expect 2 "rebuild of nonsense" projection rebuild nothing --data data
 expect 65 "retry of what runs" projection retry "$PROJECTION" --data data
