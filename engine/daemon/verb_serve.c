@@ -18,9 +18,9 @@
 #include "daemon/admin.h"
 #include "daemon/floors.h"
 #include "daemon/listen.h"
+#include "daemon/serve.h"
 #include "daemon/setup.h"
 #include "daemon/signals.h"
-#include "daemon/verb.h"
 
 #define PATH_SIZE        4096
 #define DESCRIPTORS_OURS 256 /* stores, read models, sockets of our own */
@@ -32,6 +32,8 @@ struct daemon {
 	struct wire wire;
 	struct http *http;
 	struct admin admin;
+	const struct serve_hooks *hooks;
+	bool told; /* of being ready */
 	pthread_t loop;
 	bool looping;
 	char address_path[PATH_SIZE];
@@ -184,7 +186,10 @@ start(struct daemon *daemon, const struct call *call, struct fault *fault)
 	log_line(LOG_INFO, "listening", log_text("address", http_address(daemon->http)),
 		 log_text("data", daemon->directory), log_int("pid", getpid()),
 		 log_int("head", (int64_t)engine_head(daemon->wire.engine)));
-	return 0;
+	if (daemon->hooks == NULL || daemon->hooks->ready == NULL)
+		return 0;
+	daemon->told = true;
+	return daemon->hooks->ready(daemon->hooks->self, daemon->wire.engine, http_address(daemon->http), fault);
 }
 
 static enum exit_code
@@ -211,6 +216,8 @@ stop(struct daemon *daemon)
 	int64_t deadline_ns = clock_mono_ns(clock_real()) + grace_ns;
 
 	signals_second_ends();
+	if (daemon->told && daemon->hooks->stopping != NULL)
+		daemon->hooks->stopping(daemon->hooks->self);
 	if (daemon->looping) {
 		http_stop(daemon->http, (unsigned)(grace_ns / 1000000));
 		pthread_join(daemon->loop, NULL);
@@ -225,13 +232,12 @@ stop(struct daemon *daemon)
 }
 
 enum exit_code
-verb_serve(struct call *call)
+serve_run(struct call *call, const struct serve_hooks *hooks)
 {
-	struct daemon daemon = { .signals = { -1, -1, -1 } };
+	struct daemon daemon = { .signals = { -1, -1, -1 }, .hooks = hooks };
 	struct fault fault;
 	enum exit_code code;
 
-	call_domains(call);
 	if (call_config(call, &daemon.config, &fault) != 0) {
 		code = exit_say(&fault);
 		goto out;
@@ -251,4 +257,11 @@ verb_serve(struct call *call)
 out:
 	config_fini(&daemon.config);
 	return code;
+}
+
+enum exit_code
+verb_serve(struct call *call)
+{
+	call_domains(call);
+	return serve_run(call, NULL);
 }
