@@ -16,6 +16,11 @@ enum option_id {
 	OPTION_ONCE,
 	OPTION_NO_WAIT,
 	OPTION_CALLER,
+	OPTION_WATCH,
+	OPTION_OUTPUT,
+	OPTION_FILTER,
+	OPTION_COVERAGE,
+	OPTION_COVERAGE_MIN,
 	OPTION_STREAM,
 	OPTION_DOMAIN,
 	OPTION_KEY,
@@ -92,6 +97,7 @@ enum exit_code verb_serve(struct call *call);
 enum exit_code verb_new(struct call *call);
 enum exit_code verb_editor(struct call *call);
 enum exit_code verb_test(struct call *call);
+enum exit_code verb_record(struct call *call);
 enum exit_code verb_check(struct call *call);
 enum exit_code verb_try(struct call *call);
 enum exit_code verb_stream_list(struct call *call);

@@ -12,11 +12,11 @@
 #include "daemon/reading.h"
 #include "daemon/rules.h"
 
-#define OUT_MAX    ((size_t)64 << 20)
-#define PAGE       500
-#define DEPTH_MAX  32
+#define OUT_MAX   ((size_t)64 << 20)
+#define PAGE      500
+#define DEPTH_MAX 32
 
-struct record {
+struct recorder {
 	struct reading reading;
 	struct rules rules;
 	struct stream_name name;
@@ -30,9 +30,9 @@ struct record {
 static bool
 is_name(struct slice text)
 {
-	static const char *const words[] = { "and",   "break", "do",   "else", "elseif", "end",	 "false", "for",
-					     "function", "goto", "if",  "in",   "local",  "nil",	 "not",   "or",
-					     "repeat", "return", "then", "true", "until",  "while" };
+	static const char *const words[] = { "and",      "break",  "do",   "else", "elseif", "end",  "false", "for",
+					     "function", "goto",   "if",   "in",   "local",  "nil",  "not",   "or",
+					     "repeat",   "return", "then", "true", "until",  "while" };
 	for (size_t i = 0; i < countof(words); i++) {
 		if (slice_equal(text, slice_text(words[i])))
 			return false;
@@ -57,6 +57,9 @@ is_plain(struct json_value value, unsigned depth)
 
 	if (value.kind == JSON_NULL || depth > DEPTH_MAX)
 		return false;
+	/* Lua reads the least integer as minus of what is none. */
+	if (value.kind == JSON_NUMBER)
+		return !slice_equal(value.raw, SLICE("-9223372036854775808"));
 	if (value.kind != JSON_ARRAY && value.kind != JSON_OBJECT)
 		return true;
 	json_iter(&iter, value);
@@ -138,7 +141,7 @@ write_long(struct slice text, struct buf *out)
 /* ---- the spec ---- */
 
 static int
-write_event(struct record *record, const struct recorded_entry *entry, struct fault *fault)
+write_event(struct recorder *record, const struct recorded_entry *entry, struct fault *fault)
 {
 	const struct script_aggregate *rules = &record->rules.program->aggregates[record->aggregate];
 	struct buf *out = &record->out;
@@ -171,7 +174,7 @@ write_event(struct record *record, const struct recorded_entry *entry, struct fa
 }
 
 static int
-write_events(struct record *record, struct fault *fault)
+write_events(struct recorder *record, struct fault *fault)
 {
 	struct read_limit limit = { .entries = PAGE };
 	stream_version from = 1, end = 0;
@@ -195,15 +198,15 @@ write_events(struct record *record, struct fault *fault)
 }
 
 static int
-write_state(struct record *record, struct fault *fault)
+write_state(struct recorder *record, struct fault *fault)
 {
 	struct loading loading = { record->reading.reader, record->rules.machine, &record->reading.arena,
 				   record->aggregate };
 	struct json_value value;
-	stream_version found;
+	stream_version found = 0;
 	script_state state = 0;
 
-	if (load_stream(&loading, record->name.whole, UINT64_MAX, &state, &found, fault) != 0)
+	if (load_stream(&loading, record->name.whole, 0, &state, &found, fault) != 0)
 		return -1;
 	int result = script_encode(record->rules.machine, record->aggregate, state, &record->state, fault);
 	script_state_release(record->rules.machine, state);
@@ -219,7 +222,7 @@ write_state(struct record *record, struct fault *fault)
 }
 
 static int
-write_spec(struct record *record, struct fault *fault)
+write_spec(struct recorder *record, struct fault *fault)
 {
 	struct buf *out = &record->out;
 	struct slice domain = record->name.domain, aggregate = record->name.aggregate;
@@ -227,11 +230,11 @@ write_spec(struct record *record, struct fault *fault)
 	buf_format(out,
 		   "-- The stream %.*s as it was recorded.\n"
 		   "describe(\"%.*s\", function()\n"
-		   "    local %.*s = moonlog.aggregate \"%.*s.%.*s\"\n\n"
+		   "    local aggregate = moonlog.aggregate \"%.*s.%.*s\"\n\n"
 		   "    it(\"folds what was recorded\", function()\n"
-		   "        %.*s:given {\n",
-		   SLICE_ARG(record->name.whole), SLICE_ARG(record->name.whole), SLICE_ARG(aggregate),
-		   SLICE_ARG(domain), SLICE_ARG(aggregate), SLICE_ARG(aggregate));
+		   "        aggregate:given {\n",
+		   SLICE_ARG(record->name.whole), SLICE_ARG(record->name.whole), SLICE_ARG(domain),
+		   SLICE_ARG(aggregate));
 	if (write_events(record, fault) != 0)
 		return -1;
 	buf_text(out, "        }\n");
@@ -244,7 +247,7 @@ write_spec(struct record *record, struct fault *fault)
 enum exit_code
 verb_record(struct call *call)
 {
-	struct record record = { 0 };
+	struct recorder record = { 0 };
 	const char *stream = call->words[0];
 	struct fault fault;
 	enum exit_code code = EXIT_DONE;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* `test`: gives the test kit the folders' sources and rows in memory; what busted says is printed by the kit. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/domain.h"
+#include "daemon/saves.h"
 #include "daemon/verb.h"
 #include "script/lua/kit.h"
 #include "view/memory/view_memory.h"
@@ -46,31 +48,42 @@ rows_close(void *self, struct kit_rows *rows)
 	view_close(view);
 }
 
+/* Our own options as busted takes them, then the words of the rest as they came. */
 static int
-run(struct call *call, const struct kit_folder *folders, size_t count)
+run(const struct call *call, const struct kit_folder *folders, size_t count, double least)
 {
-	struct kit_options options = {
-		.folders = folders, .folder_count = count, .rows_open = rows_open, .rows_close = rows_close
-	};
-	int argc = (int)(call->word_count - call->rest_at);
-	char **argv = calloc((size_t)argc + 1, sizeof(*argv));
+	struct kit_options options = { .folders = folders,
+				       .folder_count = count,
+				       .rows_open = rows_open,
+				       .rows_close = rows_close,
+				       .coverage =
+					       call_has(call, OPTION_COVERAGE) || call_has(call, OPTION_COVERAGE_MIN),
+				       .coverage_min = least };
+	size_t rest = call->word_count - call->rest_at;
+	const char **argv = calloc(rest + 5, sizeof(*argv));
+	int argc = 0;
 
 	if (argv == NULL)
 		return 2;
-	/* The words are argv's own text: busted's part of it goes on as it came. */
-	memcpy(argv, call->words + call->rest_at, (size_t)argc * sizeof(*argv));
+	if (call_has(call, OPTION_OUTPUT)) {
+		argv[argc++] = "--output";
+		argv[argc++] = call->values[OPTION_OUTPUT];
+	}
+	if (call_has(call, OPTION_FILTER)) {
+		argv[argc++] = "--filter";
+		argv[argc++] = call->values[OPTION_FILTER];
+	}
+	for (size_t i = 0; i < rest; i++)
+		argv[argc++] = call->words[call->rest_at + i];
 	int result = moon_run_specs(argc, argv, &options);
 	free(argv);
 	return result;
 }
 
-enum exit_code
-verb_test(struct call *call)
+static enum exit_code
+test_once(const struct call *call, const char *const *paths, size_t count, double least)
 {
 	static const enum exit_code codes[] = { EXIT_DONE, EXIT_FAILED, EXIT_BAD_DATA };
-	const char *here = ".";
-	const char *const *paths = call->rest_at > 0 ? call->words : &here;
-	size_t count = call->rest_at > 0 ? call->rest_at : 1;
 	struct kit_folder *folders = calloc(count, sizeof(*folders));
 	struct source_set *sources = calloc(count, sizeof(*sources));
 	struct arena arena;
@@ -86,10 +99,61 @@ verb_test(struct call *call)
 		folders[i] = (struct kit_folder){ paths[i], &sources[i] };
 	}
 	if (folders != NULL && sources != NULL)
-		code = codes[run(call, folders, count) % 3];
+		code = codes[run(call, folders, count, least) % 3];
 out:
 	arena_fini(&arena);
 	free(folders);
 	free(sources);
 	return code;
+}
+
+/* Until the process is interrupted. */
+static enum exit_code
+test_again(const struct call *call, const char *const *paths, size_t count, double least)
+{
+	struct saves *saves;
+	struct fault fault;
+
+	if (saves_open(paths, count, &saves, &fault) != 0)
+		return exit_say(&fault);
+	do {
+		test_once(call, paths, count, least);
+		printf("-- waiting for a save; ^C ends\n");
+		fflush(stdout);
+	} while (saves_wait(saves) != 0);
+	saves_close(saves);
+	return EXIT_DONE;
+}
+
+static int
+read_options(const struct call *call, double *least, struct fault *fault)
+{
+	const char *output = call->values[OPTION_OUTPUT], *text = call->values[OPTION_COVERAGE_MIN];
+	char *end;
+
+	*least = 0;
+	if (output != NULL && strcmp(output, "plain") != 0 && strcmp(output, "junit") != 0)
+		return fault_set(fault, FAULT_INPUT, "usage", "--output is plain or junit, not \"%s\"", output);
+	if (text == NULL)
+		return 0;
+	*least = strtod(text, &end);
+	if (end == text || *end != '\0' || !(*least >= 0 && *least <= 100))
+		return fault_set(fault, FAULT_INPUT, "usage", "--coverage-min is a number from 0 to 100, not \"%s\"",
+				 text);
+	return 0;
+}
+
+enum exit_code
+verb_test(struct call *call)
+{
+	static const char *const here[] = { "." };
+	const char *const *paths = call->rest_at > 0 ? call->words : here;
+	size_t count = call->rest_at > 0 ? call->rest_at : 1;
+	struct fault fault;
+	double least;
+
+	if (read_options(call, &least, &fault) != 0)
+		return exit_say(&fault);
+	return call_has(call, OPTION_WATCH) ? test_again(call, paths, count, least)
+					    : test_once(call, paths, count, least);
 }

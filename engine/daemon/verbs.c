@@ -17,6 +17,11 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_ONCE] = { "once", NULL, "do not follow: end with the last entry" },
 	[OPTION_NO_WAIT] = { "no-wait", NULL, "return when the order is taken" },
 	[OPTION_CALLER] = { "caller", "NAME", "what ctx.caller is" },
+	[OPTION_WATCH] = { "watch", NULL, "run again after each save, until interrupted" },
+	[OPTION_OUTPUT] = { "output", "FORM", "plain or junit" },
+	[OPTION_FILTER] = { "filter", "PATTERN", "only specs whose names match a Lua pattern" },
+	[OPTION_COVERAGE] = { "coverage", NULL, "tell which lines of handlers ran" },
+	[OPTION_COVERAGE_MIN] = { "coverage-min", "PERCENT", "fail when fewer lines ran" },
 	[OPTION_STREAM] = { "stream", "NAME", "only this stream" },
 	[OPTION_DOMAIN] = { "domain", "NAME", "only streams of this domain" },
 	[OPTION_KEY] = { "key", "JSON", "only the stream that the row with this key comes from: {\"Column\":value}" },
@@ -40,8 +45,14 @@ const struct verb verbs[] = {
 	  ".luacheckrc; .luarc.json where it is missing. Run it again after an update.",
 	  0, VERB_CONFIG_NONE, 1, ANY_NUMBER, false, verb_editor },
 	{ "test", "[FOLDER...] [BUSTED OPTIONS]", "run the specs of domains",
-	  "Runs spec/*.lua of each folder (default: the current one) through the engine's own sandbox.", 0,
+	  "Runs spec/*.lua of each folder (default: the current one) through the engine's own sandbox.",
+	  OPTION_BIT(OPTION_WATCH) | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_FILTER) |
+		  OPTION_BIT(OPTION_COVERAGE) | OPTION_BIT(OPTION_COVERAGE_MIN),
 	  VERB_CONFIG_NONE, 0, ANY_NUMBER, true, verb_test },
+	{ "record", "STREAM [FOLDER]", "a recorded stream as a spec",
+	  "Prints a spec that gives the stream's events and expects the state they fold to; it passes under test with\n"
+	  "the rules of today. The store keeps no commands, so the spec begins with their events.",
+	  0, VERB_CONFIG_RULES, 1, 2, false, verb_record },
 	{ "check", "FOLDER...", "load rules and report what is wrong with them",
 	  "Prints every finding as file:line: reason, with the line and a caret below: unknown fields and names,\n"
 	  "handlers and upcasts that are missing, routes without a command, events of no declared type, unused\n"

@@ -17,6 +17,7 @@ if not pcall(require, "busted.core") then
 end
 
 package.preload["busted.outputHandlers.moonlog"] = chunk "output"
+package.preload["busted.outputHandlers.plain"] = package.preload["busted.outputHandlers.moonlog"]
 
 arg = { [0] = "moonlog test" }
 for _, text in ipairs { "--pattern=%.lua$", "--sort-files" } do arg[#arg + 1] = text end

@@ -10,7 +10,7 @@ says "unknown verb" 'did you mean "serve"'
 expect 2 "unknown option" serve --lisen x
 says "unknown option" 'did you mean "listen"'
 expect 0 "help" help
-for verb in serve new editor test check try "stream list" "stream show" "stream tail" state "projection list" "projection rebuild" \
+for verb in serve new editor test record check try "stream list" "stream show" "stream tail" state "projection list" "projection rebuild" \
 	"projection retry" "projection skip" status backup restore verify config version help; do
 	says "help names $verb" "^  $verb "
 	grep -qE "^\.(B|BI|BR) \"?${verb}\"?( |$)" "$SOURCE/docs/moonlog.1" && pass || fail "the man page lacks $verb"
@@ -88,7 +88,7 @@ expect 0 "check" check shop "$BANK"
 expect 0 "check --json" check --json shop
 is_json "check --json"
 expect 0 "test" test shop
-says "test" "3 passed, 0 failed"
+says "test" "4 passed, 0 failed"
 (cd shop && luacheck -q --no-color .) >out 2>err
 same "luacheck of a new domain" "$(cat out err)" "Total: 0 warnings / 0 errors in 6 files"
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "script/lua/json.h"
 #include "script/lua/kit_core.h"
+#include "script/lua/kit_cover.h"
 #include "script/lua/lua_room.h"
 
 static void
@@ -63,7 +64,7 @@ push_texts(lua_State *L)
 struct run {
 	struct kit *kit;
 	int argc;
-	char **argv;
+	const char *const *argv;
 	int result;
 };
 
@@ -110,7 +111,7 @@ run_body(lua_State *L)
 }
 
 int
-moon_run_specs(int argc, char **argv, const struct kit_options *options)
+moon_run_specs(int argc, const char *const *argv, const struct kit_options *options)
 {
 	struct kit kit = { .options = options };
 	struct run run = { .kit = &kit, .argc = argc, .argv = argv, .result = 2 };
@@ -123,11 +124,16 @@ moon_run_specs(int argc, char **argv, const struct kit_options *options)
 		fprintf(stderr, "moonlog test: %s\n", L == NULL ? "no memory" : "too many domains at once");
 		goto out;
 	}
+	if (options->coverage && kit_cover_open(&kit) != 0)
+		goto out;
 	lua_pushcfunction(L, run_body);
 	lua_pushlightuserdata(L, &run);
 	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
 		fprintf(stderr, "moonlog test: %s\n", lua_tostring(L, -1));
+	if (options->coverage && run.result != 2 && !kit_cover_tell(&kit))
+		run.result = 1;
 out:
+	kit_cover_close(&kit);
 	if (L != NULL)
 		lua_close(L);
 	for (size_t i = 0; i < kit.domain_count; i++) {

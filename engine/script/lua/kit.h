@@ -27,6 +27,8 @@ struct kit_options {
 			 struct fault *fault);
 	void (*rows_close)(void *self, struct kit_rows *rows);
 	void *self;
+	bool coverage;       /* which lines of handlers ran: told behind the specs' own output */
+	double coverage_min; /* percent; fewer give 1 */
 };
 
 /*
@@ -35,6 +37,6 @@ struct kit_options {
  * stderr. Gives 0 when all passed, 1 when some failed, 2 when they could not be run (rules that do not load,
  * busted missing).
  */
-int moon_run_specs(int argc, char **argv, const struct kit_options *options);
+int moon_run_specs(int argc, const char *const *argv, const struct kit_options *options);
 
 #endif

@@ -19,6 +19,7 @@ struct kit {
 	struct kit_domain domains[KIT_DOMAINS_MAX];
 	struct kit_domain twins[KIT_DOMAINS_MAX]; /* machines of their own: other seeds, other addresses */
 	size_t domain_count;
+	struct kit_cover *cover; /* NULL: nobody asks */
 };
 
 /* The files of lua/moonlog, built in. */

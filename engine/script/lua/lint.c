@@ -196,6 +196,8 @@ read_function(struct reading *r, bool method, const struct token *place)
 			declare(r, &r->now, false);
 	take(r, ")");
 	read_block(r);
+	if (r->lint->function != NULL)
+		r->lint->function(r->lint->self, place->line, r->now.line);
 	take(r, "end");
 	leave_scope(r, mark);
 }
@@ -520,8 +522,11 @@ read_statement(struct reading *r)
 static void
 read_block(struct reading *r)
 {
-	while (!block_ends(r))
+	while (!block_ends(r)) {
+		if (r->lint->statement != NULL)
+			r->lint->statement(r->lint->self, r->now.line);
 		read_statement(r);
+	}
 }
 
 void

@@ -75,7 +75,8 @@ struct moon_machine {
 	struct fault raised; /* what moon_fail last carried */
 	struct schema_trouble input;
 	bool has_input;
-	bool plain_replies; /* the test kit: replies as the handler gave them */
+	bool plain_replies;      /* the test kit: replies as the handler gave them */
+	struct kit_lines *lines; /* the test kit: which lines ran, a file; NULL: nobody asks */
 };
 
 static inline struct moon_machine *

@@ -168,7 +168,7 @@ remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk
 
 /* Runs one spec text; what was printed comes back in `said`. */
 static int
-run(const char *spec, int argc, char **argv, char *said, size_t size)
+run(const char *spec, int argc, const char *const *argv, char *said, size_t size)
 {
 	char folder[] = "/tmp/moonlog-kit-XXXXXX", path[200];
 	CHECK(mkdtemp(folder) != NULL);
@@ -217,13 +217,13 @@ TEST(bad_specs_fail_with_place_and_reason)
 
 TEST(options_of_busted_work)
 {
-	char *filter[] = { "--filter=is right" };
+	const char *filter[] = { "--filter=is right" };
 	CHECK_INT(run(bad_spec, 1, filter, said, sizeof said), 0);
 	CHECK_TEXT(said, "1 passed, 0 failed\n");
-	char *junit[] = { "-o", "junit" };
+	const char *junit[] = { "-o", "junit" };
 	CHECK_INT(run(bad_spec, 2, junit, said, sizeof said), 1);
 	CHECK(strstr(said, "<testsuite") != NULL);
-	char *unknown[] = { "--nonsense" };
+	const char *unknown[] = { "--nonsense" };
 	CHECK_INT(run(bad_spec, 1, unknown, said, sizeof said), 1);
 	CHECK_INT(run("syntax error here", 0, NULL, said, sizeof said), 1);
 	CHECK(strstr(said, "0 passed, 1 failed\n") != NULL);
