@@ -3,7 +3,7 @@
  * `record`: a live stream as a spec that passes today: what was recorded is given, the state it folds to is expected.
  * Commands are not kept by the store (of each only a hash, to know it again), so the spec begins with their events.
  *
- * Values are written as Lua where that says the same; what it cannot say (null, empty lists, odd names) stays JSON text.
+ * Values are written as Lua where that says the same; what it cannot say (null, empty lists, odd names) stays JSON.
  */
 #include <stdio.h>
 

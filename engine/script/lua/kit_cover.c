@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line hook in the machines under test, and nowhere else. Which lines could run is Lua's own word: of handlers from the
- * start, of other functions when they first run. Functions that never ran are found in the text; there each line that
- * begins a statement counts. The line of a function's `end` does not: it only leads out.
+ * A line hook in the machines under test, and nowhere else. Which lines could run is Lua's own word: of handlers from
+ * the start, of other functions when they first run. Functions that never ran are found in the text; there each line
+ * that begins a statement counts. The line of a function's `end` does not: it only leads out.
  */
 #include "script/lua/kit_cover.h"
 
