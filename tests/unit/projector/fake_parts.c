@@ -13,7 +13,8 @@
 static struct recorded_entry log_entries[LOG_MAX];
 static char names[64][64];
 static unsigned name_count;
-unsigned fake_away, fake_reads;
+unsigned fake_away;
+_Atomic unsigned fake_reads;
 
 static struct slice
 keep_name(const char *name)
@@ -76,7 +77,8 @@ void
 fake_clear(void)
 {
 	atomic_store(&store.head, 0);
-	fake_away = fake_reads = fake_slow = 0;
+	fake_away = fake_slow = 0;
+	fake_reads = 0;
 	fake_bad = true;
 	fake_largest = 0;
 }
@@ -122,7 +124,7 @@ static struct script_projection projections[] = {
 };
 bool fake_bad;
 unsigned fake_slow;
-size_t fake_largest;
+_Atomic size_t fake_largest;
 
 static int
 sum(const struct row_port *rows, const struct recorded_entry *entry, struct fault *fault)

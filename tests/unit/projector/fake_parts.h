@@ -16,12 +16,12 @@ void fake_clear(void);
 log_position fake_append(const char *stream, const char *type, unsigned count);
 /* The next reads of the log fail with AWAY. */
 extern unsigned fake_away;
-extern unsigned fake_reads;
+extern _Atomic unsigned fake_reads;
 
 /* Two projections: "sums" (table Sums: Account, Total, Count) and "moves" (table Moves: Position, Account). */
 struct script_program *fake_program(void);
 extern bool fake_bad;
 extern unsigned fake_slow;
-extern size_t fake_largest; /* entries in one call */
+extern _Atomic size_t fake_largest; /* entries in one call */
 
 #endif
