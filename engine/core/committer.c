@@ -71,8 +71,9 @@ committer_ring(struct committer *committer)
 {
 	if (atomic_load(&committer->gathering) && mailbox_count(&committer->queue) < enough(committer))
 		return;
+	/* A closed bell: the thread is ending, and its contract says that nothing waits any more. */
 	if (!atomic_exchange(&committer->rung, true))
-		must(mailbox_give(&committer->bell, &committer->ring));
+		mailbox_give(&committer->bell, &committer->ring);
 }
 
 static bool

@@ -250,13 +250,22 @@ domain_open(const char *folder, struct ruleset *rules, struct domain **domain, s
 }
 
 void
+domain_drop(struct aside *aside)
+{
+	readside_close(aside->readside);
+	ruleset_release(aside->rules);
+	*aside = (struct aside){ 0 };
+}
+
+void
 domain_close(struct domain *domain)
 {
 	if (domain == NULL)
 		return;
+	domain_drop(&domain->building);
+	domain_drop(&domain->kept);
 	readside_close(domain->live);
 	ruleset_release(domain->asked);
-	ruleset_release(domain->previous);
 	ruleset_release(atomic_load(&domain->active));
 	pthread_mutex_destroy(&domain->lock);
 	free(domain->folder);
@@ -283,11 +292,19 @@ domain_hold_asked(struct domain *domain, struct ruleset **rules, struct readside
 	pthread_mutex_unlock(&domain->lock);
 }
 
+static void
+wake(const struct readside *readside)
+{
+	if (readside != NULL && readside->projector != NULL)
+		projector_wake(readside->projector);
+}
+
 void
 domain_wake(struct domain *domain)
 {
 	pthread_mutex_lock(&domain->lock);
-	if (domain->live != NULL && domain->live->projector != NULL)
-		projector_wake(domain->live->projector);
+	wake(domain->live);
+	wake(domain->building.readside);
+	wake(domain->kept.readside);
 	pthread_mutex_unlock(&domain->lock);
 }

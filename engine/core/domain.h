@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "core/engine.h"
+#include "core/generation.h"
 #include "core/readside.h"
 #include "core/ruleset.h"
 #include "store/store.h"
@@ -16,6 +17,13 @@
 #define DOMAIN_MAX       64 /* domains of one engine */
 #define DOMAIN_FILES_MAX 1000
 #define DOMAIN_FILE_MAX  (1024 * 1024)
+
+/* A read model that is not asked: being made, or replaced and kept for rollback. */
+struct aside {
+	struct readside *readside; /* NULL: none */
+	struct ruleset *rules;     /* whose queries go with it; held */
+	int64_t since_ns;
+};
 
 struct domain {
 	struct slice name; /* in `word` */
@@ -25,9 +33,11 @@ struct domain {
 	_Atomic uint64_t turn; /* counts the changes of what is asked */
 	pthread_mutex_t lock;  /* guards the pointers while they are read and held; nothing is called under it */
 	_Atomic(struct ruleset *) active; /* decide commands and fold states; held */
-	struct ruleset *previous;         /* for rollback; NULL: none */
+	struct active record;             /* as the store has it; the reloader's */
 	struct ruleset *asked;            /* whose queries run; held */
 	struct readside *live;            /* what they see; NULL: the domain has no tables */
+	struct aside building;            /* changed by the reloader alone, read by it or under the lock */
+	struct aside kept;
 };
 
 /*
@@ -44,6 +54,8 @@ int domain_load(const char *folder, const struct script_ops *script, const struc
 
 /* Takes the hold on the rules over, also on failure. */
 int domain_open(const char *folder, struct ruleset *rules, struct domain **domain, struct fault *fault);
+/* Closes what nobody holds and nobody can find any more. */
+void domain_drop(struct aside *aside);
 /* No thread uses it any more. */
 void domain_close(struct domain *domain);
 /* The rules that decide now, held for the caller. Any thread. */
@@ -58,12 +70,5 @@ domain_decides(const struct domain *domain, const struct ruleset *rules)
 {
 	return atomic_load_explicit(&domain->active, memory_order_acquire) == rules;
 }
-
-/*
- * The number of this set of sources in the store: the one it had when it was seen before, else the next [I8]. Sources
- * are kept by content hash in the records' space "source", manifests in "generation". Only while nobody else commits.
- */
-int generation_find_or_make(struct store *store, const struct source_set *sources, uint32_t *generation,
-			    struct fault *fault);
 
 #endif

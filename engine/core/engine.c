@@ -12,8 +12,9 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "core/catalogue.h"
+#include "core/build.h"
 #include "core/routes.h"
+#include "core/start.h"
 
 #define DRAIN_LOOK_NS ((int64_t)2 * 1000 * 1000)
 
@@ -36,6 +37,7 @@ fill_limits(struct engine_limits *limits)
 	limits->warm_bytes = limits->warm_bytes != 0 ? limits->warm_bytes : (size_t)16 << 20;
 	limits->group_appends = limits->group_appends != 0 ? limits->group_appends : 256;
 	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 4000;
+	limits->keep_us = limits->keep_us > 0 ? limits->keep_us : limits->keep_us < 0 ? 0 : (int64_t)600 * 1000000;
 }
 
 /* The log has grown: followers and watchers hear of it. Called by whoever held the committer's role. */
@@ -106,8 +108,8 @@ check_domain(const struct engine *engine, const struct ruleset *rules, const cha
 	return 0;
 }
 
-static struct projector_options
-projector_options_of(struct engine *engine)
+struct projector_options
+engine_projector_options(struct engine *engine)
 {
 	return (struct projector_options){ .store = engine->parts.store,
 					   .script = engine->script,
@@ -117,40 +119,12 @@ projector_options_of(struct engine *engine)
 					   .self = engine };
 }
 
-/* The rules can read what is recorded. */
-static int
-check_history(struct engine *engine, const struct ruleset *rules, struct fault *fault)
-{
-	struct catalogue_report report = { 0 };
-	struct store_reader *reader;
-	int result;
-
-	if (store_reader_open(engine->parts.store, &reader, fault) != 0)
-		return -1;
-	result = catalogue_check(reader, rules->program, &engine->script, &report, fault);
-	store_reader_close(reader);
-	return result;
-}
-
-/* Rules that may be this engine's, with their generation and what their queries see. */
-static int
-begin_domain(struct engine *engine, const char *folder, struct ruleset *rules, struct readside **readside,
-	     struct fault *fault)
-{
-	struct projector_options options = projector_options_of(engine);
-	uint32_t generation;
-
-	if (check_domain(engine, rules, folder, fault) != 0 || check_history(engine, rules, fault) != 0 ||
-	    generation_find_or_make(engine->parts.store, &rules->sources, &generation, fault) != 0)
-		return -1;
-	ruleset_number(rules, generation);
-	return readside_open_live(&engine->parts, rules, &options, readside, fault);
-}
-
 int
 engine_add_domain(struct engine *engine, const char *folder, struct fault *fault)
 {
+	struct projector_options options = engine_projector_options(engine);
 	struct readside *readside;
+	struct active active;
 	struct domain *domain;
 	struct ruleset *rules;
 
@@ -158,9 +132,10 @@ engine_add_domain(struct engine *engine, const char *folder, struct fault *fault
 	if (engine->domain_count == DOMAIN_MAX)
 		return fault_set(fault, FAULT_LIMIT, "too_many_domains", "%s: more than %d domains", folder,
 				 DOMAIN_MAX);
-	if (domain_load(folder, engine->parts.script, &engine->script, &rules, fault) != 0)
+	if (start_rules(&engine->parts, folder, &engine->script, &rules, &active, fault) != 0)
 		return -1;
-	if (begin_domain(engine, folder, rules, &readside, fault) != 0) {
+	if (check_domain(engine, rules, folder, fault) != 0 ||
+	    readside_open_live(&engine->parts, rules, &options, &readside, fault) != 0) {
 		ruleset_release(rules);
 		return -1;
 	}
@@ -169,6 +144,7 @@ engine_add_domain(struct engine *engine, const char *folder, struct fault *fault
 		return -1;
 	}
 	domain->live = readside;
+	domain->record = active;
 	domain->number = (unsigned)engine->domain_count;
 	engine->domains[engine->domain_count++] = domain;
 	return 0;
@@ -204,7 +180,7 @@ open_threads(struct engine *engine, struct fault *fault)
 		if (reader_open(reader, &engine->script, fault) != 0)
 			return -1;
 	}
-	return 0;
+	return reloader_open(&engine->reloader, engine, fault);
 }
 
 static int
@@ -224,7 +200,7 @@ start_threads(struct engine *engine, struct fault *fault)
 		if (live != NULL && live->projector != NULL && projector_start(live->projector, fault) != 0)
 			return -1;
 	}
-	return 0;
+	return reloader_start(&engine->reloader, fault);
 }
 
 int
@@ -261,11 +237,13 @@ engine_drain(struct engine *engine, int64_t deadline_ns)
 static void
 close_threads(struct engine *engine)
 {
+	reloader_stop(&engine->reloader);
 	for (size_t i = 0; i < engine->domain_count; i++) {
 		const struct readside *live = engine->domains[i]->live;
 
 		if (live != NULL && live->projector != NULL)
 			projector_stop(live->projector);
+		build_close(engine->domains[i]);
 	}
 	for (unsigned i = 0; engine->readers != NULL && i < engine->limits.readers; i++)
 		reader_stop(&engine->readers[i]);
@@ -277,6 +255,7 @@ close_threads(struct engine *engine)
 		reader_close(&engine->readers[i]);
 	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++)
 		worker_close(&engine->workers[i]);
+	reloader_close(&engine->reloader);
 }
 
 void
@@ -369,6 +348,28 @@ engine_read(struct engine *engine, struct engine_read *read)
 		return true;
 	atomic_fetch_sub(&engine->inside, 1);
 	return false;
+}
+
+bool
+engine_domain(const struct engine *engine, size_t number, struct slice *name)
+{
+	if (number >= engine->domain_count)
+		return false;
+	*name = engine->domains[number]->name;
+	return true;
+}
+
+bool
+engine_reload(struct engine *engine, struct engine_reload *reload)
+{
+	reload->answer = RELOAD_FAILED;
+	reload->stage = "read";
+	reload->generation = 0;
+	fault_clear(&reload->fault);
+	if (!take_in(engine, &reload->fault))
+		return false;
+	reloader_give(&engine->reloader, reload);
+	return true;
 }
 
 void

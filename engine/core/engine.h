@@ -81,6 +81,7 @@ struct engine_limits {
 	size_t group_appends;    /* appends packed into one commit; 0 = 256 */
 	size_t projection_batch; /* entries; 0 = 4000 */
 	size_t heap_bytes;       /* of one script machine; 0 = 64 MiB */
+	int64_t keep_us; /* a replaced read model goes on for as long, for rollback; 0 = 10 min, < 0 = not at all */
 	bool development;
 };
 
@@ -233,6 +234,49 @@ struct route_match {
 bool engine_route(const struct engine *engine, struct slice method, struct slice path, struct route_match *match);
 /* Program and route are not looked at any more; `match` is empty then. Any thread, also twice. */
 void engine_route_done(struct route_match *match);
+
+/* ---- changing the rules while it runs ---- */
+
+enum reload_what {
+	RELOAD_TAKE,   /* what the domain's folder holds now */
+	RELOAD_PLAN,   /* the same, but for changing anything */
+	RELOAD_BACK,   /* the generation that was active before */
+	RELOAD_REBUILD /* the rows of one projection, or of all, made anew beside the ones that are read */
+};
+
+enum reload_answer {
+	RELOAD_DONE,      /* every worker decides by the new rules; for REBUILD: it has begun */
+	RELOAD_UNCHANGED, /* the folder holds what is active */
+	RELOAD_PLANNED,
+	RELOAD_REFUSED, /* history says no: the report tells where; or *fault: the rules cannot be loaded */
+	RELOAD_FAILED   /* *fault */
+};
+
+/* One at a time; others wait. Nothing is changed unless the answer is DONE. */
+struct engine_reload {
+	struct mail mail;
+	/* asked */
+	enum reload_what what;
+	struct slice domain;
+	struct slice projection; /* REBUILD; empty: all of the domain */
+	bool no_shadow;          /* recorded history is not asked */
+	bool all;                /* all of it, however long that takes */
+	bool partial;            /* take the rules although only a part of it was asked */
+	struct slice accept;     /* the plan whose differences are meant */
+	struct arena *arena;
+	struct buf *out; /* the report, a JSON object; also when refused */
+	void (*done)(struct engine_reload *reload);
+	/* answered */
+	enum reload_answer answer;
+	struct fault fault;
+	const char *stage; /* where it ended: "read", "load", "catalogue", "shadow", "prepare", "commit", "adopt" */
+	uint32_t generation;
+};
+
+/* Names of the domains, in the order they were added. false: no more. Any thread. */
+bool engine_domain(const struct engine *engine, size_t number, struct slice *name);
+/* false (and FAILED with BUSY "draining"): it was not taken and `done` is not called. */
+bool engine_reload(struct engine *engine, struct engine_reload *reload);
 
 /* ---- running it ---- */
 

@@ -5,6 +5,7 @@
 
 #include "core/committer.h"
 #include "core/reader.h"
+#include "core/reload.h"
 #include "core/watch.h"
 #include "core/worker.h"
 
@@ -17,6 +18,7 @@ struct engine {
 	struct worker *workers;
 	struct reader *readers;
 	struct committer committer;
+	struct reloader reloader;
 	struct watch_list watches;
 	_Atomic size_t inside; /* asks taken and not yet answered */
 	_Atomic bool started;
@@ -24,6 +26,9 @@ struct engine {
 	_Atomic unsigned next_reader;
 	int64_t started_us;
 };
+
+/* ---- engine.c, for build.c ---- */
+struct projector_options engine_projector_options(struct engine *engine);
 
 /* ---- status.c, metrics.c, openapi.c: each appends one document ---- */
 bool status_ready(struct engine *engine, struct buf *out);

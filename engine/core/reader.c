@@ -170,6 +170,26 @@ reader_progressed(struct reader *reader)
 		mailbox_nudge(&reader->box);
 }
 
+void
+reader_changed(struct reader *reader)
+{
+	mailbox_nudge(&reader->box);
+}
+
+/* So that a read model which is not asked any more can go, also when no query comes. */
+static void
+close_stale_windows(struct reader *reader)
+{
+	for (unsigned i = 0; i < reader->domain_count; i++) {
+		struct window *window = &reader->windows[i];
+
+		if (window->rules == NULL || window->turn == atomic_load(&reader->domains[i]->turn))
+			continue;
+		close_window(window);
+		sweep(reader, i);
+	}
+}
+
 static void
 finish(struct reader *reader, struct reading *reading)
 {
@@ -256,6 +276,7 @@ reader_main(void *self)
 			begin(reader, reading);
 		}
 		look_at_parked(reader);
+		close_stale_windows(reader);
 	}
 }
 

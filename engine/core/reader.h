@@ -64,6 +64,8 @@ bool reader_give(struct reader *reader, struct engine_read *read);
 struct seat *reader_seat(struct reader *reader, struct domain *domain, struct fault *fault);
 /* The window on what is asked now. NULL: *fault. The reader's thread. */
 struct window *reader_window(struct reader *reader, struct domain *domain, struct fault *fault);
+/* What is asked has changed: windows on what was asked before are closed. Any thread. */
+void reader_changed(struct reader *reader);
 /* A projector has moved. Any thread. */
 void reader_progressed(struct reader *reader);
 

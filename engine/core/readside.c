@@ -88,3 +88,56 @@ readside_position(const struct readside *readside, const struct store *store)
 	return readside != NULL && readside->projector != NULL ? projector_position(readside->projector)
 							       : store_head(store);
 }
+
+/* ---- comparing ---- */
+
+static bool
+same_columns(const struct table *a, const struct table *b)
+{
+	if (a->column_count != b->column_count)
+		return false;
+	for (uint16_t i = 0; i < a->column_count; i++) {
+		const struct column *x = &a->columns[i], *y = &b->columns[i];
+
+		if (!slice_equal(x->name, y->name) || x->type != y->type || x->optional != y->optional ||
+		    x->length_max != y->length_max || !slice_equal(x->currency, y->currency))
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_set(const struct column_set *a, const struct column_set *b)
+{
+	return a->count == b->count && a->unique == b->unique &&
+	       (a->count == 0 || memcmp(a->columns, b->columns, a->count * sizeof(*a->columns)) == 0);
+}
+
+static bool
+same_table(const struct table *a, const struct table *b)
+{
+	if (!slice_equal(a->name, b->name) || !same_columns(a, b) || !same_set(&a->key, &b->key) ||
+	    a->index_count != b->index_count)
+		return false;
+	for (uint16_t i = 0; i < a->index_count; i++)
+		if (!same_set(&a->indexes[i], &b->indexes[i]))
+			return false;
+	return true;
+}
+
+bool
+readside_fits(const struct readside *readside, const struct ruleset *rules)
+{
+	const struct script_program *a = readside->rules->program, *b = rules->program;
+
+	if (a->projection_count != b->projection_count || a->table_count != b->table_count)
+		return false;
+	for (size_t i = 0; i < a->projection_count; i++)
+		if (!slice_equal(a->projections[i].name, b->projections[i].name) ||
+		    memcmp(&a->projections[i].hash, &b->projections[i].hash, sizeof(struct digest)) != 0)
+			return false;
+	for (size_t i = 0; i < a->table_count; i++)
+		if (!same_table(&a->tables[i], &b->tables[i]))
+			return false;
+	return true;
+}

@@ -33,6 +33,9 @@ int readside_open_live(const struct engine_parts *parts, struct ruleset *rules, 
 /* Nobody holds it any more. `readside` may be NULL. */
 void readside_close(struct readside *readside);
 
+/* Would these rules have the same tables, filled in the same way? */
+bool readside_fits(const struct readside *readside, const struct ruleset *rules);
+
 static inline struct readside *
 readside_hold(struct readside *readside)
 {

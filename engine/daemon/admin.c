@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "daemon/admin_reload.h"
 #include "daemon/ask.h"
 
 #define ARENA_MAX ((size_t)64 << 20)
@@ -314,6 +315,9 @@ admin_open(struct admin *admin)
 		{ "POST", "/admin/projections/", false, order, NULL },
 		{ "POST", "/admin/backup", true, backup, NULL },
 		{ "POST", "/admin/try", true, try_command, NULL },
+		{ "POST", "/admin/reload", true, admin_reload, NULL },
+		{ "POST", "/admin/plan", true, admin_reload, NULL },
+		{ "POST", "/admin/rollback", true, admin_reload, NULL },
 		{ "POST", "/admin/stop", false, stop, NULL },
 	};
 

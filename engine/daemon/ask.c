@@ -23,6 +23,11 @@ struct asked_read {
 	struct gate gate;
 };
 
+struct asked_reload {
+	struct engine_reload reload;
+	struct gate gate;
+};
+
 static void
 gate_init(struct gate *gate)
 {
@@ -83,4 +88,21 @@ ask_read(struct engine *engine, struct engine_read *read)
 	gate_init(&asked.gate);
 	gate_pass(&asked.gate, engine_read(engine, &asked.read));
 	*read = asked.read;
+}
+
+static void
+reload_done(struct engine_reload *reload)
+{
+	gate_open(&container_of(reload, struct asked_reload, reload)->gate);
+}
+
+void
+ask_reload(struct engine *engine, struct engine_reload *reload)
+{
+	struct asked_reload asked = { .reload = *reload };
+
+	asked.reload.done = reload_done;
+	gate_init(&asked.gate);
+	gate_pass(&asked.gate, engine_reload(engine, &asked.reload));
+	*reload = asked.reload;
 }

@@ -12,4 +12,6 @@
 void ask_execute(struct engine *engine, struct engine_command *command);
 void ask_read(struct engine *engine, struct engine_read *read);
 
+void ask_reload(struct engine *engine, struct engine_reload *reload);
+
 #endif

@@ -122,7 +122,8 @@ take_answer(struct slice answer, struct buf *out, struct fault *fault)
 	if (end == NULL || sscanf(line, "HTTP/1.1 %3u", &status) != 1)
 		return fault_set(fault, FAULT_AWAY, "unreachable", "what answers at the socket is no moonlog daemon");
 	struct slice body = slice_from(end + 4, (size_t)(answer.data + answer.size - end - 4));
-	if (status < 200 || status > 299)
+	/* 422: the verb ran, and its answer says why nothing was done. */
+	if ((status < 200 || status > 299) && status != 422)
 		return problem(status, body, fault);
 	buf_add(out, body);
 	return 0;

@@ -16,12 +16,12 @@ struct rules {
 
 /* All three own what they open, until rules_close (also after a failure; `rules` may be zeroed then). */
 int rules_from_folder(struct rules *rules, const char *folder, struct fault *fault);
-/* The newest generation of the domain in the store. Fails: INPUT "no_such_domain". */
+/* The active generation of the domain in the store. Fails: INPUT "no_such_domain". */
 int rules_from_store(struct rules *rules, struct store_reader *reader, struct slice domain, struct fault *fault);
 /* The configured folder whose domain this is, else the store (`reader` may be NULL). */
 int rules_find(struct rules *rules, const struct config *config, struct store_reader *reader, struct slice domain,
 	       struct fault *fault);
-/* Names of all domains that the store holds rules of, newest generation first; in `arena`. */
+/* Names of all domains that the store holds rules of; in `arena`. */
 int rules_domains(struct store_reader *reader, struct arena *arena, struct slice **names, size_t *count,
 		  struct fault *fault);
 void rules_close(struct rules *rules);

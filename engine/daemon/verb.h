@@ -27,6 +27,10 @@ enum option_id {
 	OPTION_MAP,
 	OPTION_TO,
 	OPTION_BISECT,
+	OPTION_ALL,
+	OPTION_PARTIAL,
+	OPTION_NO_SHADOW,
+	OPTION_ACCEPT,
 	OPTION_COUNT
 };
 
@@ -108,6 +112,12 @@ enum exit_code verb_projection_list(struct call *call);
 enum exit_code verb_projection_rebuild(struct call *call);
 enum exit_code verb_projection_retry(struct call *call);
 enum exit_code verb_projection_skip(struct call *call);
+enum exit_code verb_reload(struct call *call);
+enum exit_code verb_plan(struct call *call);
+enum exit_code verb_rollback(struct call *call);
+enum exit_code verb_generation_list(struct call *call);
+enum exit_code verb_generation_show(struct call *call);
+enum exit_code verb_generation_diff(struct call *call);
 enum exit_code verb_status(struct call *call);
 enum exit_code verb_backup(struct call *call);
 enum exit_code verb_debug(struct call *call);

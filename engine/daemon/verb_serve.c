@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 #include "base/probe.h"
-#include "daemon/admin.h"
+#include "daemon/admin_reload.h"
 #include "daemon/floors.h"
 #include "daemon/listen.h"
 #include "daemon/serve.h"
@@ -198,7 +198,8 @@ wait_for_end(struct daemon *daemon)
 	for (;;) {
 		switch (signals_wait(&daemon->signals)) {
 		case SIGNALS_HANGUP:
-			log_line(LOG_INFO, "SIGHUP is ignored", log_int("pid", getpid()));
+			log_line(LOG_INFO, "SIGHUP: the domains' folders are looked at", log_int("pid", getpid()));
+			admin_reload_all(daemon->wire.engine);
 			continue;
 		case SIGNALS_FATAL:
 			return EXIT_STORE_FAILED;

@@ -70,12 +70,42 @@ says "a stopped one without a daemon" '"state":"stopped","position":1,"head":3,"
 expect 0 "skip without a daemon" projection skip shop.items --config etc/moonlog.lua
 says "skip without a daemon" "^shop.items +live +3 of 3"
 
-# A repaired rule: its rows are made anew, from the whole log.
+# titles POSITION: of the rows, once they stand there.
+titles() {
+	curl -s "http://$ADDRESS/shop/items?at_least=$1" |
+		python3 -c 'import json,sys; print(*[r["Title"] for r in json.load(sys.stdin)])'
+}
+
+# A repaired rule: a restart serves what was active; a reload takes the folder, and its rows are made anew.
 sed -i '/not this one/d' shop/items.lua
 serve_file
-stands "live +3 of 3"
-same "rows of the repaired rule" "$(curl -s "http://$ADDRESS/shop/items?at_least=3" |
-	python3 -c 'import json,sys; print(*[r["Title"] for r in json.load(sys.stdin)])')" "bad one two"
+cp daemon.err err
+says "the folder differs" "the folder differs from the active rules"
+same "rows of the rules before" "$(titles 3)" "one two"
+expect 0 "plan" plan shop --config etc/moonlog.lua
+says "plan" "^answer: planned"
+expect 0 "reload" reload --config etc/moonlog.lua
+says "reload" "^answer: done"
+for _ in $(seq 100); do [ "$(titles 3)" = "bad one two" ] && break; sleep 0.05; done
+same "rows of the repaired rule" "$(titles 3)" "bad one two"
+expect 0 "reload again" reload shop --config etc/moonlog.lua
+says "reload again" "^answer: unchanged"
+expect 0 "rollback" rollback shop --config etc/moonlog.lua
+for _ in $(seq 100); do [ "$(titles 3)" = "one two" ] && break; sleep 0.05; done
+same "rows of the rules before, again" "$(titles 3)" "one two"
+kill -HUP "$DAEMON"
+for _ in $(seq 100); do [ "$(titles 3)" = "bad one two" ] && break; sleep 0.05; done
+same "rows after HUP" "$(titles 3)" "bad one two"
+expect 0 "generation list" generation list shop --config etc/moonlog.lua
+says "generation list" "^ +2 shop .* active$"
+expect 0 "generation show" generation show 1 items.lua --config etc/moonlog.lua
+says "generation show" "not this one"
+expect 0 "generation diff" generation diff 1 2 --config etc/moonlog.lua
+says "generation diff" "^-.*not this one"
+echo 'x =' >>shop/items.lua
+expect 1 "reload of what does not load" reload --config etc/moonlog.lua
+says "reload of what does not load" "^detail: items.lua:[0-9]+: "
+sed -i '/^x =/d' shop/items.lua
 
 # A request that never ends is cut after drain_seconds.
 exec 3<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}"

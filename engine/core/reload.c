@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/reload.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/probe.h"
+#include "core/build.h"
+#include "core/catalogue.h"
+#include "core/inside.h"
+
+/* Rules on their way to be the active ones. */
+struct candidate {
+	struct engine *engine;
+	struct engine_reload *asked;
+	struct domain *domain;
+	struct ruleset *rules; /* held */
+	struct seat **seats;   /* one a worker, until they are adopted */
+	struct arena arena;    /* of this reload */
+};
+
+/* ---- stages ---- */
+
+static int
+failed(struct candidate *candidate, const char *stage)
+{
+	candidate->asked->stage = stage;
+	candidate->asked->answer = RELOAD_FAILED;
+	return -1;
+}
+
+/* The folder's rules, when they are other ones than the active. */
+static int
+load(struct candidate *candidate)
+{
+	struct engine *engine = candidate->engine;
+	struct domain *domain = candidate->domain;
+	struct engine_reload *asked = candidate->asked;
+	struct source_set sources = { 0 };
+	struct arena arena;
+	bool same;
+
+	arena_init(&arena, (size_t)1 << 30);
+	if (domain_read_folder(domain->folder, &arena, &sources, &asked->fault) != 0) {
+		arena_fini(&arena);
+		return failed(candidate, "read");
+	}
+	same = memcmp(&sources.hash, &atomic_load(&domain->active)->sources.hash, sizeof(sources.hash)) == 0;
+	if (same) {
+		arena_fini(&arena);
+		asked->answer = RELOAD_UNCHANGED;
+		asked->stage = "read";
+		return -1;
+	}
+	if (ruleset_make(&arena, &sources, engine->parts.script, &engine->script, &candidate->rules, &asked->fault) !=
+	    0)
+		return failed(candidate, "load");
+	if (!candidate->rules->program->multi_stream || engine->parts.store->multi_stream)
+		return 0;
+	fault_set(&asked->fault, FAULT_CONFIG, "store_lacks_streams",
+		  "the rules use ctx:load, but the %s store cannot write several streams in one append",
+		  engine->parts.store->kind);
+	return failed(candidate, "load");
+}
+
+/* The rules of the generation before, from the store. */
+static int
+load_previous(struct candidate *candidate)
+{
+	struct engine *engine = candidate->engine;
+	struct engine_reload *asked = candidate->asked;
+	uint32_t previous = candidate->domain->record.previous;
+	struct source_set sources;
+	struct arena arena;
+
+	if (previous == 0) {
+		fault_set(&asked->fault, FAULT_INPUT, "no_previous_generation",
+			  "domain %.*s has had no other rules: nothing to go back to",
+			  SLICE_ARG(candidate->domain->name));
+		return failed(candidate, "read");
+	}
+	arena_init(&arena, (size_t)1 << 30);
+	if (generation_read(engine->reloader.reader, previous, &arena, &sources, &asked->fault) != 0) {
+		arena_fini(&arena);
+		return failed(candidate, "read");
+	}
+	if (ruleset_make(&arena, &sources, engine->parts.script, &engine->script, &candidate->rules, &asked->fault) !=
+	    0)
+		return failed(candidate, "load");
+	ruleset_number(candidate->rules, previous);
+	return 0;
+}
+
+/* Every kind of event that was recorded has a way through the new rules. */
+static int
+check_catalogue(struct candidate *candidate)
+{
+	struct catalogue_report report = { 0 };
+
+	if (catalogue_check(candidate->engine->reloader.reader, candidate->rules->program, &candidate->engine->script,
+			    &report, &candidate->asked->fault) == 0)
+		return 0;
+	failed(candidate, "catalogue");
+	candidate->asked->answer = RELOAD_REFUSED;
+	return -1;
+}
+
+static int
+prepare(struct candidate *candidate)
+{
+	struct engine *engine = candidate->engine;
+
+	candidate->seats = arena_zero(&candidate->arena, engine->limits.workers, sizeof(*candidate->seats));
+	if (candidate->seats == NULL) {
+		fault_set(&candidate->asked->fault, FAULT_MEMORY, "memory", "no memory for seats");
+		return failed(candidate, "prepare");
+	}
+	for (unsigned i = 0; i < engine->limits.workers; i++)
+		if (PROBE("reload.prepare") ||
+		    seat_open(candidate->rules, &engine->script, &candidate->seats[i], &candidate->asked->fault) != 0)
+			return failed(candidate, "prepare");
+	return 0;
+}
+
+/* Sources, number and activation: durable together. */
+static int
+commit(struct candidate *candidate, const char *why)
+{
+	struct engine *engine = candidate->engine;
+	struct domain *domain = candidate->domain;
+	struct ruleset *rules = candidate->rules;
+	struct fault *fault = &candidate->asked->fault;
+	struct arena *arena = &candidate->arena;
+	int64_t now_us = clock_wall_us(engine->parts.clock);
+	struct record_list records = { 0 };
+	struct append append = { .arena = arena };
+	uint32_t generation = rules->generation;
+
+	if (generation == 0 &&
+	    generation_find(engine->reloader.reader, &rules->sources, arena, &generation, fault) != 0)
+		return failed(candidate, "commit");
+	if (generation == 0 &&
+	    generation_add(engine->reloader.reader, &rules->sources, now_us, arena, &records, &generation, fault) != 0)
+		return failed(candidate, "commit");
+	if (generation_activate(domain->name, &domain->record, generation, why, now_us, arena, &records, fault) != 0)
+		return failed(candidate, "commit");
+	append.records = records.items;
+	append.record_count = records.count;
+	if (PROBE("reload.before_commit") || committer_wait(&engine->committer, &append, fault) != 0)
+		return failed(candidate, "commit");
+	if (append.answer != APPEND_DONE) {
+		fault_set(fault, FAULT_BUSY, "generation_taken", "another process changed the rules at this moment");
+		return failed(candidate, "commit");
+	}
+	if (rules->generation == 0)
+		ruleset_number(rules, generation);
+	domain->record = (struct active){ generation, domain->record.generation, domain->record.changes + 1 };
+	(void)PROBE("reload.after_commit");
+	return 0;
+}
+
+/* From here on new commands are decided by the new rules; gives when every worker has changed over. */
+static void
+adopt(struct candidate *candidate)
+{
+	struct engine *engine = candidate->engine;
+	struct domain *domain = candidate->domain;
+	struct ruleset *before = atomic_load(&domain->active);
+	unsigned count = engine->limits.workers, back = 0;
+	struct adoption *adoptions = arena_zero(&candidate->arena, count, sizeof(*adoptions));
+	struct mailbox home;
+
+	/* What is durable must be served: memory that ends here ends the process, and a restart serves it. */
+	must(adoptions != NULL);
+	mailbox_init(&home, 0, NULL);
+	pthread_mutex_lock(&domain->lock);
+	atomic_store(&domain->active, ruleset_hold(candidate->rules));
+	pthread_mutex_unlock(&domain->lock);
+	for (unsigned i = 0; i < count; i++) {
+		adoptions[i] = (struct adoption){
+			.post.kind = POST_ADOPT, .domain = domain, .seat = candidate->seats[i], .home = &home
+		};
+		candidate->seats[i] = NULL;
+		(void)PROBE("reload.adopt");
+		must(mailbox_give(&engine->workers[i].box, &adoptions[i].post.mail));
+	}
+	while (back < count)
+		for (struct mail *mail = mailbox_wait(&home, -1); mail != NULL; mail = mail->next)
+			back++;
+	mailbox_fini(&home);
+	ruleset_release(before);
+}
+
+static void
+follow_with_queries(struct candidate *candidate)
+{
+	struct fault fault;
+
+	if (build_follow(candidate->engine, candidate->domain, candidate->rules, false, SLICE_NONE, &fault) != 0)
+		log_fault(LOG_ERROR, "the queries stay with the rules before: their new rows cannot be made", &fault);
+}
+
+static void
+tell(const struct candidate *candidate, const char *what, int64_t began_ns)
+{
+	const struct engine_reload *asked = candidate->asked;
+	int64_t took_us = (clock_mono_ns(candidate->engine->parts.clock) - began_ns) / 1000;
+
+	log_line(LOG_INFO, what, log_slice("domain", candidate->domain->name), log_int("generation", asked->generation),
+		 log_int("took_us", took_us));
+}
+
+/* From rules that may be taken to workers that decide by them. */
+static void
+take(struct candidate *candidate, const char *why, int64_t began_ns)
+{
+	if (prepare(candidate) != 0 || commit(candidate, why) != 0)
+		return;
+	adopt(candidate);
+	candidate->asked->generation = candidate->rules->generation;
+	candidate->asked->answer = RELOAD_DONE;
+	candidate->asked->stage = "adopt";
+	tell(candidate, "rules changed", began_ns);
+	follow_with_queries(candidate);
+}
+
+/* ---- asks ---- */
+
+static struct domain *
+find_domain(const struct engine *engine, struct slice name)
+{
+	for (size_t i = 0; i < engine->domain_count; i++)
+		if (slice_equal(engine->domains[i]->name, name))
+			return engine->domains[i];
+	return NULL;
+}
+
+static void
+run(struct candidate *candidate)
+{
+	struct engine_reload *asked = candidate->asked;
+	int64_t began_ns = clock_mono_ns(candidate->engine->parts.clock);
+
+	switch (asked->what) {
+	case RELOAD_TAKE:
+	case RELOAD_PLAN:
+		if (load(candidate) != 0 || check_catalogue(candidate) != 0)
+			return;
+		asked->answer = RELOAD_PLANNED;
+		if (asked->what == RELOAD_TAKE)
+			take(candidate, "reload", began_ns);
+		return;
+	case RELOAD_BACK:
+		if (load_previous(candidate) == 0)
+			take(candidate, "rollback", began_ns);
+		return;
+	case RELOAD_REBUILD:
+		asked->answer = RELOAD_DONE;
+		if (build_follow(candidate->engine, candidate->domain, candidate->domain->asked, true,
+				 asked->projection, &asked->fault) != 0)
+			failed(candidate, "build");
+		return;
+	}
+}
+
+static void
+answer(struct reloader *reloader, struct engine_reload *asked)
+{
+	struct candidate candidate = { .engine = reloader->engine, .asked = asked };
+
+	asked->answer = RELOAD_FAILED;
+	asked->stage = "read";
+	candidate.domain = find_domain(reloader->engine, asked->domain);
+	if (candidate.domain == NULL) {
+		fault_set(&asked->fault, FAULT_INPUT, "no_such_domain", "there is no domain \"%.*s\"",
+			  SLICE_ARG(asked->domain));
+	} else {
+		arena_init(&candidate.arena, (size_t)256 << 20);
+		asked->generation = candidate.domain->record.generation;
+		run(&candidate);
+		for (unsigned i = 0; candidate.seats != NULL && i < reloader->engine->limits.workers; i++)
+			seat_close(candidate.seats[i]);
+		ruleset_release(candidate.rules);
+		arena_fini(&candidate.arena);
+	}
+	asked->done(asked);
+	atomic_fetch_sub(&reloader->engine->inside, 1);
+}
+
+/* ---- the thread ---- */
+
+static int64_t
+look_at_builds(struct reloader *reloader)
+{
+	int64_t patience_ns = -1;
+
+	for (size_t i = 0; i < reloader->engine->domain_count; i++) {
+		int64_t wait_ns = build_look(reloader->engine, reloader->engine->domains[i]);
+
+		if (wait_ns >= 0 && (patience_ns < 0 || wait_ns < patience_ns))
+			patience_ns = wait_ns;
+	}
+	return patience_ns;
+}
+
+static void *
+reloader_main(void *self)
+{
+	struct reloader *reloader = self;
+
+	for (;;) {
+		int64_t patience_ns = look_at_builds(reloader);
+		struct mail *list = mailbox_wait(&reloader->box, patience_ns);
+
+		if (list == NULL && mailbox_is_closed(&reloader->box))
+			return NULL;
+		while (list != NULL) {
+			struct engine_reload *asked = container_of(list, struct engine_reload, mail);
+
+			list = list->next;
+			answer(reloader, asked);
+		}
+	}
+}
+
+int
+reloader_open(struct reloader *reloader, struct engine *engine, struct fault *fault)
+{
+	reloader->engine = engine;
+	mailbox_init(&reloader->box, 0, NULL);
+	return store_reader_open(engine->parts.store, &reloader->reader, fault);
+}
+
+int
+reloader_start(struct reloader *reloader, struct fault *fault)
+{
+	int error = pthread_create(&reloader->thread, NULL, reloader_main, reloader);
+
+	if (error != 0)
+		return fault_errno(fault, FAULT_AWAY, error, "the reloader's thread cannot be started");
+	pthread_setname_np(reloader->thread, "reloader");
+	reloader->running = true;
+	return 0;
+}
+
+void
+reloader_stop(struct reloader *reloader)
+{
+	if (!reloader->running)
+		return;
+	mailbox_close(&reloader->box);
+	pthread_join(reloader->thread, NULL);
+	reloader->running = false;
+}
+
+void
+reloader_close(struct reloader *reloader)
+{
+	if (reloader->engine == NULL)
+		return;
+	store_reader_close(reloader->reader);
+	mailbox_fini(&reloader->box);
+}
+
+void
+reloader_give(struct reloader *reloader, struct engine_reload *reload)
+{
+	must(mailbox_give(&reloader->box, &reload->mail));
+}
