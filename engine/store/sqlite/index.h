@@ -26,6 +26,13 @@ struct segment_range {
 	uint64_t commands; /* ids committed in it */
 };
 
+/* Entries and bare commands in it. */
+static inline uint32_t
+segment_size(const struct segment_range *range)
+{
+	return (uint32_t)(range->last - range->first + 1 + range->last_bare - range->first_bare + 1);
+}
+
 struct sealed {
 	struct segment_range range;
 	struct bloom names;

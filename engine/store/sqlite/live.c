@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three open-addressing tables of fixed size, twice the segment's, so that adding never fails or stalls; their pages
- * are zero until touched. The events of one stream are a chain of offsets from the last to the first.
+ * Three open-addressing tables of fixed size, twice the limit, so that adding never fails or stalls; their pages are
+ * zero until touched. The events of one stream are a chain of offsets from the last to the first.
  * Fails: without memory, only in live_new and for names.
  */
 #include "store/sqlite/live.h"
@@ -9,8 +9,6 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
-
-#define SLOTS (2 * SEGMENT_SIZE)
 
 struct live *
 live_new(uint32_t limit)
@@ -20,11 +18,13 @@ live_new(uint32_t limit)
 	if (live == NULL)
 		return NULL;
 	live->limit = limit;
+	for (live->slots = 64; live->slots < 2 * limit;)
+		live->slots *= 2;
 	arena_init(&live->arena, SIZE_MAX);
-	live->previous = calloc(SEGMENT_SIZE, sizeof(*live->previous));
-	live->streams = calloc(SLOTS, sizeof(*live->streams));
-	live->names = calloc(SLOTS, sizeof(*live->names));
-	live->commands = calloc(SLOTS, sizeof(*live->commands));
+	live->previous = calloc((size_t)limit + 1, sizeof(*live->previous));
+	live->streams = calloc(live->slots, sizeof(*live->streams));
+	live->names = calloc(live->slots, sizeof(*live->names));
+	live->commands = calloc(live->slots, sizeof(*live->commands));
 	if (live->previous == NULL || live->streams == NULL || live->names == NULL || live->commands == NULL) {
 		live_free(live);
 		return NULL;
@@ -55,10 +55,10 @@ live_is_full(const struct live *live)
 static struct live_stream *
 stream_slot(const struct live *live, uint64_t id)
 {
-	size_t at = (size_t)((id * 0x9e3779b97f4a7c15u) >> 40) & (SLOTS - 1);
+	size_t at = (size_t)((id * 0x9e3779b97f4a7c15u) >> 40) & (live->slots - 1);
 
 	while (live->streams[at].id != 0 && live->streams[at].id != id)
-		at = (at + 1) & (SLOTS - 1);
+		at = (at + 1) & (live->slots - 1);
 	return &live->streams[at];
 }
 
@@ -93,12 +93,12 @@ void
 live_add_name(struct live *live, uint64_t hash, uint64_t id, struct slice name)
 {
 	struct slice copy = arena_copy(&live->arena, name);
-	size_t at = (size_t)hash & (SLOTS - 1);
+	size_t at = (size_t)hash & (live->slots - 1);
 
 	/* The commit is durable and must be known from here on: without memory for that, start anew. */
 	must(copy.data != NULL);
 	while (live->names[at].id != 0)
-		at = (at + 1) & (SLOTS - 1);
+		at = (at + 1) & (live->slots - 1);
 	live->names[at] = (struct live_name){ hash, id, copy };
 	live->born++;
 }
@@ -106,10 +106,10 @@ live_add_name(struct live *live, uint64_t hash, uint64_t id, struct slice name)
 void
 live_add_command(struct live *live, uint64_t hash, const struct command_id *id, int64_t place)
 {
-	size_t at = (size_t)hash & (SLOTS - 1);
+	size_t at = (size_t)hash & (live->slots - 1);
 
 	while (live->commands[at].place != 0)
-		at = (at + 1) & (SLOTS - 1);
+		at = (at + 1) & (live->slots - 1);
 	live->commands[at] = (struct live_command){ *id, place };
 	live->command_count++;
 }
@@ -125,7 +125,7 @@ live_find(const struct live *live, uint64_t stream)
 uint64_t
 live_find_name(const struct live *live, uint64_t hash, struct slice name)
 {
-	for (size_t at = (size_t)hash & (SLOTS - 1); live->names[at].id != 0; at = (at + 1) & (SLOTS - 1))
+	for (size_t at = (size_t)hash & (live->slots - 1); live->names[at].id != 0; at = (at + 1) & (live->slots - 1))
 		if (live->names[at].hash == hash && slice_equal(live->names[at].name, name))
 			return live->names[at].id;
 	return 0;
@@ -134,7 +134,8 @@ live_find_name(const struct live *live, uint64_t hash, struct slice name)
 int64_t
 live_find_command(const struct live *live, uint64_t hash, const struct command_id *id)
 {
-	for (size_t at = (size_t)hash & (SLOTS - 1); live->commands[at].place != 0; at = (at + 1) & (SLOTS - 1))
+	for (size_t at = (size_t)hash & (live->slots - 1); live->commands[at].place != 0;
+	     at = (at + 1) & (live->slots - 1))
 		if (memcmp(&live->commands[at].id, id, sizeof(*id)) == 0)
 			return live->commands[at].place;
 	return 0;

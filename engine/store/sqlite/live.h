@@ -34,6 +34,7 @@ struct live_command {
 
 struct live {
 	uint32_t limit;  /* full with so many entries and bare commands */
+	uint32_t slots;  /* of each table: a power of two, at least twice the limit */
 	uint64_t number; /* of the segment, from 1 */
 	log_position first;
 	uint32_t entries;
@@ -51,7 +52,7 @@ struct live {
 	struct arena arena; /* names */
 };
 
-/* Empty, its place in the log not given yet. Gives NULL without memory. */
+/* Empty, its place in the log not given yet; `limit` at most SEGMENT_SIZE. Gives NULL without memory. */
 struct live *live_new(uint32_t limit);
 void live_free(struct live *live);
 bool live_is_full(const struct live *live);

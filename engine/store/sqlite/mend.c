@@ -119,7 +119,7 @@ read_bares(struct sqlite_store *store, const struct segment_range *range, struct
 static int
 find_heads(struct sqlite_store *store, size_t at, struct live *live, struct fault *fault)
 {
-	for (size_t i = 0; i < 2 * SEGMENT_SIZE; i++) {
+	for (size_t i = 0; i < live->slots; i++) {
 		struct live_stream *stream = &live->streams[i];
 		stream_version version;
 
@@ -145,7 +145,7 @@ sqlite_mend(struct sqlite_store *store)
 		return false;
 	store->mended++;
 	sealed = first_damaged(&store->index, &at);
-	live = sealed != NULL ? live_new(SEGMENT_SIZE) : NULL;
+	live = sealed != NULL ? live_new(segment_size(&sealed->range)) : NULL;
 	if (live == NULL)
 		return false;
 	range = sealed->range;

@@ -59,7 +59,7 @@ gather(struct block_source *source, const struct index *index)
 {
 	const struct live *live = source->live;
 
-	for (size_t i = 0; i < 2 * SEGMENT_SIZE; i++) {
+	for (size_t i = 0; i < live->slots; i++) {
 		struct hash_item *item = &source->items[source->count];
 
 		if (source->kind == BLOCK_NAMES && live->names[i].id != 0) {
@@ -220,7 +220,7 @@ block_bloom(const struct index *index, const struct live *live, enum block_kind 
 
 	if (bloom_init(bloom, counts[kind]) != 0)
 		return -1;
-	for (size_t i = 0; i < 2 * SEGMENT_SIZE; i++) {
+	for (size_t i = 0; i < live->slots; i++) {
 		if (kind == BLOCK_NAMES && live->names[i].id != 0)
 			bloom_add(bloom, live->names[i].hash);
 		else if (kind == BLOCK_COMMANDS && live->commands[i].place != 0)

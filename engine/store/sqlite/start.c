@@ -22,7 +22,9 @@ static bool
 follows(const struct segment_range *before, const struct segment_range *range)
 {
 	return range->number == before->number + 1 && range->first == before->last + 1 &&
-	       range->first_bare == before->last_bare + 1 && range->first_born == before->last_born + 1;
+	       range->first_bare == before->last_bare + 1 && range->first_born == before->last_born + 1 &&
+	       range->last - before->last <= SEGMENT_SIZE && range->last_bare - before->last_bare <= SEGMENT_SIZE &&
+	       range->last_born - before->last_born <= SEGMENT_SIZE && segment_size(range) <= SEGMENT_SIZE;
 }
 
 /* A damaged segment between two sound ones covers what lies between them. */

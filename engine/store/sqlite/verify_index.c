@@ -177,7 +177,8 @@ add_bares(struct verification *verification, struct fault *fault)
 	if (statement == NULL)
 		return -1;
 	link_bind_int(statement, 1, range->first_bare - 1);
-	while ((stepped = link_step(link, statement, fault)) > 0 && link_int(statement, 0) <= range->last_bare) {
+	while (verification->live->bares <= range->last_bare - range->first_bare &&
+	       (stepped = link_step(link, statement, fault)) > 0 && link_int(statement, 0) <= range->last_bare) {
 		struct row_command command;
 
 		if (row_get_command(link_slice(statement, 4), &command))
@@ -195,7 +196,7 @@ begin_segment(struct verification *verification, struct fault *fault)
 	const struct segment_range *range = &verification->segments[verification->segment];
 
 	live_free(verification->live);
-	verification->live = live_new(SEGMENT_SIZE);
+	verification->live = live_new(segment_size(range));
 	if (verification->live == NULL)
 		return no_memory(fault);
 	verification->live->number = range->number;
