@@ -6,6 +6,7 @@
 #include "store/sqlite/link.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ENTRY_COLUMNS  "position, stream, version, type, at, part, command, digest, link, meta, data"
@@ -112,7 +113,12 @@ link_use(struct link *link, enum link_sql sql, struct fault *fault)
 
 	if (*statement == NULL &&
 	    sqlite3_prepare_v3(link->db, sources[sql], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) != SQLITE_OK) {
+		/* The statements are constant: what they do not fit is not what was written. */
 		link_fault(link, "prepare", fault);
+		if (fault != NULL && fault->class == FAULT_BUG) {
+			fault->class = FAULT_CORRUPT;
+			snprintf(fault->code, sizeof(fault->code), "store_corrupt");
+		}
 		return NULL;
 	}
 	return *statement;

@@ -118,8 +118,10 @@ name_cache_get(struct name_cache *cache, struct link *link, uint64_t stream, str
 		return NULL;
 	link_bind_int(statement, 1, stream);
 	stepped = link_step(link, statement, fault);
-	if (stepped < 0)
+	if (stepped < 0) {
+		fault_prefix(fault, "the name of stream number %llu", (unsigned long long)stream);
 		return NULL;
+	}
 	if (stepped == 0 || !row_has_seal(statement, 1, row_seal_name(stream, link_slice(statement, 0)))) {
 		sqlite3_reset(statement);
 		fault_set(fault, FAULT_CORRUPT, "name_mismatch",
