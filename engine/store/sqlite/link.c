@@ -48,6 +48,7 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_LIST_STREAMS] = "SELECT name, id, seal IS NOT name_seal(id, name) AS wrong FROM streams"
 			     " WHERE wrong OR (name > ?1 AND name >= ?2 AND substr(name, 1, ?3) = ?2)"
 			     " ORDER BY wrong DESC, name LIMIT ?4",
+	[SQL_COUNT_STREAMS] = "SELECT count(*), ifnull(max(id), 0), ifnull(sum(id), 0) FROM streams",
 	[SQL_TYPES] = "SELECT id, kind, name, schema_version, generation, topic FROM types ORDER BY id",
 	[SQL_KNOWN_TYPES] = "SELECT aggregate, type, schema_version, newest, seal FROM catalogue"
 			    " WHERE ?1 = '' OR (aggregate > ?1 || '.' AND aggregate < ?1 || '/')",

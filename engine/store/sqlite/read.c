@@ -282,6 +282,32 @@ sqlite_read_stream(struct store_reader *base, struct slice name, stream_version 
 	return result;
 }
 
+int
+sqlite_check_content(struct sqlite_reader *reader, const struct row *row, struct slice name, struct fault *fault)
+{
+	const struct type *type = types_get(&reader->types, &reader->link, row->type, fault);
+	struct recorded_entry entry = { .stream = name, .data = row->data };
+	struct row_meta meta;
+	struct check digest;
+
+	if (type == NULL)
+		return -1;
+	if (!row_get_meta(row->meta, &meta))
+		return fault_set(fault, FAULT_CORRUPT, "digest_mismatch", "its metadata cannot be read");
+	entry.kind = type->kind;
+	entry.type = type->name;
+	entry.topic = type->topic;
+	entry.schema_version = type->schema_version;
+	entry.generation = type->generation;
+	entry.provenance = meta.provenance;
+	entry.key = meta.key;
+	entry.headers = meta.headers;
+	entry_digest_recorded(&entry, &digest);
+	return check_equal(&digest, &row->digest)
+		       ? 0
+		       : fault_set(fault, FAULT_CORRUPT, "digest_mismatch", "its content does not give its digest");
+}
+
 /* A log read on its way. */
 struct log_read {
 	struct sqlite_reader *reader;
@@ -294,7 +320,22 @@ struct log_read {
 	log_position head;
 	log_position seen;
 	bool full;
+	bool unpublished; /* the present row was left out for its type */
 };
+
+/* Not given because of its type, which only the digest covers. */
+static int
+check_unpublished(struct sqlite_reader *reader, sqlite3_stmt *statement, struct row *row, struct fault *fault)
+{
+	const struct name_slot *slot = name_cache_get(&reader->names, &reader->link, row->stream, fault);
+
+	if (slot == NULL || row_load_rest(statement, row, fault) != 0)
+		return -1;
+	if (sqlite_check_content(reader, row, slot->name, fault) == 0)
+		return 0;
+	return fault_prefix(fault, "%.*s version %llu at position %llu", SLICE_ARG(slot->name),
+			    (unsigned long long)row->version, (unsigned long long)row->position);
+}
 
 static int
 matches(struct log_read *read, const struct row *row, bool *match, struct fault *fault)
@@ -304,6 +345,7 @@ matches(struct log_read *read, const struct row *row, bool *match, struct fault 
 	struct slice domain = filter->domain;
 
 	*match = true;
+	read->unpublished = false;
 	/* By the version, which the seal covers, and not by the type, which only the digest does. */
 	if (filter->events_only && row->version == 0)
 		*match = false;
@@ -312,7 +354,8 @@ matches(struct log_read *read, const struct row *row, bool *match, struct fault 
 
 		if (type == NULL)
 			return -1;
-		*match = type->topic.size != 0;
+		read->unpublished = type->topic.size == 0;
+		*match = !read->unpublished;
 	}
 	if (*match && (domain.size != 0 || filter->stream_prefix.size != 0)) {
 		const struct name_slot *slot = name_cache_get(&reader->names, &reader->link, row->stream, fault);
@@ -364,6 +407,8 @@ take_row(struct log_read *read, sqlite3_stmt *statement, struct fault *fault)
 		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
 				 (unsigned long long)read->seen + 1);
 	if (matches(read, &row, &match, fault) != 0)
+		return -1;
+	if (read->unpublished && check_unpublished(read->reader, statement, &row, fault) != 0)
 		return -1;
 	if (match) {
 		if (row_load_rest(statement, &row, fault) != 0)
@@ -469,6 +514,26 @@ sqlite_position_at(struct store_reader *base, int64_t wall_us, log_position *pos
 	return 0;
 }
 
+/* Names are numbered 1..n: one that vanished inside its page shows in their count or sum. */
+static int
+check_no_name_missing(struct link *link, struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(link, SQL_COUNT_STREAMS, fault);
+	int stepped = statement != NULL ? link_step(link, statement, fault) : -1;
+	uint64_t count, last;
+	bool whole;
+
+	if (stepped <= 0)
+		return -1;
+	count = link_int(statement, 0);
+	last = link_int(statement, 1);
+	whole = count == last && link_int(statement, 2) == last * (last + 1) / 2;
+	sqlite3_reset(statement);
+	return whole ? 0
+		     : fault_set(fault, FAULT_CORRUPT, "name_mismatch", "of %llu streams' names %llu are there",
+				 (unsigned long long)last, (unsigned long long)count);
+}
+
 int
 sqlite_list_streams(struct store_reader *base, struct slice prefix, struct slice after, size_t limit,
 		    struct arena *arena, struct slice **names, size_t *count, struct fault *fault)
@@ -478,7 +543,7 @@ sqlite_list_streams(struct store_reader *base, struct slice prefix, struct slice
 	size_t room = 0;
 	int stepped;
 
-	if (statement == NULL)
+	if (statement == NULL || check_no_name_missing(link, fault) != 0)
 		return -1;
 	link_bind_text(statement, 1, after);
 	link_bind_text(statement, 2, prefix);

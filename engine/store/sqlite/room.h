@@ -118,6 +118,8 @@ int sqlite_reader_open(struct store *store, struct store_reader **reader, struct
 void sqlite_reader_close(struct store_reader *reader);
 /* A read-only store's head is what the file shows. */
 int sqlite_refresh_head(struct sqlite_reader *reader, struct fault *fault);
+/* Whether what a row holds gives its digest; says what does not. Fails: CORRUPT "digest_mismatch". */
+int sqlite_check_content(struct sqlite_reader *reader, const struct row *row, struct slice name, struct fault *fault);
 int sqlite_read_stream(struct store_reader *reader, struct slice stream, stream_version from, struct read_limit limit,
 		       struct arena *arena, struct entries *entries, stream_version *version, struct fault *fault);
 int sqlite_read_log(struct store_reader *reader, log_position after, const struct log_filter *filter,

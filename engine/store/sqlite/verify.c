@@ -87,34 +87,13 @@ check_link(struct verification *verification, const struct row *row, struct slic
 	verification->link = row->link;
 }
 
-/* The digest, from borrowed columns. */
 static void
 check_content(struct verification *verification, const struct row *row, struct slice name)
 {
-	struct sqlite_reader *reader = verification->reader;
-	struct recorded_entry entry = { .stream = name, .data = row->data };
-	struct row_meta meta;
-	struct check digest;
 	struct fault fault;
-	const struct type *type = types_get(&reader->types, &reader->link, row->type, &fault);
 
-	if (type == NULL || !row_get_meta(row->meta, &meta)) {
-		verify_finding(verification, VERIFY_CONTENT, name, row->position, row->position,
-			       type == NULL ? fault.text : "its metadata cannot be read");
-		return;
-	}
-	entry.kind = type->kind;
-	entry.type = type->name;
-	entry.topic = type->topic;
-	entry.schema_version = type->schema_version;
-	entry.generation = type->generation;
-	entry.provenance = meta.provenance;
-	entry.key = meta.key;
-	entry.headers = meta.headers;
-	entry_digest_recorded(&entry, &digest);
-	if (!check_equal(&digest, &row->digest))
-		verify_finding(verification, VERIFY_CONTENT, name, row->position, row->position,
-			       "its content does not give its digest");
+	if (sqlite_check_content(verification->reader, row, name, &fault) != 0)
+		verify_finding(verification, VERIFY_CONTENT, name, row->position, row->position, fault.text);
 }
 
 static int

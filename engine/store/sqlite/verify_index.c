@@ -308,7 +308,8 @@ check_names(struct verification *verification, struct fault *fault)
 
 			snprintf(text, sizeof(text), "the name of stream number %llu is not what was written",
 				 (unsigned long long)next);
-			if (id != next || !row_has_seal(statement, 2, row_seal_name(id, link_slice(statement, 1))))
+			if (id != next || sqlite3_column_type(statement, 1) != SQLITE_TEXT ||
+			    !row_has_seal(statement, 2, row_seal_name(id, link_slice(statement, 1))))
 				verify_finding(verification, VERIFY_CONTENT, link_slice(statement, 1), 0, 0, text);
 			next = id + 1;
 		}
@@ -334,8 +335,9 @@ check_bares(struct verification *verification, struct fault *fault)
 	link_bind_int(statement, 1, 0);
 	while ((stepped = link_step(link, statement, fault)) > 0) {
 		uint64_t number = link_int(statement, 0);
+		struct row_command command;
 
-		if (number != last + 1 ||
+		if (number != last + 1 || !row_get_command(link_slice(statement, 4), &command) ||
 		    !row_has_seal(statement, 3,
 				  row_seal_bare(number, link_int(statement, 1), sqlite3_column_int64(statement, 2),
 						link_slice(statement, 4)))) {

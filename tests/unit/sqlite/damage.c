@@ -9,131 +9,16 @@
 #include <unistd.h>
 
 #include "support/check.h"
-#include "unit/sqlite/kit.h"
+#include "unit/sqlite/picture.h"
 
-#define STREAMS  30
-#define EVENTS   400
-#define COMMANDS 40
-#define RECORDS  60
-#define READS    (1 + STREAMS + COMMANDS + RECORDS + 2)
 #ifdef __SANITIZE_ADDRESS__
 #define FLIPS 500
 #else
 #define FLIPS 2000
 #endif
+#define ENTRIES 400
 
 static struct kit original, damaged;
-
-/* What each read gave: a hash, or 0 for a fault. */
-struct picture {
-	uint64_t reads[READS];
-	size_t count;
-};
-
-static uint64_t
-hash_entry(const struct recorded_entry *entry, uint64_t hash)
-{
-	const struct slice parts[] = { entry->stream,
-				       entry->type,
-				       entry->data,
-				       entry->topic,
-				       entry->key,
-				       entry->headers,
-				       entry->provenance.actor,
-				       entry->provenance.correlation_id };
-	const uint64_t numbers[] = { entry->position,    entry->commit_first,
-				     entry->commit_size, entry->kind,
-				     entry->version,     entry->schema_version,
-				     entry->generation,  (uint64_t)entry->recorded_at_us };
-
-	hash = slice_hash(slice_from(numbers, sizeof(numbers)), hash);
-	hash = slice_hash(slice_from(&entry->id, sizeof(entry->id)), hash);
-	hash = slice_hash(slice_from(entry->link.bytes, CHECK_SIZE), hash);
-	for (size_t i = 0; i < countof(parts); i++)
-		hash = slice_hash(parts[i], hash);
-	return hash;
-}
-
-static void
-add(struct picture *picture, int result, uint64_t hash)
-{
-	picture->reads[picture->count++] = result != 0 ? 0 : hash | 1;
-}
-
-static void
-look_at_log(struct kit *kit, struct picture *picture)
-{
-	struct entries entries;
-	log_position at = 0, seen;
-	uint64_t hash = 1;
-	int result;
-
-	do {
-		result = store_read_log(kit->reader, at, NULL, (struct read_limit){ 100, 0 }, &kit->arena, &entries,
-					&seen, &kit->fault);
-		for (size_t i = 0; result == 0 && i < entries.count; i++)
-			hash = hash_entry(&entries.items[i], hash);
-		at = seen;
-	} while (result == 0 && entries.count != 0);
-	add(picture, result, hash);
-}
-
-static void
-look(struct kit *kit, struct picture *picture)
-{
-	char name[32];
-	struct slice *names;
-	struct record *records;
-	size_t count;
-	uint64_t hash;
-	int result;
-
-	picture->count = 0;
-	look_at_log(kit, picture);
-	for (int i = 0; i < STREAMS; i++) {
-		struct entries entries = { NULL, 0 };
-		stream_version version = 0;
-
-		hash = 2;
-		snprintf(name, sizeof(name), "shop.cart/%d", i);
-		result = store_read_stream(kit->reader, slice_text(name), 1, (struct read_limit){ 1000, 0 },
-					   &kit->arena, &entries, &version, &kit->fault);
-		for (size_t k = 0; result == 0 && k < entries.count; k++)
-			hash = hash_entry(&entries.items[k], hash);
-		add(picture, result, hash * 3 + version);
-	}
-	for (int i = 0; i < COMMANDS; i++) {
-		struct remembered remembered;
-		struct command_id id = { { 0 } };
-
-		snprintf(name, sizeof(name), "c%d", i * EVENTS / COMMANDS);
-		memcpy(id.bytes, name, strlen(name));
-		result = store_find_command(kit->reader, &id, NULL, &kit->arena, &remembered, &kit->fault);
-		add(picture, result,
-		    slice_hash(remembered.reply, remembered.first * 4 + remembered.last * 2 + remembered.found));
-	}
-	for (int i = 0; i < RECORDS; i++) {
-		struct slice value;
-		bool found;
-
-		snprintf(name, sizeof(name), "key-%d", i);
-		result = store_read_record(kit->reader, SLICE("space"), slice_text(name), &kit->arena, &value, &found,
-					   &kit->fault);
-		add(picture, result, slice_hash(value, 4 + found));
-	}
-	hash = 3;
-	result =
-		store_list_streams(kit->reader, SLICE_NONE, SLICE_NONE, 1000, &kit->arena, &names, &count, &kit->fault);
-	for (size_t i = 0; result == 0 && i < count; i++)
-		hash = slice_hash(names[i], hash);
-	add(picture, result, hash);
-	hash = 4;
-	result = store_list_records(kit->reader, SLICE("space"), SLICE_NONE, 1000, &kit->arena, &records, &count,
-				    &kit->fault);
-	for (size_t i = 0; result == 0 && i < count; i++)
-		hash = slice_hash(records[i].value, slice_hash(records[i].key, hash));
-	add(picture, result, hash);
-}
 
 static void
 make_original(void)
@@ -141,32 +26,8 @@ make_original(void)
 	kit_begin(&original);
 	if (kit_open(&original) != 0)
 		CHECK_FAIL("open: %s", original.fault.text);
-	for (int i = 0; i < RECORDS; i += 2) {
-		char key[32];
-
-		snprintf(key, sizeof(key), "key-%d", i);
-		kit_record(&original, key, "the value of a record, of some length");
-	}
-	kit_fill(&original, EVENTS, STREAMS);
+	picture_fill(&original, ENTRIES);
 	kit_close(&original);
-}
-
-/* Which kinds of reads differ silently, as text. */
-static const char *
-what_differs(const struct picture *before, const struct picture *after, bool *faults)
-{
-	*faults = false;
-	for (size_t i = 0; i < before->count; i++) {
-		*faults = *faults || after->reads[i] == 0;
-		if (after->reads[i] != 0 && after->reads[i] != before->reads[i])
-			return i == 0                              ? "the log"
-			       : i <= STREAMS                      ? "a stream"
-			       : i <= STREAMS + COMMANDS           ? "a command"
-			       : i <= STREAMS + COMMANDS + RECORDS ? "a record"
-			       : i == before->count - 2            ? "the list of streams"
-								   : "the list of records";
-	}
-	return NULL;
 }
 
 static void
@@ -189,54 +50,17 @@ setting(const char *name, long otherwise)
 	return getenv(name) != NULL ? strtol(getenv(name), NULL, 10) : otherwise;
 }
 
-/* What verify said. */
-struct findings {
-	long count;
-	bool placed; /* one of them names positions */
-	bool named; /* ... and the stream, by number where its name is damaged, or a range whose streams nobody knows */
-};
-
-static void
-note(void *self, const struct verify_finding *finding)
-{
-	struct findings *findings = self;
-
-	if (getenv("SHOW_FINDINGS") != NULL)
-		fprintf(stderr, "finding %d %llu..%llu %.*s: %s\n", (int)finding->kind,
-			(unsigned long long)finding->first, (unsigned long long)finding->last,
-			SLICE_ARG(finding->stream), finding->text);
-	findings->count++;
-	if (finding->first == 0)
-		return;
-	findings->placed = true;
-	findings->named = findings->named || finding->stream.size != 0 || finding->kind == VERIFY_UNREADABLE ||
-			  finding->kind == VERIFY_POSITION || strstr(finding->text, "stream number ") != NULL;
-}
-
 /* Opens the damaged copy and looks. false: it could not be opened, which is a report too. */
 static bool
 look_at_damaged(bool read_only, struct picture *picture, struct findings *findings)
 {
-	struct verify_report report = { .found = note, .self = findings };
-
-	*findings = (struct findings){ 0 };
 	damaged.options.read_only = read_only;
 	damaged.options.create = false;
 	if (kit_open(&damaged) != 0)
 		return false;
-	look(&damaged, picture);
-	/* With a cache of its own, as the command has. */
-	store_reader_close(damaged.reader);
-	if (store_reader_open(damaged.store, &damaged.reader, &damaged.fault) != 0)
-		CHECK_FAIL("reader: %s", damaged.fault.text);
-	if (store_verify(damaged.reader, &report, &damaged.fault) != 0) {
-		/* Tables that are not ours any more: the command says so and fails. */
-		if (damaged.fault.class != FAULT_CORRUPT)
-			CHECK_FAIL("verify: %s", damaged.fault.text);
-		*findings = (struct findings){ 1, true, true };
-	}
+	picture_take(&damaged, picture);
+	findings_take(&damaged, findings);
 	kit_close(&damaged);
-	arena_clear(&damaged.arena);
 	return true;
 }
 
@@ -291,7 +115,7 @@ TEST(flipped_bits_are_found_by_reads_and_by_verify)
 			unopened++;
 			continue;
 		}
-		silent = what_differs(&before, &after, &faults);
+		silent = picture_differs(&before, &after, &faults);
 		/*
 		 * A record whose cell vanished inside its page leaves no trace beside it: there verify alone tells.
 		 */
@@ -369,7 +193,7 @@ TEST(a_wrong_index_is_never_believed)
 			kit_copy(from, to);
 			sabotage(wrongs[i]);
 			CHECK(look_at_damaged(only, &after, &findings));
-			silent = what_differs(&before, &after, &faults);
+			silent = picture_differs(&before, &after, &faults);
 			if (silent != NULL || faults)
 				CHECK_FAIL("%s: %s differs", wrongs[i], silent != NULL ? silent : "a fault");
 			/*
