@@ -37,6 +37,13 @@ version_of(const struct memory_store *memory, struct slice name)
 	return stream != NULL ? stream->version : 0;
 }
 
+static void
+refuse(struct append *append)
+{
+	append->answer = APPEND_FAILED;
+	fault_set(&append->fault, FAULT_MEMORY, "memory", "no memory for the answer of an append");
+}
+
 static bool
 is_repeated(const struct memory_store *memory, struct append *append)
 {
@@ -51,10 +58,14 @@ is_repeated(const struct memory_store *memory, struct append *append)
 		append->answer = APPEND_MISMATCH;
 		return true;
 	}
+	append->repeated_reply = arena_copy(append->arena, command->reply);
+	if (append->repeated_reply.data == NULL) {
+		refuse(append);
+		return true;
+	}
 	append->answer = APPEND_REPEATED;
 	append->first = command->first;
 	append->last = command->last;
-	append->repeated_reply = arena_copy(append->arena, command->reply);
 	if (command->first != 0)
 		append->recorded_at_us = memory->log[command->first - 1].recorded_at_us;
 	return true;
@@ -329,8 +340,7 @@ commit_one(struct memory_store *memory, struct append *append, int64_t now)
 
 	append->versions = arena_zero(append->arena, append->stream_count + 1, sizeof(stream_version));
 	if (append->versions == NULL) {
-		append->answer = APPEND_FAILED;
-		fault_set(&append->fault, FAULT_MEMORY, "memory", "no memory for the answer of an append");
+		refuse(append);
 		return;
 	}
 	if (is_repeated(memory, append) || conflicts(memory, append))
