@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/memory/memory.h"
 #include "support/check.h"
 #include "unit/sqlite/kit.h"
 
@@ -65,6 +66,10 @@ int __real_ftruncate(int fd, off_t size);
 int __real_mkdir(const char *path, mode_t mode);
 int __real_flock(int fd, int how);
 int __real_rename(const char *from, const char *to);
+int __real_link(const char *from, const char *to);
+ssize_t __real_read(int fd, void *bytes, size_t size);
+ssize_t __real_write(int fd, const void *bytes, size_t size);
+int __real_sqlite3_system_errno(sqlite3 *db);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -84,6 +89,10 @@ int __wrap_ftruncate(int fd, off_t size);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_flock(int fd, int how);
 int __wrap_rename(const char *from, const char *to);
+int __wrap_link(const char *from, const char *to);
+ssize_t __wrap_read(int fd, void *bytes, size_t size);
+ssize_t __wrap_write(int fd, const void *bytes, size_t size);
+int __wrap_sqlite3_system_errno(sqlite3 *db);
 
 void *
 __wrap_malloc(size_t size)
@@ -107,7 +116,8 @@ __wrap_realloc(void *old, size_t size)
 static int
 sql_fails(void)
 {
-	static const int codes[] = { SQLITE_IOERR_READ, SQLITE_FULL, SQLITE_NOMEM, SQLITE_CORRUPT, SQLITE_BUSY };
+	static const int codes[] = { SQLITE_IOERR_READ, SQLITE_FULL,        SQLITE_NOMEM,  SQLITE_CORRUPT, SQLITE_BUSY,
+				     SQLITE_TOOBIG,     SQLITE_IOERR_WRITE, SQLITE_LOCKED, SQLITE_READONLY };
 
 	if (!fails(FAMILY_SQL))
 		return SQLITE_OK;
@@ -164,6 +174,13 @@ __wrap_sqlite3_extended_errcode(sqlite3 *db)
 
 	sql_code = SQLITE_OK;
 	return code != SQLITE_OK ? code : __real_sqlite3_extended_errcode(db);
+}
+
+/* A write that failed for want of space; asked for after the code. */
+int
+__wrap_sqlite3_system_errno(sqlite3 *db)
+{
+	return shared->hit && family == FAMILY_SQL && fail_at % 9 == 6 ? ENOSPC : __real_sqlite3_system_errno(db);
 }
 
 static int
@@ -231,6 +248,24 @@ int
 __wrap_rename(const char *from, const char *to)
 {
 	return system_fails() != 0 ? -1 : __real_rename(from, to);
+}
+
+int
+__wrap_link(const char *from, const char *to)
+{
+	return system_fails() != 0 ? -1 : __real_link(from, to);
+}
+
+ssize_t
+__wrap_read(int fd, void *bytes, size_t size)
+{
+	return system_fails() != 0 ? -1 : __real_read(fd, bytes, size);
+}
+
+ssize_t
+__wrap_write(int fd, const void *bytes, size_t size)
+{
+	return system_fails() != 0 ? -1 : __real_write(fd, bytes, size);
 }
 
 /* What a run does with the store in kit->directory; what fails in it is its business. */
@@ -516,6 +551,59 @@ backs_up_and_restores(struct kit *kit)
 	rmdir(target);
 }
 
+static void
+insist(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stdout, "the memory room: %s\n", what);
+	exit(1);
+}
+
+/* The room of the specs: what was answered by "done" is there, and nothing else. */
+static void
+uses_the_memory_room(struct kit *kit)
+{
+	log_position wanted = 0, seen;
+	struct entries entries;
+	struct record *records;
+	struct slice *names;
+	size_t count;
+
+	if (memory_open(NULL, &kit->store, &kit->fault) != 0)
+		return;
+	for (int i = 0; i < 90; i++) {
+		char name[32], command[16];
+		struct append append;
+
+		snprintf(name, sizeof(name), "shop.cart/%d", i % 45);
+		snprintf(command, sizeof(command), "m%d", i);
+		kit_put(kit, name, "{\"n\":1}", command, &append);
+		wanted += append.answer == APPEND_DONE;
+		if (append.answer == APPEND_DONE)
+			insist(append.first == wanted && append.versions[0] != 0, "positions have a gap");
+		else
+			insist(append.answer == APPEND_FAILED && append.fault.class == FAULT_MEMORY, "a wrong answer");
+	}
+	if (store_reader_open(kit->store, &kit->reader, &kit->fault) == 0) {
+		struct record_write record = { RECORD_PUT, SLICE("space"), SLICE("key"), SLICE("1"), SLICE_NONE };
+		struct append append = { .records = &record, .record_count = 1, .arena = &kit->arena },
+			      *appends[] = { &append };
+
+		store_commit(kit->store, appends, 1, &kit->fault);
+		kit_count(kit, "shop.cart/7");
+		store_list_streams(kit->reader, SLICE_NONE, SLICE_NONE, 100, &kit->arena, &names, &count, &kit->fault);
+		store_list_records(kit->reader, SLICE("space"), SLICE_NONE, 100, &kit->arena, &records, &count,
+				   &kit->fault);
+		fail_at = 0;
+		insist(store_read_log(kit->reader, 0, NULL, (struct read_limit){ 1000, 0 }, &kit->arena, &entries,
+				      &seen, &kit->fault) == 0 &&
+			       entries.count == wanted && seen == wanted,
+		       "the log is not what was answered");
+	}
+	kit_close(kit);
+}
+
 /* In a process of its own, so that a leak, a crash and an abort are all seen. */
 static int
 run(scenario body, struct kit *kit, enum family of, long at)
@@ -648,6 +736,18 @@ TEST(verifying)
 {
 	prepare();
 	every_call_fails_once(verifies, &origin);
+}
+
+TEST(verifying_and_reading_a_wrong_index)
+{
+	prepare();
+	every_call_fails_once(verifies, &wrong);
+	every_call_fails_once(reads_everything, &wrong);
+}
+
+TEST(the_memory_room)
+{
+	every_call_fails_once(uses_the_memory_room, NULL);
 }
 
 TEST(backing_up)

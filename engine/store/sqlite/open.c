@@ -134,7 +134,7 @@ make_file(struct sqlite_store *store, bool create, struct fault *fault)
 		return fault_set(fault, FAULT_CONFIG, "store_missing", "there is no store in %s", store->directory);
 	fd = open(store->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fault_errno(fault, FAULT_AWAY, errno, "%s", store->file);
+		return fault_errno(fault, errno == ENOTDIR ? FAULT_CONFIG : FAULT_AWAY, errno, "%s", store->file);
 	close(fd);
 	return sync_directory(store->directory, fault);
 }

@@ -391,4 +391,133 @@ TEST(command_ids_past_the_window_are_forgotten)
 	kit_end(&kit);
 }
 
+static void
+refused(const char *path, bool create, bool read_only, const char *code)
+{
+	const char *before = kit.options.path;
+
+	kit.options.path = path;
+	kit.options.create = create;
+	kit.options.read_only = read_only;
+	CHECK_INT(kit_open(&kit), -1);
+	CHECK_TEXT(kit.fault.code, code);
+	CHECK_INT(kit.fault.class, FAULT_CONFIG);
+	kit.options.path = before;
+	kit.options.create = true;
+	kit.options.read_only = false;
+}
+
+TEST(places_where_no_store_can_be)
+{
+	struct verify_report report = { 0 };
+	char path[128], longer[4200];
+
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	longer[0] = '/';
+	kit_begin(&kit);
+	refused(longer, true, false, "bad_path");
+	longer[300] = '\0'; /* one name in it is too long for the file system */
+	refused(longer, true, false, "config");
+	refused(longer, false, false, "config");
+	refused(longer, false, true, "config");
+	refused("/nowhere/at/all", true, false, "config");
+	refused("/nowhere/at/all", false, false, "store_missing");
+	refused(kit.directory, false, false, "store_missing");
+	refused(kit.directory, false, true, "store_missing");
+	write_file("moonlog.db", "", 0); /* made, and then nothing more came of it */
+	refused(kit.directory, false, false, "store_missing");
+	refused(kit.directory, false, true, "store_missing");
+	kit_path(&kit, "moonlog.db", path);
+	refused(path, true, false, "config"); /* inside a file */
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(mkdir(path, 0700), 0);
+	refused(kit.directory, true, false, "not_a_store");
+	refused(kit.directory, false, true, "not_a_store");
+	CHECK_INT(rmdir(path), 0);
+	kit_path(&kit, "inner", path); /* a directory that is made with the store */
+	kit.options.path = path;
+	open_or_fail();
+	kit_fill(&kit, 3, 1);
+	longer[300] = 'x';
+	CHECK_INT(store_backup(kit.reader, longer, &report, &kit.fault), -1);
+	CHECK_TEXT(kit.fault.code, "bad_path");
+	CHECK_INT(store_backup(kit.reader, "/nowhere/at/all", &report, &kit.fault), -1);
+	CHECK_INT(kit.fault.class, FAULT_CONFIG);
+	CHECK_INT(sqlite_restore("/nowhere/at/all", "/nowhere", &kit.fault), -1);
+	CHECK_INT(sqlite_restore("/nowhere", longer, &kit.fault), -1);
+	CHECK_TEXT(kit.fault.code, "bad_path");
+	kit_close(&kit);
+	for (size_t i = 0; i < 5; i++) {
+		static const char *const files[] = { "moonlog.db", "moonlog.db-wal", "moonlog.db-shm", "moonlog.lock",
+						     "witness" };
+		char file[200];
+
+		snprintf(file, sizeof(file), "%s/%s", path, files[i]);
+		unlink(file);
+	}
+	CHECK_INT(rmdir(path), 0);
+	kit_end(&kit);
+}
+
+/* Beside the present directory, by a name without a slash. */
+TEST(a_backup_by_a_relative_name)
+{
+	struct verify_report report = { 0 };
+	char before[4096];
+	struct stat found;
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 3, 1);
+	CHECK(getcwd(before, sizeof(before)) != NULL);
+	CHECK_INT(chdir(kit.directory), 0);
+	CHECK_INT(store_backup(kit.reader, "copy", &report, &kit.fault), 0);
+	CHECK_INT(stat("copy", &found), 0);
+	CHECK_INT(chdir(before), 0);
+	kit_end(&kit);
+}
+
+static int64_t
+standing_wall(void *self)
+{
+	return *(int64_t *)self;
+}
+
+/* Ids are forgotten by their age, too; the clock is the caller's. */
+TEST(command_ids_older_than_the_window_are_forgotten)
+{
+	int64_t now = INT64_C(1800000000000000);
+	const struct clock standing = { standing_wall, standing_wall, &now };
+
+	kit_begin(&kit);
+	kit.options.clock = &standing;
+	kit.options.entropy = entropy_real();
+	kit.options.remember_us = 1000;
+	open_or_fail();
+	kit_fill(&kit, 500, 10);
+	now += 10000;
+	for (int i = 0; i < 500; i++) {
+		struct append append;
+
+		CHECK_INT(kit_put(&kit, "shop.other/1", "{}", NULL, &append), COMMIT_DONE);
+		CHECK_INT(append.recorded_at_us, now);
+	}
+	CHECK(!kit_remembers(&kit, "c0"));
+	CHECK(!kit_remembers(&kit, "c300"));
+	CHECK_INT(kit.store->stats->remembered_ids, 500 - 448);
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_close(&kit);
+	open_or_fail();
+	CHECK_INT(kit.store->stats->remembered_ids, 500 - 448);
+	now -= 100000; /* a clock that was set back: times never are */
+	{
+		struct append append;
+
+		CHECK_INT(kit_put(&kit, "shop.other/1", "{}", NULL, &append), COMMIT_DONE);
+		CHECK_INT(append.recorded_at_us, now + 100000);
+	}
+	kit_end(&kit);
+}
+
 TEST_MAIN()
