@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that does not suffice, against every room: a read gives all that was asked for or a MEMORY fault, never a part;
- * a commit is done whole or not at all [I3]. The caps grow until everything fits.
+ * Memory that does not suffice, against every room: a read gives all that was asked for or a MEMORY fault, never a
+ * part; a commit is done whole or not at all [I3]. The caps grow until everything fits.
  */
 #include "contract/store_rooms.h"
 #include "support/check.h"

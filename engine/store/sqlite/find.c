@@ -375,7 +375,7 @@ scan_bares(struct finder *finder, const struct candidate *segment, struct comman
 		if (stepped <= 0)
 			break;
 		command = link_slice(statement, 4);
-		if (link_int(statement, 0) != number ||
+		if (link_int(statement, 0) != number || command.size < COMMAND_HEAD ||
 		    !row_has_seal(statement, 3,
 				  row_seal_bare(number, link_int(statement, 1), sqlite3_column_int64(statement, 2),
 						command))) {

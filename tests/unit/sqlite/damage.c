@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flipped bits: one bit of a copied store is flipped, everything read, the bit flipped back. Each read must give what it
- * gave before, or a fault; when anything differs, verify must have found something, and when an event cannot be read,
- * where: its stream and position, or the range of an unreadable page. FLIPS=n sets how many, SEED=n which, BIT=n the
- * one.
+ * Flipped bits: one bit of a copied store is flipped, everything read, the bit flipped back. Each read must give what
+ * it gave before, or a fault; when anything differs, verify must have found something, and when an event cannot be
+ * read, where: its stream and position, or the range of an unreadable page. FLIPS=n sets how many, SEED=n which, BIT=n
+ * the one.
  */
 #include <sqlite3.h>
 #include <unistd.h>

@@ -179,7 +179,7 @@ void
 picture_take(struct kit *kit, struct picture *picture)
 {
 	const struct log_filter notes = { .domain = SLICE("store") }, cart = { .stream_prefix = SLICE("shop.cart/1") },
-				published = { .published_only = true };
+				published = { .published_only = true }, events = { .events_only = true };
 	struct slice *names;
 	size_t count;
 	uint64_t hash = 3;
@@ -191,6 +191,7 @@ picture_take(struct kit *kit, struct picture *picture)
 	look_at_log(kit, "a domain's log", &notes, picture);
 	look_at_log(kit, "a cart's log", &cart, picture);
 	look_at_log(kit, "what is published", &published, picture);
+	look_at_log(kit, "the events alone", &events, picture);
 	for (int i = 0; i < STREAMS; i++) {
 		snprintf(name, sizeof(name), "shop.cart/%d", i);
 		look_at_stream(kit, name, 1 + (stream_version)i % 3, picture);
