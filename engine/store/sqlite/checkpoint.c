@@ -59,9 +59,13 @@ void
 sqlite_measure(struct sqlite_store *store)
 {
 	struct stat found;
+	uint64_t bytes = 0;
 
 	if (stat(store->file, &found) == 0)
-		__atomic_store_n(&store->stats.bytes_on_disk, (uint64_t)found.st_size, __ATOMIC_RELAXED);
+		bytes += (uint64_t)found.st_size;
+	if (stat(store->log_file, &found) == 0)
+		bytes += (uint64_t)found.st_size;
+	__atomic_store_n(&store->stats.bytes_on_disk, bytes, __ATOMIC_RELAXED);
 }
 
 static void
@@ -108,6 +112,8 @@ sqlite_idle(struct store *base)
 		return false;
 	if (due(store) >= SOFT_PAGES)
 		checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+	if (store->witnessed != store->end.head)
+		sqlite_measure(store);
 	sqlite_witness_write(store);
 	return sqlite_mend(store);
 }

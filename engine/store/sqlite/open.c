@@ -47,6 +47,7 @@ close_store(struct store *base)
 		close(store->lock_fd);
 	free(store->directory);
 	free(store->file);
+	free(store->log_file);
 	free(store);
 }
 
@@ -226,7 +227,9 @@ new_store(const struct sqlite_options *options)
 	store->directory = strdup(options->path);
 	if (asprintf(&store->file, "%s/moonlog.db", options->path) < 0)
 		store->file = NULL;
-	if (store->directory == NULL || store->file == NULL) {
+	if (asprintf(&store->log_file, "%s/moonlog.db-wal", options->path) < 0)
+		store->log_file = NULL;
+	if (store->directory == NULL || store->file == NULL || store->log_file == NULL) {
 		close_store(&store->base);
 		return NULL;
 	}

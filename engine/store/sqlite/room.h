@@ -27,6 +27,7 @@ struct sqlite_store {
 	const struct entropy *entropy;
 	char *directory;
 	char *file;
+	char *log_file; /* SQLite's, of what is not in `file` yet */
 	bool read_only;
 	bool no_sync;
 	uint64_t remember_ids;
@@ -107,7 +108,7 @@ int sqlite_get_record(struct link *link, struct slice space, struct slice key, s
 
 /* checkpoint.c */
 void sqlite_wal_watch(struct sqlite_store *store);
-/* How large the database file is, for the figures. */
+/* How large the database and its log file are, for the figures. */
 void sqlite_measure(struct sqlite_store *store);
 /* After a commit: when the log file has grown past its hard bound. */
 void sqlite_checkpoint_due(struct sqlite_store *store);
