@@ -177,6 +177,7 @@ struct engine_read {
 	size_t bytes;               /* STREAM, LOG: the page also ends once it has grown past this; 0 = 1 MiB */
 	struct slice domain;        /* LOG filter (may be empty), QUERY */
 	struct slice stream_prefix; /* LOG filter */
+	bool published_only;        /* LOG filter */
 	struct slice query;
 	const struct script_param *params;
 	size_t param_count;

@@ -206,8 +206,10 @@ static int
 read_log(struct reader *reader, struct engine_read *read)
 {
 	struct render render = { .first_id = first_id, .self = reader };
-	struct log_filter filter = { .domain = read->domain, .stream_prefix = read->stream_prefix };
-	bool filtered = read->domain.size != 0 || read->stream_prefix.size != 0;
+	struct log_filter filter = { .domain = read->domain,
+				     .stream_prefix = read->stream_prefix,
+				     .published_only = read->published_only };
+	bool filtered = read->domain.size != 0 || read->stream_prefix.size != 0 || read->published_only;
 	size_t limit = read->limit != 0 ? read->limit : PAGE_ENTRIES, start = read->out->size;
 	log_position head = store_head(reader->parts->store);
 

@@ -147,6 +147,7 @@ ask_page(struct http_request *request)
 	read->limit = LONG_ENTRIES;
 	read->bytes = half < LONG_BYTES ? (size_t)half : LONG_BYTES;
 	read->domain = request->follow.domain;
+	read->published_only = request->follow.published;
 	read->ndjson = true;
 	read->out = &request->follow.page;
 	request->follow.asked = request->follow.asking = true;
@@ -286,6 +287,20 @@ take_after(struct http_request *request, struct fault *fault)
 	return http_request_take_number(request, "after", &request->follow.from, fault);
 }
 
+/* A word alone means yes. */
+static int
+take_yes(struct http_request *request, const char *name, bool *yes, struct fault *fault)
+{
+	struct slice word;
+	*yes = false;
+	if (!http_request_take_param(request, name, &word))
+		return 0;
+	*yes = slice_equal(word, SLICE("true")) || word.size == 0;
+	if (!*yes && !slice_equal(word, SLICE("false")))
+		return fault_set(fault, FAULT_INPUT, "bad_parameter", "%s is true or false", name);
+	return 0;
+}
+
 static int
 take_log_params(struct http_request *request, uint64_t *limit, struct fault *fault)
 {
@@ -304,11 +319,9 @@ take_log_params(struct http_request *request, uint64_t *limit, struct fault *fau
 		memcpy(follow->domain_text, word.data, word.size);
 		follow->domain = slice_from(follow->domain_text, word.size);
 	}
-	if (http_request_take_param(request, "follow", &word)) {
-		follow->live = slice_equal(word, SLICE("true")) || word.size == 0;
-		if (!follow->live && !slice_equal(word, SLICE("false")))
-			return fault_set(fault, FAULT_INPUT, "bad_parameter", "follow is true or false");
-	}
+	if (take_yes(request, "follow", &follow->live, fault) != 0 ||
+	    take_yes(request, "published", &follow->published, fault) != 0)
+		return -1;
 	return http_request_no_params(request, fault);
 }
 
@@ -348,6 +361,7 @@ http_log(struct http_request *request)
 	read->from = follow->from;
 	read->limit = limit != NO_LIMIT ? (size_t)limit : PAGE_ENTRIES;
 	read->domain = follow->domain;
+	read->published_only = follow->published;
 	read->ndjson = !json;
 	read->out = &request->text;
 	http_ask_read(request, answer_page);

@@ -80,6 +80,7 @@ struct http_request {
 		log_position from;
 		struct slice domain;
 		char domain_text[STREAM_WORD_MAX];
+		bool published;
 		int64_t spoke_ns; /* when something was last written */
 		struct http_request *next_waiting;
 		struct http_request **link_waiting; /* who points at us; NULL: not listed */

@@ -166,6 +166,8 @@ def case_an_expectation_in_the_body_is_409():
     answer = ask("POST", f"/api/accounts/{which}/deposit", {"amount": 5, "expectedVersion": 7})
     problem(answer, 409, "version_conflict")
     same(ask("POST", f"/api/accounts/{which}/deposit", {"amount": 5, "expectedVersion": 1}).status, 200)
+    for word, status in (("any", 200), ("stream_exists", 200), ("no_stream", 409), ("never", 400)):
+        same(ask("POST", f"/api/accounts/{which}/deposit", {"amount": 5, "expectedVersion": word}).status, status)
 
 
 def case_the_same_key_gives_the_first_answer():
@@ -272,6 +274,9 @@ def case_a_query_waits_for_what_was_written():
         raise Wrong(f"waited {time.monotonic() - begin} s")
     problem(ask("GET", "/api/reports/balances?at_least=x"), 400, "bad_parameter")
     problem(ask("GET", "/queries/banking/nothing"), 404)
+    answer = problem(ask("GET", "/queries/banking/balances?ownrName=Ada"), 400, "unknown_parameter")
+    same(answer["detail"], "ownrName: there is no such parameter")
+    problem(ask("GET", "/api/reports/balances?ownrName=Ada"), 400, "unknown_parameter")
     problem(ask("GET", "/queries/nowhere/balances"), 404)
 
 
@@ -286,6 +291,12 @@ def case_the_log_comes_in_pages():
     head = page.json["head"]
     same(ask("GET", f"/log?after={head}").json["entries"], [])
     same(ask("GET", "/log?domain=nowhere").json["entries"], [])
+    published = ask("GET", "/log?published=true&limit=1000").json["entries"]
+    same([entry for entry in published if not entry.get("topic")], [])
+    same(published, [entry for entry in ask("GET", "/log?limit=1000").json["entries"] if entry.get("topic")])
+    same(len(published) > 0, True)
+    same(ask("GET", "/log?published", Accept="application/x-ndjson").bytes.count(b"\n") >= len(published), True)
+    problem(ask("GET", "/log?published=maybe"), 400, "bad_parameter")
     problem(ask("GET", "/log?domain=No"), 400, "bad_parameter")
     for limit in ("0", "5000", "x", "18446744073709551616"):
         problem(ask("GET", f"/log?limit={limit}"), 400, "bad_parameter")

@@ -54,7 +54,7 @@ read_input(lua_State *L, struct deciding *d, const struct moon_command *rule)
 	if (!lift.found)
 		return;
 	d->out->has_expected = true;
-	d->out->expected = (struct expected){ EXPECTED_EXACTLY, (stream_version)lift.integer };
+	d->out->expected = lift.expected;
 }
 
 /* Pushes the state for the handler; the copy stays in the stream's slot. */

@@ -284,7 +284,7 @@ inspect_id(struct inspection *in, struct script_route *route, const struct slice
 	if (known == NULL && inspect_gathers(in) && route->target <= TARGET_QUERY)
 		return; /* the schema itself is broken */
 	for (size_t i = 0; i < count; i++)
-		if (!slice_equal(params[i], route->id_param) &&
+		if ((route->target == TARGET_QUERY || !slice_equal(params[i], route->id_param)) &&
 		    (known == NULL || schema_member(known, params[i]) == NULL))
 			inspect_fail_as(in, "unknown_parameter", route->path.data,
 					"path \"%s\": nothing takes the parameter '{%s}'", route->path.data,

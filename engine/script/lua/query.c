@@ -42,6 +42,7 @@ query_body(lua_State *L)
 		.currency = machine->program->currency,
 		.params = request->params,
 		.param_count = request->param_count,
+		.params_known = true,
 	};
 	luaL_checkstack(L, 16, NULL);
 	moon_push_handler(L, machine, rule->run);

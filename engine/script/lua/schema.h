@@ -72,11 +72,14 @@ struct schema_field {
 /* Money and times differ: decimals and ISO 8601 text on the WIRE (requests, replies), integers when STORED. */
 enum schema_mode { SCHEMA_WIRE, SCHEMA_STORED };
 
-/* A member of the outermost object that is taken out instead of being refused, unless the schema declares it. */
+/*
+ * A member of the outermost object that is taken out instead of being refused, unless the schema declares it: a
+ * version, or "any", "no_stream", "stream_exists".
+ */
 struct schema_lift {
 	struct slice name; /* "expectedVersion" */
 	bool found;
-	int64_t integer; /* >= 0 */
+	struct expected expected;
 };
 
 /* A context of zeros reads the wire with no extras. */
@@ -86,6 +89,7 @@ struct schema_context {
 	/* schema_read: texts that become members of the outermost object where the bytes lack them. */
 	const struct script_param *params;
 	size_t param_count;
+	bool params_known;        /* schema_read: one that no field wants is refused by its name */
 	struct schema_lift *lift; /* schema_read; may be NULL */
 };
 

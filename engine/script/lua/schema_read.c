@@ -232,6 +232,26 @@ find_field(struct object *object, struct slice name, size_t *number)
 	return &schema->fields[*number];
 }
 
+/* Pushes the word. */
+static bool
+read_expectation(struct schema_input *input, struct expected *expected, const struct json_place *place)
+{
+	static const char *const words[] = {
+		[EXPECTED_ANY] = "any", [EXPECTED_NO_STREAM] = "no_stream", [EXPECTED_EXISTS] = "stream_exists"
+	};
+	const struct schema text = { .type = SCHEMA_STRING, .length_max = UINT64_MAX };
+	const char *at = input->reader.at;
+	if (!read_string(input, &text, place))
+		return false;
+	for (size_t i = 0; i < countof(words); i++)
+		if (strcmp(lua_tostring(input->L, -1), words[i]) == 0) {
+			*expected = (struct expected){ (enum expected_kind)i, 0 };
+			return true;
+		}
+	schema_refuse(input->trouble, "bad_value", "a version, \"any\", \"no_stream\" or \"stream_exists\" expected");
+	return placed(input, place, at);
+}
+
 static bool
 take_lifted(struct schema_input *input, const struct json_place *place)
 {
@@ -239,10 +259,12 @@ take_lifted(struct schema_input *input, const struct json_place *place)
 	const struct schema wanted = { .type = SCHEMA_INTEGER, .has_minimum = true };
 	if (is_here(&input->reader, 'n'))
 		return json_reader_word(&input->reader, "null", 4) || reader_failed(input);
-	if (!read_number(input, &wanted, place))
+	if (is_here(&input->reader, '"') ? !read_expectation(input, &lift->expected, place)
+					 : !read_number(input, &wanted, place))
 		return false;
+	if (lua_type(input->L, -1) == LUA_TNUMBER)
+		lift->expected = (struct expected){ EXPECTED_EXACTLY, (stream_version)lua_tointeger(input->L, -1) };
 	lift->found = true;
-	lift->integer = lua_tointeger(input->L, -1);
 	lua_pop(input->L, 1);
 	return true;
 }
@@ -296,7 +318,7 @@ read_member(struct schema_input *input, struct object *object, const char *key_a
 	return true;
 }
 
-/* Parameters become members where the bytes have none; those that no field wants are left to the caller. */
+/* Parameters become members where the bytes have none; those that no field wants are left to the caller, or refused. */
 static bool
 add_params(struct schema_input *input, struct object *object)
 {
@@ -307,6 +329,10 @@ add_params(struct schema_input *input, struct object *object)
 		size_t number;
 		const struct schema_field *field = find_field(object, param->name, &number);
 		uint64_t bit = (uint64_t)1 << (number = field != NULL ? number : 0) % 64;
+		if (field == NULL && input->context->params_known) {
+			schema_refuse(input->trouble, "unknown_parameter", "there is no such parameter");
+			return placed(input, &place, NULL);
+		}
 		if (field == NULL || (object->seen[number / 64] & bit) != 0)
 			continue;
 		object->seen[number / 64] |= bit;

@@ -335,14 +335,28 @@ TEST(parameters_and_lifted_members)
 	test.context.lift = &lift;
 	CHECK_TEXT(reads(&test, "{\"expectedVersion\":3}"), "{\"amount\":150,\"id\":42}");
 	CHECK(lift.found);
-	CHECK_INT(lift.integer, 3);
+	CHECK_INT(lift.expected.kind, EXPECTED_EXACTLY);
+	CHECK_INT(lift.expected.version, 3);
 	lift.found = false;
 	CHECK_TEXT(reads(&test, "{\"expectedVersion\":null}"), "{\"amount\":150,\"id\":42}");
 	CHECK(!lift.found);
 	CHECK_TEXT(reads(&test, "{\"expectedVersion\":-1}"), "bad_value: expectedVersion: at least 0 (offset 19)");
+	static const char *const words[] = { "any", "no_stream", "stream_exists" };
+	for (size_t i = 0; i < 3; i++) {
+		char body[64];
+		snprintf(body, sizeof body, "{\"expectedVersion\":\"%s\"}", words[i]);
+		CHECK_TEXT(reads(&test, body), "{\"amount\":150,\"id\":42}");
+		CHECK_INT(lift.expected.kind, i);
+	}
 	CHECK_TEXT(reads(&test, "{\"expectedVersion\":\"3\"}"),
-		   "bad_type: expectedVersion: an integer expected, not a string (offset 19)");
+		   "bad_value: expectedVersion: a version, \"any\", \"no_stream\" or \"stream_exists\" expected "
+		   "(offset 19)");
+	CHECK_TEXT(reads(&test, "{\"expectedVersion\":true}"),
+		   "bad_type: expectedVersion: an integer expected, not a boolean (offset 19)");
 	test.context.lift = NULL;
+	test.context.params_known = true;
+	CHECK_TEXT(reads(&test, ""), "unknown_parameter: other: there is no such parameter");
+	test.context.params_known = false;
 	static const struct script_param bad[] = { { { "id", 2 }, { "4x", 2 } } };
 	test.context.params = bad;
 	test.context.param_count = 1;
