@@ -20,6 +20,7 @@ struct cached {
 	uint64_t fold;     /* of the rules by which the state was made */
 	struct seat *seat; /* whose machine holds `state` */
 	stream_version version;
+	int64_t kept_us;    /* when its snapshot was taken last, or its first event seen here; 0: neither */
 	script_state state; /* 0: none */
 	char *warm;         /* canonical bytes, `warm_size` of them; only while there is no state */
 	uint32_t warm_size;

@@ -36,6 +36,8 @@ fill_limits(struct engine_limits *limits)
 	limits->hot_states = limits->hot_states != 0 ? limits->hot_states : 4096;
 	limits->warm_bytes = limits->warm_bytes != 0 ? limits->warm_bytes : (size_t)16 << 20;
 	limits->group_appends = limits->group_appends != 0 ? limits->group_appends : 256;
+	limits->snapshot_events = limits->snapshot_events != 0 ? limits->snapshot_events : 100;
+	limits->snapshot_check_us = limits->snapshot_check_us != 0 ? limits->snapshot_check_us : 1000000;
 	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 4000;
 	limits->keep_us = limits->keep_us > 0 ? limits->keep_us : limits->keep_us < 0 ? 0 : (int64_t)600 * 1000000;
 }
@@ -160,6 +162,7 @@ open_threads(struct engine *engine, struct fault *fault)
 		worker->limits = &engine->limits;
 		worker->parts = &engine->parts;
 		worker->committer = &engine->committer;
+		worker->keeper = &engine->keeper;
 		worker->all = engine->workers;
 		worker->all_count = engine->limits.workers;
 		worker->domains = engine->domains;
@@ -184,9 +187,24 @@ open_threads(struct engine *engine, struct fault *fault)
 }
 
 static int
+open_keeper(struct engine *engine, struct fault *fault)
+{
+	struct keeper *keeper = &engine->keeper;
+
+	keeper->parts = &engine->parts;
+	keeper->limits = &engine->limits;
+	keeper->script = &engine->script;
+	keeper->committer = &engine->committer;
+	keeper->domains = engine->domains;
+	keeper->domain_count = engine->domain_count;
+	keeper->workers = engine->workers;
+	return keeper_open(keeper, fault);
+}
+
+static int
 start_threads(struct engine *engine, struct fault *fault)
 {
-	if (committer_start(&engine->committer, fault) != 0)
+	if (committer_start(&engine->committer, fault) != 0 || keeper_start(&engine->keeper, fault) != 0)
 		return -1;
 	for (unsigned i = 0; i < engine->limits.workers; i++)
 		if (worker_start(&engine->workers[i], fault) != 0)
@@ -214,7 +232,7 @@ engine_start(struct engine *engine, struct fault *fault)
 	engine->readers = calloc(engine->limits.readers, sizeof(*engine->readers));
 	if (engine->workers == NULL || engine->readers == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for threads");
-	if (open_threads(engine, fault) != 0)
+	if (open_threads(engine, fault) != 0 || open_keeper(engine, fault) != 0)
 		return -1;
 	engine->started_us = clock_wall_us(engine->parts.clock);
 	atomic_store(&engine->started, true);
@@ -249,6 +267,7 @@ close_threads(struct engine *engine)
 		reader_stop(&engine->readers[i]);
 	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++)
 		worker_stop(&engine->workers[i]);
+	keeper_stop(&engine->keeper);
 	committer_stop(&engine->committer);
 	atomic_store(&engine->started, false);
 	for (unsigned i = 0; engine->readers != NULL && i < engine->limits.readers; i++)
@@ -256,6 +275,7 @@ close_threads(struct engine *engine)
 	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++)
 		worker_close(&engine->workers[i]);
 	reloader_close(&engine->reloader);
+	keeper_close(&engine->keeper);
 }
 
 void

@@ -17,7 +17,9 @@
 
 #include "base/log.h"
 #include "core/answer.h"
+#include "core/keeper.h"
 #include "core/load.h"
+#include "core/snapshot.h"
 #include "core/submit.h"
 
 const int64_t tally_bounds[TALLY_CLASSES - 1] = {
@@ -154,13 +156,20 @@ strand(struct worker *worker, struct command *command, const struct fault *fault
 	return true;
 }
 
+stream_version
+execute_every(const struct worker *worker, const struct command *command)
+{
+	return snapshot_every(command_aggregate(command), worker->limits->snapshot_events);
+}
+
 /* Opens the stream's entry and loads its state where the cache has none. -1: answered. */
 static int
 open_state(struct worker *worker, struct command *command)
 {
-	struct loading loading = { worker->reader, command->seat->machine, &worker->pages, command->aggregate };
 	script_state state = 0;
-	stream_version version = 0;
+	stream_version version = 0, begun = 0;
+	struct loading loading = { worker->reader, command->seat->machine, &worker->pages, command->aggregate, true,
+				   &begun };
 	struct fault fault;
 
 	if (command->cached == NULL)
@@ -180,6 +189,9 @@ open_state(struct worker *worker, struct command *command)
 		return 0;
 	if (load_stream(&loading, command->stream, 0, &state, &version, &fault) == 0) {
 		cache_set(command->cached, state, version);
+		if (state != 0 && version - begun >= execute_every(worker, command))
+			keeper_offer(worker->keeper, command->seat, command->aggregate, command->stream, version,
+				     state);
 		return 0;
 	}
 	if (strand(worker, command, &fault))
@@ -221,7 +233,9 @@ load_foreign(void *self, uint16_t aggregate, struct slice id, script_state *stat
 	struct foreign_load *load = self;
 	struct worker *worker = load->worker;
 	const struct script_program *program = load->command->rules->program;
-	struct loading loading = { worker->reader, load->command->seat->machine, &worker->pages, aggregate };
+	struct loading loading = {
+		worker->reader, load->command->seat->machine, &worker->pages, aggregate, true, NULL
+	};
 	char name[STREAM_NAME_MAX + 1];
 	struct slice stream;
 

@@ -23,4 +23,7 @@ void execute_release(struct command *command);
 void execute_finish(struct worker *worker, struct command *command);
 void execute_fail(struct worker *worker, struct command *command, const struct fault *fault);
 
+/* Events of the command's stream from one snapshot to the next. */
+stream_version execute_every(const struct worker *worker, const struct command *command);
+
 #endif

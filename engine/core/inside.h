@@ -4,6 +4,7 @@
 #define MOONLOG_CORE_INSIDE_H
 
 #include "core/committer.h"
+#include "core/keeper.h"
 #include "core/reader.h"
 #include "core/reload.h"
 #include "core/watch.h"
@@ -19,6 +20,7 @@ struct engine {
 	struct reader *readers;
 	struct committer committer;
 	struct reloader reloader;
+	struct keeper keeper;
 	struct watch_list watches;
 	_Atomic size_t inside; /* asks taken and not yet answered */
 	_Atomic bool started;

@@ -5,6 +5,8 @@
  */
 #include "core/load.h"
 
+#include "core/snapshot.h"
+
 #define PAGE_ENTRIES 512
 #define PAGE_BYTES   ((size_t)512 * 1024)
 
@@ -29,12 +31,31 @@ fold_page(const struct loading *loading, const struct entries *page, script_stat
 	return 0;
 }
 
-int
-load_stream(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
-	    stream_version *version, struct fault *fault)
+/* A snapshot that cannot be used for whatever reason is as good as none: the keeper looks into it. */
+static void
+take_snapshot(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
+	      stream_version *version)
+{
+	const struct script_program *program = loading->machine->program;
+	struct snapshot snapshot;
+	bool found = false;
+
+	if (snapshot_read(loading->reader, program, loading->aggregate, stream, loading->arena, &snapshot, &found,
+			  NULL) != 0 ||
+	    !found || !snapshot_fits(&snapshot, &program->aggregates[loading->aggregate]) ||
+	    (last != 0 && snapshot.version > last))
+		return;
+	if (script_decode(loading->machine, loading->aggregate, snapshot.state, state, NULL) == 0)
+		*version = snapshot.version;
+	else
+		*state = 0;
+}
+
+static int
+load_events(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
+	    stream_version *version, stream_version *end, struct fault *fault)
 {
 	struct arena_mark mark = arena_mark(loading->arena);
-	stream_version end = 0;
 	int result;
 
 	do {
@@ -45,7 +66,7 @@ load_stream(const struct loading *loading, struct slice stream, stream_version l
 			limit.entries = (size_t)(last - *version);
 		if (limit.entries == 0)
 			break;
-		result = store_read_stream(loading->reader, stream, *version + 1, limit, loading->arena, &page, &end,
+		result = store_read_stream(loading->reader, stream, *version + 1, limit, loading->arena, &page, end,
 					   fault);
 		if (result == 0)
 			result = fold_page(loading, &page, state, version, fault);
@@ -54,7 +75,7 @@ load_stream(const struct loading *loading, struct slice stream, stream_version l
 			goto failed;
 		if (page.count == 0)
 			break;
-	} while (*version < end);
+	} while (*version < *end);
 	return 0;
 failed:
 	if (*state != 0)
@@ -62,4 +83,30 @@ failed:
 	*state = 0;
 	*version = 0;
 	return fault_prefix(fault, "%.*s", SLICE_ARG(stream));
+}
+
+int
+load_stream(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
+	    stream_version *version, struct fault *fault)
+{
+	struct arena_mark mark = arena_mark(loading->arena);
+	stream_version end = 0;
+
+	if (loading->snapshots && *version == 0)
+		take_snapshot(loading, stream, last, state, version);
+	arena_reset(loading->arena, mark);
+	if (loading->begun != NULL)
+		*loading->begun = *version;
+	stream_version begun = *version;
+	if (load_events(loading, stream, last, state, version, &end, fault) != 0)
+		return -1;
+	if (!loading->snapshots || begun == 0 || end == 0 || end >= begun)
+		return 0;
+	/* The log is shorter than the snapshot says: it belongs to a history that is gone. */
+	script_state_release(loading->machine, *state);
+	*state = 0;
+	*version = 0;
+	if (loading->begun != NULL)
+		*loading->begun = 0;
+	return load_events(loading, stream, last, state, version, &end, fault);
 }

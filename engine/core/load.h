@@ -11,6 +11,8 @@ struct loading {
 	struct script_machine *machine;
 	struct arena *arena; /* for pages; reset after each */
 	uint16_t aggregate;
+	bool snapshots;        /* a snapshot that fits may stand for the beginning */
+	stream_version *begun; /* told, unless NULL: the version from which it was folded */
 };
 
 /*

@@ -84,6 +84,29 @@ write_store(const struct engine *engine, struct buf *out)
 }
 
 static void
+write_snapshots(struct engine *engine, struct buf *out)
+{
+	struct keeper *keeper = &engine->keeper;
+	char name[STREAM_NAME_MAX + 1];
+
+	if (keeper->parts == NULL)
+		return;
+	single(out, "moonlog_snapshots_written_total", "counter", "Snapshots of streams written.",
+	       atomic_load(&keeper->written));
+	single(out, "moonlog_snapshots_checked_total", "counter", "Snapshots compared with a replay.",
+	       atomic_load(&keeper->checked));
+	single(out, "moonlog_snapshots_wrong_total", "counter", "Snapshots that were wrong, and removed.",
+	       atomic_load(&keeper->wrong));
+	single(out, "moonlog_snapshots_stale_total", "counter", "Snapshots of an older state_version, removed.",
+	       atomic_load(&keeper->stale));
+	keeper_last_wrong(keeper, name);
+	if (name[0] == '\0')
+		return;
+	head(out, "moonlog_snapshot_last_wrong", "gauge", "The stream whose snapshot was wrong last.");
+	buf_format(out, "moonlog_snapshot_last_wrong{stream=\"%s\"} 1\n", name);
+}
+
+static void
 write_threads(const struct engine *engine, struct buf *out)
 {
 	head(out, "moonlog_worker_queue", "gauge", "Commands waiting at a worker.");
@@ -136,6 +159,7 @@ metrics_write(struct engine *engine, struct buf *out)
 {
 	write_commands(engine, out);
 	write_store(engine, out);
+	write_snapshots(engine, out);
 	write_threads(engine, out);
 	write_projections(engine, out);
 }

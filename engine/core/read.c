@@ -343,7 +343,9 @@ show_state(struct reader *reader, struct engine_read *read, const struct rules_f
 static int
 read_state_now(struct reader *reader, struct engine_read *read, const struct rules_found *found, struct slice id)
 {
-	struct loading loading = { reader->store_reader, found->seat->machine, &reader->pages, found->aggregate };
+	struct loading loading = {
+		reader->store_reader, found->seat->machine, &reader->pages, found->aggregate, false, NULL
+	};
 	uint64_t hash = slice_hash(read->stream, 0);
 	struct cached *cached =
 		cache_open(&reader->cache, (uint16_t)found->domain, found->seat, found->aggregate, read->stream, hash);
@@ -369,7 +371,9 @@ read_state_now(struct reader *reader, struct engine_read *read, const struct rul
 static int
 read_state_then(struct reader *reader, struct engine_read *read, const struct rules_found *found, struct slice id)
 {
-	struct loading loading = { reader->store_reader, found->seat->machine, &reader->pages, found->aggregate };
+	struct loading loading = {
+		reader->store_reader, found->seat->machine, &reader->pages, found->aggregate, false, NULL
+	};
 	stream_version wanted = read->at_version, version = 0;
 	script_state state = 0;
 	int result;

@@ -9,6 +9,8 @@
 
 #include "core/answer.h"
 #include "core/execute.h"
+#include "core/keeper.h"
+#include "core/snapshot.h"
 
 /* Tells whoever may keep the state of a stream that this command wrote besides its own; before the answer goes out.
  */
@@ -34,6 +36,27 @@ tell_forget(struct worker *worker, struct slice stream)
 		free(forget);
 }
 
+/* The committed state is kept when a count of events, or a time, has passed since the last one. */
+static void
+offer_snapshot(struct worker *worker, struct command *command, stream_version version)
+{
+	const struct decided_stream *stream = &command->decided.streams[0];
+	struct cached *cached = command->cached;
+	stream_version every = execute_every(worker, command);
+	int64_t now_us = command->submission.append.recorded_at_us;
+	int64_t seconds = command_aggregate(command)->snapshot_seconds;
+	bool due = every != SNAPSHOT_NEVER && version / every != stream->version / every;
+
+	if (stream->event_count == 0 || cached->state == 0)
+		return;
+	if (cached->kept_us == 0)
+		cached->kept_us = now_us;
+	if (!due && (seconds == 0 || now_us - cached->kept_us < seconds * 1000000))
+		return;
+	cached->kept_us = now_us;
+	keeper_offer(worker->keeper, command->seat, command->aggregate, command->stream, version, cached->state);
+}
+
 static void
 settle_done(struct worker *worker, struct command *command)
 {
@@ -45,6 +68,7 @@ settle_done(struct worker *worker, struct command *command)
 	if (version == 0 || (decided->streams[0].event_count != 0 &&
 			     (decided->streams[0].meta_touched || command_aggregate(command)->meta_matters)))
 		cache_empty(&worker->cache, command->cached);
+	offer_snapshot(worker, command, version);
 	execute_release(command);
 	for (size_t i = 1; i < decided->stream_count; i++)
 		if (decided->streams[i].written)

@@ -14,6 +14,8 @@
 #define TALLY_CLASSES 12
 extern const int64_t tally_bounds[TALLY_CLASSES - 1];
 
+struct keeper;
+
 /* What a worker counts; read by others with relaxed loads. */
 struct tally {
 	_Atomic uint64_t outcomes[OUTCOME_FAILED + 1];
@@ -30,6 +32,7 @@ struct worker {
 	const struct engine_limits *limits;
 	const struct engine_parts *parts;
 	struct committer *committer;
+	struct keeper *keeper;
 	struct worker *all; /* of the engine */
 	size_t all_count;
 	struct domain *const *domains;

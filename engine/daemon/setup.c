@@ -40,6 +40,10 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.queue_wait_us = config_integer(config, CONFIG_QUEUE_WAIT_MS) * 1000,
 		.attempts = (unsigned)config_integer(config, CONFIG_ATTEMPTS),
 		.hot_states = size_of(config, CONFIG_HOT_STATES),
+		.snapshot_events = config_integer(config, CONFIG_SNAPSHOT_EVENTS) != 0
+					   ? (uint32_t)config_integer(config, CONFIG_SNAPSHOT_EVENTS)
+					   : UINT32_MAX,
+		.snapshot_check_us = config_integer(config, CONFIG_SNAPSHOT_CHECK_MS) * 1000,
 		.warm_bytes = size_of(config, CONFIG_WARM_BYTES),
 		.group_appends = size_of(config, CONFIG_GROUP_APPENDS),
 		.projection_batch = size_of(config, CONFIG_PROJECTION_BATCH),

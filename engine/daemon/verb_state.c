@@ -23,7 +23,7 @@ struct state_ask {
 static int
 fold(struct state_ask *ask, struct buf *state_json, struct fault *fault)
 {
-	struct loading loading = { ask->reading->reader, ask->rules->machine, &ask->reading->arena, 0 };
+	struct loading loading = { ask->reading->reader, ask->rules->machine, &ask->reading->arena, 0, false, NULL };
 	struct recorded_entry entry;
 	script_state state = 0;
 	bool found;

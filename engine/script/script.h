@@ -62,6 +62,8 @@ struct script_command {
 struct script_aggregate {
 	struct slice name;
 	uint32_t state_version;
+	uint32_t snapshot_every;   /* events from one snapshot to the next; 0: as the engine has it, UINT32_MAX: none */
+	uint32_t snapshot_seconds; /* also after so much time; 0: not */
 	/* those of today, then the retired ones, which are only recorded: their upcasters make others or nothing of
 	 * them, and `version` is the newest that was recorded */
 	const struct script_event *events;

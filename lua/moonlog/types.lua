@@ -113,6 +113,7 @@ function ctx:release(name, key) end
 ---@class moonlog.Aggregate
 ---@field name string
 ---@field state_version? integer
+---@field snapshot? { every?: integer, seconds?: integer }
 ---@field initial fun(): table
 ---@field events table<string, moonlog.EventRule>
 ---@field retired? table<string, moonlog.RetiredRule>

@@ -20,6 +20,24 @@ start restored
 same "a restored store is served" "$(deposit 3 5)" 200
 stop 0 "TERM of the restored"
 
+# Long streams have snapshots, written beside the commands of others.
+start long --set limits.snapshot_events=10
+account 1 >/dev/null
+for i in $(seq 24); do deposit 1 1 >/dev/null; done
+stop 0 "TERM with snapshots"
+same "a snapshot" "$(sqlite3 long/moonlog.db "select count(*), max(substr(value, 1, 7)) from records where space = 'snapshot/banking.account'")" \
+	"1|1 20 1 "
+same "no longer log for it" "$("$MOONLOG" stream show banking.account/1 --data long | wc -l)" 25
+expect 0 "verify with a snapshot" verify --data long
+start long --set limits.snapshot_events=0 --set limits.snapshot_check_ms=1
+deposit 1 1 >/dev/null
+for _ in $(seq 200); do
+	curl -s "http://$ADDRESS/metrics" | grep -qE '^moonlog_snapshots_checked_total [1-9]' && break
+	sleep 0.05
+done
+same "it is compared with a replay" "$(curl -s "http://$ADDRESS/metrics" | grep -cE '^moonlog_snapshots_checked_total [1-9]|^moonlog_snapshots_wrong_total 0$')" 2
+stop 0 "TERM after a comparison"
+
 # A byte inside an event changes.
 cp -r data bent
 python3 - bent/moonlog.db <<'END' && pass || fail "no byte to bend was found"

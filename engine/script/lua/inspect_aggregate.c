@@ -361,17 +361,43 @@ inspect_start(struct inspection *in, void *self)
 	inspect_initial(in);
 }
 
+/* snapshot = { every = 100, seconds = 60 }; every = 0: none. */
+static void
+inspect_snapshot(struct inspection *in, struct script_aggregate *door)
+{
+	static const char *const fields[] = { "every", "seconds", NULL };
+
+	if (inspect_push(in, "snapshot", LUA_TTABLE) == LUA_TTABLE) {
+		inspect_enter(in, SLICE("snapshot"));
+		inspect_fields(in, fields);
+		int64_t every = inspect_integer(in, "every", 0, 1000000, -1);
+		door->snapshot_every = every < 0 ? 0 : every == 0 ? UINT32_MAX : (uint32_t)every;
+		door->snapshot_seconds = (uint32_t)inspect_integer(in, "seconds", 1, 100000000, 0);
+		inspect_leave(in);
+	}
+	lua_pop(in->L, 1);
+}
+
+static void
+inspect_versions(struct inspection *in, void *self)
+{
+	struct script_aggregate *door = self;
+
+	door->state_version = (uint32_t)inspect_integer(in, "state_version", 1, 1000000, 1);
+	inspect_snapshot(in, door);
+}
+
 void
 inspect_aggregate(struct inspection *in)
 {
-	static const char *const fields[] = { "name",    "state_version", "initial", "events",
-					      "retired", "commands",      "summary", NULL };
+	static const char *const fields[] = { "name",     "state_version", "initial", "events", "retired",
+					      "commands", "snapshot",      "summary", NULL };
 	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
 	struct moon_aggregate *rules = &in->aggregate_rules[in->aggregate_count];
 	rules->source = in->source;
 	inspect_fields(in, fields);
 	in->missing |= inspect_try(in, inspect_name, door);
-	door->state_version = (uint32_t)inspect_integer(in, "state_version", 1, 1000000, 1);
+	in->missing |= inspect_try(in, inspect_versions, door);
 	inspect_try(in, inspect_start, rules);
 	in->missing |= inspect_try(in, inspect_events, rules);
 	in->missing |= inspect_try(in, inspect_commands, rules);
