@@ -200,8 +200,9 @@ write_events(struct recorder *record, struct fault *fault)
 static int
 write_state(struct recorder *record, struct fault *fault)
 {
-	struct loading loading = { record->reading.reader, record->rules.machine, &record->reading.arena,
-				   record->aggregate };
+	struct loading loading = {
+		record->reading.reader, record->rules.machine, &record->reading.arena, record->aggregate, false, NULL
+	};
 	struct json_value value;
 	stream_version found = 0;
 	script_state state = 0;
