@@ -62,10 +62,8 @@ struct script_command {
 struct script_aggregate {
 	struct slice name;
 	uint32_t state_version;
-	uint32_t snapshot_every;   /* events from one snapshot to the next; 0: as the engine has it, UINT32_MAX: none */
-	uint32_t snapshot_seconds; /* also after so much time; 0: not */
-	/* those of today, then the retired ones, which are only recorded: their upcasters make others or nothing of
-	 * them, and `version` is the newest that was recorded */
+	uint32_t snapshot_every, snapshot_seconds; /* 0: as the engine has it; UINT32_MAX events: none */
+	/* today's, then retired ones: only recorded, upcasters make others of them; `version`: newest recorded */
 	const struct script_event *events;
 	size_t event_count;
 	size_t retired_count;
