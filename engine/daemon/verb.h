@@ -98,6 +98,7 @@ int call_config(const struct call *call, struct config *config, struct fault *fa
 int call_data(const struct config *config, const char **directory, struct fault *fault);
 
 enum exit_code verb_serve(struct call *call);
+enum exit_code verb_dev(struct call *call);
 enum exit_code verb_new(struct call *call);
 enum exit_code verb_editor(struct call *call);
 enum exit_code verb_test(struct call *call);

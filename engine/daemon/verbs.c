@@ -40,6 +40,12 @@ const struct verb verbs[] = {
 	  "Opens (or makes) the store in DIR, loads the domains and serves them until TERM or INT, which\n"
 	  "lets it finish what it has begun. The address is logged and written to DIR/moonlog.address.",
 	  0, VERB_CONFIG_ALL, 0, ANY_NUMBER, false, verb_serve },
+	{ "dev", "DOMAIN_FOLDER... [--data DIR]", "serve, and take each saved change",
+	  "As serve, for whoever writes the rules: data in ./.moonlog unless said, errors with their traceback. A "
+	  "saved\n"
+	  "file is checked and told: what is wrong with line and caret (the rules of before go on), or what changed.\n"
+	  "Recorded history that the new rules read differently is told, and the rules are taken all the same.",
+	  0, VERB_CONFIG_ALL, 1, ANY_NUMBER, false, verb_dev },
 	{ "new", "NAME", "make a domain's folder",
 	  "NAME is a word of a-z, 0-9 and _, or a path that ends in one. Writes an aggregate, a projection,\n"
 	  "a query, routes, specs that pass, a README, and what editors and luacheck want (see editor).",

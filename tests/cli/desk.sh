@@ -70,4 +70,45 @@ sed -i 's/= data.transaction.closingBalance/& + 1/' banking/account.lua
 expect 1 "the recorded spec under other rules" test banking
 expect 66 "record of no stream" record banking.account/nobody banking --data data
 expect 0 "record with the rules in the store" record banking.account/1 --data data
+
+# dev: a save is taken while it runs; what is wrong is told, and the rules of before go on.
+"$MOONLOG" dev shop --listen 127.0.0.1:0 >dev.out 2>dev.err &
+DAEMON=$!
+told() {
+	for _ in $(seq 400); do
+		grep -qE -- "$2" dev.out && { pass; return; }
+		sleep 0.05
+	done
+	fail "$1: nothing says \"$2\""
+	sed 's/^/    /' dev.out dev.err >&2
+}
+told "dev starts" "^http://127.0.0.1:[0-9]+ serves shop; data in .moonlog"
+ADDRESS=$(cat .moonlog/moonlog.address)
+same "dev serves" "$(post /shop/items '{"title":"first"}')" 201
+ID=$(python3 -c 'import json; print(json.load(open("answer"))["id"])')
+sed -i 's/the item has this title already/it is called so/' shop/item.lua
+told "a change" "shop: taken as generation 2"
+told "a change" "^  ~ file item.lua$"
+same "the old rules' refusal" "$(post "/shop/items/$ID/rename" '{"title":"first"}')" 422
+grep -q "it is called so" answer && pass || fail "dev does not take a saved change"
+sed -i 's/apply = function(state, data) state.title/aply = function(state, data) state.title/' shop/item.lua
+told "a mistake" "shop: not taken; the rules of before go on"
+told "a mistake" "^shop/item.lua:9: events.ItemCreated: unknown field 'aply'; did you mean \"apply\"\?"
+told "a mistake" "^    9 .*aply = function"
+told "a mistake" "^ +\\| +\\^$"
+same "the rules of before" "$(post /shop/items '{"title":"second"}')" 201
+sed -i 's/aply = /apply = /; s/ItemRenamed = {/ItemRenamed = { version = 2, upcast = { [1] = function(data) return data end },/' shop/item.lua
+told "mended" "shop: taken as generation 3"
+told "mended" "^  ~ event item.ItemRenamed: version 1 to 2$"
+told "mended" "^  ~ projection items: its rows are made anew$"
+same "after it" "$(post "/shop/items/$ID/rename" '{"title":"third"}')" 200
+stop 0 "TERM to dev"
+printf 'return {' >shop/item.lua
+"$MOONLOG" dev shop --listen 127.0.0.1:0 >dev.out 2>dev.err &
+DAEMON=$!
+told "broken at the start" "shop: not taken; the next save is waited for"
+kill "$DAEMON"
+wait "$DAEMON" 2>/dev/null
+DAEMON=
+expect 66 "dev of nothing" dev nowhere
 finish
