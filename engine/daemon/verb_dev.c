@@ -29,6 +29,7 @@ struct dev {
 	size_t count;
 	const char *data;
 	struct report taken[DOMAIN_MAX]; /* what runs, a folder */
+	bool broken[DOMAIN_MAX];         /* the last save was told to be wrong */
 	struct saves *saves;
 	struct engine *engine;
 	pthread_t thread;
@@ -72,6 +73,14 @@ tell_bad(const struct report *report, const struct fault *fault, const char *the
 		buf_format(out, "%s\n", fault->text);
 	else
 		report_text(report, false, out);
+	print_and_flush(out);
+}
+
+static void
+tell_same(const struct report *report, struct buf *out)
+{
+	stamp(out);
+	buf_format(out, "%.*s: well again, and the same as what runs\n", SLICE_ARG(name_of(report)));
 	print_and_flush(out);
 }
 
@@ -129,6 +138,8 @@ take_save(struct dev *dev, size_t number, struct buf *out)
 	struct buf differences;
 	int64_t began_ns = clock_mono_ns(clock_real());
 
+	bool was_broken = dev->broken[number];
+	dev->broken[number] = true;
 	if (report_open(&after, dev->folders[number], &fault) != 0) {
 		tell_bad(&after, &fault, "the rules of before go on", out);
 		report_close(&after);
@@ -139,11 +150,12 @@ take_save(struct dev *dev, size_t number, struct buf *out)
 		report_close(&after);
 		return;
 	}
+	dev->broken[number] = false;
 	buf_init(&differences, OUT_MAX);
 	take(dev, after.sources.domain, &reload, &differences);
 	if (reload.answer == RELOAD_DONE) {
 		stamp(out);
-		buf_format(out, "%.*s: taken as generation %u, %lld ms after the save\n", SLICE_ARG(name_of(&after)),
+		buf_format(out, "%.*s: taken as generation %u in %lld ms\n", SLICE_ARG(name_of(&after)),
 			   reload.generation, (long long)((clock_mono_ns(clock_real()) - began_ns) / 1000000));
 		tell_changes(before, &after, out);
 		report_text(&after, false, out); /* warnings */
@@ -155,6 +167,8 @@ take_save(struct dev *dev, size_t number, struct buf *out)
 	} else {
 		if (reload.answer != RELOAD_UNCHANGED)
 			tell_bad(&after, &reload.fault, "the rules of before go on", out);
+		else if (was_broken)
+			tell_same(&after, out);
 		report_close(&after);
 	}
 	buf_fini(&differences);
