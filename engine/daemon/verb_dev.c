@@ -3,9 +3,9 @@
  * `dev`: the daemon with an author beside it. Its own store in the folder at hand; each saved change is checked, told,
  * and taken while commands go on. What is wrong is told with the line and a caret, and the rules of before go on.
  *
- * A thread waits for saves and asks the engine; the main thread waits for signals, as in `serve`. Rules that do not load
- * when it starts are told, and the next save is waited for: nothing is served until then. History that the new rules
- * read differently is told, and the rules are taken all the same: here the author is at the keyboard.
+ * A thread waits for saves and asks the engine; the main thread waits for signals, as in `serve`. Rules that do not
+ * load when it starts are told, and the next save is waited for: nothing is served until then. History that the new
+ * rules read differently is told, and the rules are taken all the same: here the author is at the keyboard.
  */
 #include <pthread.h>
 #include <stdio.h>

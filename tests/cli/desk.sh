@@ -99,7 +99,8 @@ told "a mistake" "^ +\\| +\\^$"
 same "the rules of before" "$(post /shop/items '{"title":"second"}')" 201
 sed -i 's/aply = /apply = /' shop/item.lua
 told "mended" "shop: well again, and the same as what runs"
-sed -i 's/ItemRenamed = {/ItemRenamed = { version = 2, upcast = { [1] = function(data) return data end },/' shop/item.lua
+STEP='version = 2, upcast = { [1] = function(data) return data end },'
+sed -i "s/ItemRenamed = {/ItemRenamed = { $STEP/" shop/item.lua
 told "mended" "shop: taken as generation 3"
 told "mended" "^  ~ event item.ItemRenamed: version 1 to 2$"
 told "mended" "^  ~ projection items: its rows are made anew$"
