@@ -289,22 +289,11 @@ cut_at_limit(struct entries *page, log_position limit, log_position *seen)
 	*seen = limit;
 }
 
-/* Messages, documents and timers are no events, whatever they are called. */
-static void
-keep_events(struct entries *page)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < page->count; i++)
-		if (page->items[i].kind == ENTRY_EVENT)
-			page->items[kept++] = page->items[i];
-	page->count = kept;
-}
-
 static int
 read_page(struct projector *projector, log_position after, struct entries *page, log_position *seen, int64_t *first_us,
 	  int64_t *last_us)
 {
-	struct log_filter filter = { .domain = projector->options.program->domain };
+	struct log_filter filter = { .domain = projector->options.program->domain, .events_only = true };
 	struct read_limit limit = { projector->batch, projector->options.batch_bytes };
 	struct fault fault;
 	arena_clear(&projector->page);
@@ -316,7 +305,6 @@ read_page(struct projector *projector, log_position after, struct entries *page,
 	cut_at_limit(page, projector->limit, seen);
 	*first_us = page->count != 0 ? page->items[0].recorded_at_us : 0;
 	*last_us = page->count != 0 ? page->items[page->count - 1].recorded_at_us : 0;
-	keep_events(page);
 	return 0;
 }
 
