@@ -206,7 +206,9 @@ moon_machine_bind(lua_State *L, struct moon_machine *machine)
 	machine->handlers = calloc(program->handler_count + 1, sizeof *machine->handlers);
 	machine->views = calloc(program->door.projection_count + 1, sizeof *machine->views);
 	machine->row_tables = calloc(program->door.table_count + 1, sizeof *machine->row_tables);
-	if (machine->handlers == NULL || machine->views == NULL || machine->row_tables == NULL)
+	machine->column_names = calloc(program->door.table_count + 1, sizeof *machine->column_names);
+	if (machine->handlers == NULL || machine->views == NULL || machine->row_tables == NULL ||
+	    machine->column_names == NULL)
 		moon_fail(L, 0, FAULT_MEMORY, "memory", "no memory for the handlers");
 	for (uint32_t i = 1; i <= program->handler_count; i++)
 		machine->handlers[i] = bind_handler(L, machine, i);
@@ -346,7 +348,8 @@ drop_handlers(struct moon_machine *machine)
 	free(machine->handlers);
 	free(machine->views);
 	free(machine->row_tables);
-	machine->handlers = machine->views = machine->row_tables = NULL;
+	free(machine->column_names);
+	machine->handlers = machine->views = machine->row_tables = machine->column_names = NULL;
 }
 
 void

@@ -61,9 +61,10 @@ struct moon_machine {
 	int settings;
 	int ctx_object;
 	int meta_object;
-	int *handlers;   /* [handler number] */
-	int *views;      /* [projection], then one for queries */
-	int *row_tables; /* [table]: metatable of rows that were read */
+	int *handlers;     /* [handler number] */
+	int *views;        /* [projection], then one for queries */
+	int *row_tables;   /* [table]: metatable of rows that were read */
+	int *column_names; /* [table]: array of its columns' names, made at first use */
 	/* the call that runs now */
 	struct moon_meta meta;
 	struct moon_ctx ctx;

@@ -114,6 +114,33 @@ moon_cell_read(lua_State *L, int index, uint16_t number, uint16_t column_number,
 		   lua_typename(L, type));
 }
 
+/* Pushes the array of the table's column names: taking a text from it is a tenth of making it known to Lua again. */
+static int
+push_names(lua_State *L, uint16_t number)
+{
+	struct moon_machine *machine = moon_machine_of(L);
+	const struct table *table = table_of(L, number);
+	if (machine->column_names[number] == 0) {
+		lua_createtable(L, table->column_count, 0);
+		for (uint16_t i = 0; i < table->column_count; i++) {
+			lua_pushlstring(L, table->columns[i].name.data, table->columns[i].name.size);
+			lua_rawseti(L, -2, i + 1);
+		}
+		machine->column_names[number] = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->column_names[number]);
+	return lua_gettop(L);
+}
+
+static int
+count_fields(lua_State *L, int index)
+{
+	int count = 0;
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+		count++;
+	return count;
+}
+
 static void
 refuse_unknown(lua_State *L, int index, const struct table *table)
 {
@@ -148,14 +175,19 @@ moon_row_read(lua_State *L, int index, uint16_t number, bool whole)
 {
 	const struct table *table = table_of(L, number);
 	luaL_checktype(L, index, LUA_TTABLE);
-	refuse_unknown(L, index, table);
+	luaL_checkstack(L, table->column_count + 8, NULL);
 	struct cell *cells = new_cells(L, table->column_count);
+	int names = push_names(L, number), found = 0;
 	for (uint16_t i = 0; i < table->column_count; i++) {
-		lua_pushlstring(L, table->columns[i].name.data, table->columns[i].name.size);
-		if (lua_rawget(L, index) != LUA_TNIL || whole)
-			moon_cell_read(L, lua_gettop(L), number, i, &cells[i]);
-		lua_pop(L, 1);
+		lua_rawgeti(L, names, i + 1);
+		found += lua_rawget(L, index) != LUA_TNIL;
 	}
+	if (found != count_fields(L, index))
+		refuse_unknown(L, index, table);
+	for (uint16_t i = 0; i < table->column_count; i++)
+		if (whole || !lua_isnil(L, names + 1 + i))
+			moon_cell_read(L, names + 1 + i, number, i, &cells[i]);
+	lua_settop(L, names - 1);
 	return cells;
 }
 
@@ -171,20 +203,19 @@ moon_key_read(lua_State *L, int index, uint16_t number)
 		moon_cell_read(L, index, number, key->columns[0], &cells[0]);
 		return cells;
 	}
-	refuse_unknown(L, index, table);
-	int given = 0;
-	lua_pushnil(L);
-	for (; lua_next(L, index); lua_pop(L, 1))
-		given++;
+	luaL_checkstack(L, key->count + 8, NULL);
+	int names = push_names(L, number), found = 0, given = count_fields(L, index);
+	for (uint16_t i = 0; i < key->count; i++) {
+		lua_rawgeti(L, names, key->columns[i] + 1);
+		found += lua_rawget(L, index) != LUA_TNIL;
+	}
+	if (found != given)
+		refuse_unknown(L, index, table);
 	if (given > key->count && moon_row_table(L, index) < 0)
 		luaL_error(L, "a key of %s has other columns than the table's key", table->name.data);
-	for (uint16_t i = 0; i < key->count; i++) {
-		struct slice name = table->columns[key->columns[i]].name;
-		lua_pushlstring(L, name.data, name.size);
-		lua_rawget(L, index);
-		moon_cell_read(L, lua_gettop(L), number, key->columns[i], &cells[i]);
-		lua_pop(L, 1);
-	}
+	for (uint16_t i = 0; i < key->count; i++)
+		moon_cell_read(L, names + 1 + i, number, key->columns[i], &cells[i]);
+	lua_settop(L, names - 1);
 	return cells;
 }
 
@@ -213,13 +244,15 @@ moon_row_push(lua_State *L, uint16_t number, const struct row *row)
 {
 	struct moon_machine *machine = moon_machine_of(L);
 	const struct table *table = table_of(L, number);
-	luaL_checkstack(L, 6, NULL);
+	luaL_checkstack(L, 8, NULL);
+	int names = push_names(L, number);
 	lua_createtable(L, 0, table->column_count);
 	for (uint16_t i = 0; i < table->column_count; i++) {
-		lua_pushlstring(L, table->columns[i].name.data, table->columns[i].name.size);
+		lua_rawgeti(L, names, i + 1);
 		push_cell(L, &table->columns[i], &row->cells[i]);
-		lua_rawset(L, -3);
+		lua_rawset(L, names + 1);
 	}
+	lua_remove(L, names);
 	if (machine->row_tables[number] == 0) {
 		lua_createtable(L, 0, 2);
 		lua_pushinteger(L, number + 1);
