@@ -19,6 +19,24 @@ moon_decision_arena(const struct deciding *decision)
 
 /* ---- what the decision reads ---- */
 
+/* "domain.aggregate/id" in the decision's arena: no format is interpreted, each decision passes here. */
+static struct slice
+stream_name(lua_State *L, struct deciding *d, struct slice aggregate, struct slice id)
+{
+	struct slice domain = d->machine->program->door.domain;
+	size_t size = domain.size + aggregate.size + id.size + 2;
+	char *text = arena_alloc(d->arena, size + 1), *at = text;
+	if (text == NULL)
+		moon_fail(L, 0, FAULT_MEMORY, "memory", "no memory for the name of a stream");
+	at = mempcpy(at, domain.data, domain.size);
+	*at++ = '.';
+	at = mempcpy(at, aggregate.data, aggregate.size);
+	*at++ = '/';
+	at = mempcpy(at, id.data, id.size);
+	*at = '\0';
+	return slice_from(text, size);
+}
+
 static struct touched_stream *
 add_stream(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice id)
 {
@@ -26,10 +44,7 @@ add_stream(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice id
 	if (d->stream_count == DECISION_STREAMS_MAX)
 		luaL_error(L, "a decision reads more than %d streams", DECISION_STREAMS_MAX);
 	struct slice word = program->aggregates[aggregate].name;
-	struct slice name =
-		arena_format(d->arena, "%.*s.%.*s/%.*s", SLICE_ARG(program->domain), SLICE_ARG(word), SLICE_ARG(id));
-	if (name.data == NULL)
-		moon_fail(L, 0, FAULT_MEMORY, "memory", "no memory for the name of a stream");
+	struct slice name = stream_name(L, d, word, id);
 	struct touched_stream *stream = &d->streams[d->stream_count];
 	*stream = (struct touched_stream){ .aggregate = aggregate, .name = name };
 	stream->id = slice_from(name.data + name.size - id.size, id.size);

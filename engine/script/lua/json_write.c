@@ -85,11 +85,28 @@ put_escape(struct buf *out, unsigned char c)
 	json_put(out, unit, sizeof unit);
 }
 
+#define ONES UINT64_C(0x0101010101010101)
+
+/* Not 0 when some byte of the word must be escaped: eight at a time. */
+static uint64_t
+some_escaped(uint64_t word)
+{
+	uint64_t quote = word ^ ('"' * ONES), slash = word ^ ('\\' * ONES);
+	return (((word - ' ' * ONES) & ~word) | ((quote - ONES) & ~quote) | ((slash - ONES) & ~slash)) & (0x80 * ONES);
+}
+
 /* How many bytes of a string stand for themselves. *upper when some are not ASCII. */
 static size_t
 plain_span(const char *data, size_t size, bool *upper)
 {
 	size_t at = 0;
+	uint64_t word;
+	for (; at + sizeof word <= size; at += sizeof word) {
+		memcpy(&word, data + at, sizeof word);
+		if (some_escaped(word) != 0)
+			break;
+		*upper |= (word & (0x80 * ONES)) != 0;
+	}
 	for (; at < size; at++) {
 		unsigned char c = (unsigned char)data[at];
 		if (c < ' ' || c == '"' || c == '\\')

@@ -5,23 +5,47 @@
  */
 #include "script/lua/money.h"
 
-static const struct {
-	char code[4];
-	unsigned decimals;
-} exceptions[] = {
-	{ "BHD", 3 }, { "BIF", 0 }, { "CLF", 4 }, { "CLP", 0 }, { "DJF", 0 }, { "GNF", 0 }, { "IQD", 3 },
-	{ "ISK", 0 }, { "JOD", 3 }, { "JPY", 0 }, { "KMF", 0 }, { "KRW", 0 }, { "KWD", 3 }, { "LYD", 3 },
-	{ "OMR", 3 }, { "PYG", 0 }, { "RWF", 0 }, { "TND", 3 }, { "UGX", 0 }, { "UYI", 0 }, { "UYW", 4 },
-	{ "VND", 0 }, { "VUV", 0 }, { "XAF", 0 }, { "XOF", 0 }, { "XPF", 0 },
-};
+#define CODE(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
 
 unsigned
 money_decimals(struct slice currency)
 {
-	for (size_t i = 0; i < countof(exceptions); i++)
-		if (slice_equal(currency, slice_text(exceptions[i].code)))
-			return exceptions[i].decimals;
-	return 2;
+	if (currency.size != 3)
+		return 2;
+	const unsigned char *code = (const unsigned char *)currency.data;
+	switch (CODE(code[0], code[1], code[2])) {
+	case CODE('B', 'I', 'F'):
+	case CODE('C', 'L', 'P'):
+	case CODE('D', 'J', 'F'):
+	case CODE('G', 'N', 'F'):
+	case CODE('I', 'S', 'K'):
+	case CODE('J', 'P', 'Y'):
+	case CODE('K', 'M', 'F'):
+	case CODE('K', 'R', 'W'):
+	case CODE('P', 'Y', 'G'):
+	case CODE('R', 'W', 'F'):
+	case CODE('U', 'G', 'X'):
+	case CODE('U', 'Y', 'I'):
+	case CODE('V', 'N', 'D'):
+	case CODE('V', 'U', 'V'):
+	case CODE('X', 'A', 'F'):
+	case CODE('X', 'O', 'F'):
+	case CODE('X', 'P', 'F'):
+		return 0;
+	case CODE('B', 'H', 'D'):
+	case CODE('I', 'Q', 'D'):
+	case CODE('J', 'O', 'D'):
+	case CODE('K', 'W', 'D'):
+	case CODE('L', 'Y', 'D'):
+	case CODE('O', 'M', 'R'):
+	case CODE('T', 'N', 'D'):
+		return 3;
+	case CODE('C', 'L', 'F'):
+	case CODE('U', 'Y', 'W'):
+		return 4;
+	default:
+		return 2;
+	}
 }
 
 enum money_result
