@@ -27,6 +27,24 @@ is_param(struct slice segment)
 	return segment.size > 2 && segment.data[0] == '{' && segment.data[segment.size - 1] == '}';
 }
 
+static bool
+ends_with(struct slice text, struct slice end)
+{
+	return text.size >= end.size && memcmp(text.data + text.size - end.size, end.data, end.size) == 0;
+}
+
+/* A look at what stands before the first hole and behind the last one: of a path's routes few pass it. */
+static bool
+may_match(struct slice pattern, struct slice path)
+{
+	const char *hole = memchr(pattern.data, '{', pattern.size), *end = memrchr(pattern.data, '}', pattern.size);
+
+	if (hole == NULL || end == NULL)
+		return slice_equal(pattern, path);
+	return slice_starts_with(path, slice_from(pattern.data, (size_t)(hole - pattern.data))) &&
+	       ends_with(path, slice_from(end + 1, (size_t)(pattern.data + pattern.size - end) - 1));
+}
+
 /* *literal: a bit a segment, first segment highest, set where it is literal. */
 static bool
 path_matches(struct slice pattern, struct slice path, struct route_match *match, uint32_t *literal)
@@ -91,10 +109,12 @@ struct search {
 static void
 try_route(struct search *search, struct ruleset *rules, const struct script_route *route)
 {
-	struct route_match one = { .program = rules->program, .route = route, .held = rules };
-	struct route_match *match = search->match;
+	struct route_match *match = search->match, one;
 	uint32_t literal;
 
+	if (!may_match(route->path, search->path))
+		return;
+	one = (struct route_match){ .program = rules->program, .route = route, .held = rules };
 	if (!path_matches(route->path, search->path, &one, &literal))
 		return;
 	allow(match, route->method);
