@@ -50,20 +50,30 @@ unlock_and_wake(struct mailbox *box, bool call)
 }
 
 bool
-mailbox_give(struct mailbox *box, struct mail *mail)
+mailbox_give_all(struct mailbox *box, struct mail *first, size_t count)
 {
+	struct mail *last = first;
+
+	for (size_t i = 1; i < count; i++)
+		last = last->next;
 	pthread_mutex_lock(&box->lock);
-	if (box->closed || (box->limit != 0 && box->count >= box->limit)) {
+	if (box->closed || (box->limit != 0 && box->count + count > box->limit)) {
 		pthread_mutex_unlock(&box->lock);
 		return false;
 	}
 	bool was_empty = box->first == NULL;
-	mail->next = NULL;
-	*box->last = mail;
-	box->last = &mail->next;
-	box->count++;
+	last->next = NULL;
+	*box->last = first;
+	box->last = &last->next;
+	box->count += count;
 	unlock_and_wake(box, was_empty);
 	return true;
+}
+
+bool
+mailbox_give(struct mailbox *box, struct mail *mail)
+{
+	return mailbox_give_all(box, mail, 1);
 }
 
 static struct mail *
@@ -80,6 +90,8 @@ take_locked(struct mailbox *box)
 struct mail *
 mailbox_take(struct mailbox *box)
 {
+	if (mailbox_count(box) == 0)
+		return NULL;
 	pthread_mutex_lock(&box->lock);
 	struct mail *all = take_locked(box);
 	pthread_mutex_unlock(&box->lock);
@@ -141,19 +153,13 @@ mailbox_close(struct mailbox *box)
 }
 
 bool
-mailbox_is_closed(struct mailbox *box)
+mailbox_is_closed(const struct mailbox *box)
 {
-	pthread_mutex_lock(&box->lock);
-	bool closed = box->closed;
-	pthread_mutex_unlock(&box->lock);
-	return closed;
+	return atomic_load(&box->closed);
 }
 
 size_t
-mailbox_count(struct mailbox *box)
+mailbox_count(const struct mailbox *box)
 {
-	pthread_mutex_lock(&box->lock);
-	size_t count = box->count;
-	pthread_mutex_unlock(&box->lock);
-	return count;
+	return atomic_load(&box->count);
 }

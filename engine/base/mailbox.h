@@ -10,6 +10,7 @@
 #define MOONLOG_BASE_MAILBOX_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,9 +29,9 @@ struct mailbox {
 	pthread_cond_t filled;
 	struct mail *first;
 	struct mail **last;
-	size_t count;
+	_Atomic size_t count; /* changed under the lock, looked at without */
 	size_t limit;
-	bool closed;
+	_Atomic bool closed;
 	bool sleeping; /* the taker waits in mailbox_wait */
 	bool nudged;   /* the next wait returns at once */
 	struct waker waker;
@@ -41,6 +42,8 @@ void mailbox_init(struct mailbox *box, size_t limit, const struct waker *waker);
 void mailbox_fini(struct mailbox *box);
 /* Gives the message away. false when full or closed: the caller still owns it. Any thread. */
 bool mailbox_give(struct mailbox *box, struct mail *mail);
+/* The same for `count` of them from `first` on, linked by `next`, in order and with one wake-up; all or none. */
+bool mailbox_give_all(struct mailbox *box, struct mail *first, size_t count);
 /* Takes all that is there, oldest first, linked by `next`; NULL when empty. Does not wait. The taker only. */
 struct mail *mailbox_take(struct mailbox *box);
 /*
@@ -52,7 +55,8 @@ struct mail *mailbox_wait(struct mailbox *box, int64_t timeout_ns);
 void mailbox_nudge(struct mailbox *box);
 /* No more gives; what is inside can still be taken. */
 void mailbox_close(struct mailbox *box);
-bool mailbox_is_closed(struct mailbox *box);
-size_t mailbox_count(struct mailbox *box);
+bool mailbox_is_closed(const struct mailbox *box);
+/* Costs no lock. What was given before by somebody of whom the caller has heard is counted. */
+size_t mailbox_count(const struct mailbox *box);
 
 #endif

@@ -129,26 +129,52 @@ commit_group(struct committer *committer, size_t count, struct fault *fault)
 	return result;
 }
 
+/* Takes what belongs to the first one's home out of *list; gives it, in order, as what goes back there. */
+static struct mail *
+take_home(struct mail **list, struct mailbox **home, size_t *count)
+{
+	struct mail *first = NULL, **last = &first, *rest = *list, **kept = list;
+
+	*home = container_of(rest, struct submission, mail)->home;
+	*count = 0;
+	while (rest != NULL) {
+		struct submission *submission = container_of(rest, struct submission, mail);
+
+		rest = rest->next;
+		if (submission->home == *home) {
+			*last = submission->back;
+			last = &submission->back->next;
+			++*count;
+		} else {
+			*kept = &submission->mail;
+			kept = &submission->mail.next;
+		}
+	}
+	*last = *kept = NULL;
+	return first;
+}
+
+/* Each home hears once of all that is its own. */
 static void
 hand_out(struct mail *list, enum commit_result result, const struct fault *fault, struct mailbox *home,
 	 struct mail **mine)
 {
-	struct mail **last = mine;
+	for (struct mail *mail = list; mail != NULL; mail = mail->next) {
+		struct submission *submission = container_of(mail, struct submission, mail);
 
-	while (list != NULL) {
-		struct submission *submission = container_of(list, struct submission, mail);
-
-		list = list->next;
 		submission->result = result;
 		if (result != COMMIT_DONE)
 			submission->fault = *fault;
-		if (submission->home == home) {
-			submission->back->next = NULL;
-			*last = submission->back;
-			last = &submission->back->next;
-		} else {
-			must(mailbox_give(submission->home, submission->back));
-		}
+	}
+	while (list != NULL) {
+		struct mailbox *to;
+		size_t count;
+		struct mail *first = take_home(&list, &to, &count);
+
+		if (to == home)
+			*mine = first;
+		else
+			must(mailbox_give_all(to, first, count));
 	}
 }
 

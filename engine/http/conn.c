@@ -211,6 +211,7 @@ on_readable(evutil_socket_t fd, short what, void *self)
 	struct http_conn *conn = self;
 	(void)fd;
 	(void)what;
+	http_stir(conn->http);
 	if (conn->state == CONN_IDLE || conn->state == CONN_READING) {
 		receive(conn);
 	} else if (conn->state == CONN_LINGER) {

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/spin.h"
 #include "core/engine.h"
 #include "http/request.h"
 #include "http/server.h"
@@ -41,7 +42,7 @@ struct http {
 	struct event *tick;
 	struct event *wake;
 	int wake_fd;
-	atomic_bool woken;         /* any thread: a wake is under way */
+	atomic_bool awake;         /* the loop looks at its mail before it sleeps, or a wake is under way */
 	atomic_uint stop_grace_ms; /* any thread */
 	atomic_bool stop;          /* any thread */
 	struct mailbox box;        /* any thread gives: asks that came back */
@@ -59,7 +60,9 @@ struct http {
 	size_t reads_inside;
 	int64_t accept_again_ns; /* 0: accepting */
 
+	struct spin spin; /* of waits for the answer of a lone command */
 	bool draining;
+	bool ended;
 	int64_t drain_end_ns;
 	int64_t date_second;
 	char date[40]; /* "Sat, 21 Nov 2026 10:00:00 GMT" */
@@ -85,6 +88,14 @@ static inline int64_t
 http_now(const struct http *http)
 {
 	return clock_mono_ns(http->options.clock);
+}
+
+/* The loop works: whoever gives it mail now need not wake it. Called where a round of the loop begins. */
+static inline void
+http_stir(struct http *http)
+{
+	if (!atomic_load_explicit(&http->awake, memory_order_relaxed))
+		atomic_store(&http->awake, true);
 }
 
 /* Gives the current Date header's value. */

@@ -17,6 +17,8 @@
 #include "http/conn.h"
 #include "http/handlers.h"
 
+#define WATCH_NS ((int64_t)250 * 1000) /* a sync of a good disk and the way there */
+
 const char *
 http_date(struct http *http)
 {
@@ -35,7 +37,7 @@ void
 http_wake(struct http *http)
 {
 	uint64_t one = 1;
-	if (!atomic_exchange(&http->woken, true))
+	if (!atomic_exchange(&http->awake, true))
 		(void)!write(http->wake_fd, &one, sizeof(one));
 }
 
@@ -84,11 +86,16 @@ deliver(struct http_request *request)
 static void
 on_wake(evutil_socket_t fd, short what, void *self)
 {
-	struct http *http = self;
 	uint64_t count;
 	(void)what;
+	(void)self;
 	(void)!read(fd, &count, sizeof(count));
-	atomic_store(&http->woken, false);
+}
+
+/* What others left for the loop. */
+static void
+look(struct http *http)
+{
 	for (struct mail *mail = mailbox_take(&http->box), *next; mail != NULL; mail = next) {
 		next = mail->next;
 		deliver(container_of(mail, struct http_request, ask.mail));
@@ -114,7 +121,7 @@ on_tick(evutil_socket_t fd, short what, void *self)
 			event_add(&listener->accept, NULL);
 	}
 	if (http->draining && http->conns == NULL)
-		event_base_loopbreak(http->base);
+		http->ended = true;
 }
 
 static struct event_base *
@@ -153,6 +160,7 @@ http_open(const struct http_options *options, struct http **result, struct fault
 		http_limits_defaults(&http->options.limits);
 	http->waker = (struct waker){ wake_for_mail, http };
 	mailbox_init(&http->box, 0, &http->waker);
+	spin_init(&http->spin, http->options.clock, WATCH_NS);
 	mailbox_init(&http->jobs, 64, NULL);
 	http->watch.waker = (struct waker){ wake_for_growth, http };
 	http->dispatch = http_route;
@@ -174,10 +182,34 @@ http_address(const struct http *http)
 	return http->address;
 }
 
+/* A lone command is answered about when its sync ends: worth watching for. With more, sockets are worth more. */
+static void
+watch_for_answer(struct http *http)
+{
+	if (http->commands_inside != 1 || http->reads_inside != 0 || !spin_watch(&http->spin, &http->box))
+		return;
+	spin_end(&http->spin);
+	look(http);
+}
+
+/*
+ * `awake` is taken back before the last look at the mail, so that what comes later wakes the loop and what came earlier
+ * is seen.
+ */
 void
 http_run(struct http *http)
 {
-	event_base_loop(http->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	while (!http->ended) {
+		watch_for_answer(http);
+		atomic_store(&http->awake, false);
+		bool more = mailbox_count(&http->box) != 0 || atomic_load(&http->log_grew) ||
+			    (atomic_load(&http->stop) && !http->draining);
+		event_base_loop(http->base, (more ? EVLOOP_NONBLOCK : EVLOOP_ONCE) | EVLOOP_NO_EXIT_ON_EMPTY);
+		http_stir(http);
+		if (mailbox_count(&http->box) != 0)
+			spin_end(&http->spin);
+		look(http);
+	}
 	if (http->watching)
 		engine_watch_remove(http->options.engine, &http->watch);
 	http->watching = false;

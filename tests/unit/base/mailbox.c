@@ -5,6 +5,7 @@
 
 #include "base/mailbox.h"
 #include "base/slice.h"
+#include "base/spin.h"
 #include "support/check.h"
 
 struct letter {
@@ -36,6 +37,77 @@ TEST(gives_back_in_order)
 	CHECK_INT(mailbox_count(&box), 0);
 	CHECK(mailbox_give(&box, &letters[1].mail));
 	CHECK(mailbox_wait(&box, -1) == &letters[1].mail);
+	mailbox_fini(&box);
+}
+
+TEST(takes_several_at_once_or_none_of_them)
+{
+	struct letter letters[4] = { { .number = 0 }, { .number = 1 }, { .number = 2 }, { .number = 3 } };
+	struct mailbox box;
+	int number = 0;
+
+	mailbox_init(&box, 3, NULL);
+	for (int i = 1; i < 3; i++)
+		letters[i].mail.next = &letters[i + 1].mail;
+	CHECK(mailbox_give(&box, &letters[0].mail));
+	CHECK(!mailbox_give_all(&box, &letters[1].mail, 3));
+	CHECK_INT(mailbox_count(&box), 1);
+	CHECK(mailbox_give_all(&box, &letters[1].mail, 2));
+	CHECK_INT(mailbox_count(&box), 3);
+	for (struct mail *mail = mailbox_take(&box); mail != NULL; mail = mail->next)
+		CHECK_INT(letter_of(mail)->number, number++);
+	CHECK_INT(number, 3);
+	mailbox_fini(&box);
+}
+
+/* A clock that goes on by a step each time it is read. */
+struct stepped {
+	int64_t now_ns, step_ns;
+};
+
+static int64_t
+stepped_ns(void *self)
+{
+	struct stepped *stepped = self;
+
+	return stepped->now_ns += stepped->step_ns;
+}
+
+TEST(a_wait_is_watched_only_while_waits_are_short_and_nobody_wants_the_processor)
+{
+	struct stepped stepped = { 1, 1000 };
+	const struct clock clock = { NULL, stepped_ns, &stepped };
+	struct letter letter;
+	struct mailbox box;
+	struct spin spin;
+
+	mailbox_init(&box, 0, NULL);
+	spin_init(&spin, &clock, 100000);
+	spin.longest_ns = 100000; /* as on more than one processor */
+	CHECK(!spin_watch(&spin, &box));
+	CHECK(stepped.now_ns < 30000);
+	stepped.now_ns += 40000; /* slept */
+	spin_end(&spin);
+	CHECK(spin.usual_ns > 0 && spin.usual_ns <= 10000);
+	CHECK(mailbox_give(&box, &letter.mail));
+	CHECK(spin_watch(&spin, &box));
+	spin_end(&spin);
+	CHECK(mailbox_take(&box) == &letter.mail);
+	stepped.step_ns = 50000; /* somebody else had the processor */
+	CHECK(!spin_watch(&spin, &box));
+	spin_end(&spin);
+	stepped.step_ns = 1000;
+	CHECK(mailbox_give(&box, &letter.mail));
+	CHECK(!spin_watch(&spin, &box));
+	stepped.now_ns += 200000000;
+	spin_end(&spin);
+	CHECK(spin_watch(&spin, &box));
+	for (int i = 0; i < 20; i++) { /* waits have become long */
+		spin_watch(&spin, &box);
+		stepped.now_ns += 1000000;
+		spin_end(&spin);
+	}
+	CHECK(!spin_watch(&spin, &box));
 	mailbox_fini(&box);
 }
 
