@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The clock is read all the time while watching. A leap of it means that another thread had our processor meanwhile:
- * then nothing is watched for a tenth of a second.
+ * then nothing is watched for a while.
  */
 #include "base/spin.h"
 
 #include <unistd.h>
 
-#define LEAP_NS  ((int64_t)30 * 1000)
-#define PAUSE_NS ((int64_t)100 * 1000 * 1000)
+#define LEAP_NS  ((int64_t)100 * 1000)
+#define PAUSE_NS ((int64_t)50 * 1000 * 1000)
+#define SLACK_NS ((int64_t)15 * 1000)
+
+/* Of the whole process: one processor is always left to those who work. */
+static _Atomic long watching;
 
 void
 spin_init(struct spin *spin, const struct clock *clock, int64_t longest_ns)
 {
-	*spin = (struct spin){ .clock = clock, .longest_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? longest_ns : 0 };
+	*spin = (struct spin){ .clock = clock, .longest_ns = longest_ns, .room = sysconf(_SC_NPROCESSORS_ONLN) - 1 };
 }
 
 static inline void
@@ -26,28 +30,36 @@ breathe(void)
 #endif
 }
 
+static bool
+watch(struct spin *spin, const struct mailbox *box)
+{
+	int64_t now_ns = spin->since_ns, before_ns = now_ns;
+	int64_t end_ns = now_ns + spin->usual_ns + spin->usual_ns / 2 + SLACK_NS;
+
+	while (mailbox_count(box) == 0) {
+		breathe();
+		now_ns = clock_mono_ns(spin->clock);
+		if (now_ns - before_ns > LEAP_NS)
+			spin->again_ns = now_ns + PAUSE_NS;
+		if (now_ns - before_ns > LEAP_NS || now_ns > end_ns)
+			return false;
+		before_ns = now_ns;
+	}
+	return true;
+}
+
 bool
 spin_watch(struct spin *spin, const struct mailbox *box)
 {
-	if (spin->longest_ns == 0)
+	bool came = false;
+
+	spin->since_ns = clock_mono_ns(spin->clock);
+	if (spin->usual_ns > spin->longest_ns || spin->since_ns < spin->again_ns)
 		return false;
-	int64_t now_ns = clock_mono_ns(spin->clock), usual_ns = spin->usual_ns;
-	spin->since_ns = now_ns;
-	if (usual_ns > spin->longest_ns || now_ns < spin->again_ns)
-		return false;
-	int64_t end_ns = now_ns + usual_ns + usual_ns / 2 + LEAP_NS / 2;
-	while (now_ns < end_ns) {
-		if (mailbox_count(box) != 0)
-			return true;
-		breathe();
-		int64_t before_ns = now_ns;
-		now_ns = clock_mono_ns(spin->clock);
-		if (now_ns - before_ns > LEAP_NS) {
-			spin->again_ns = now_ns + PAUSE_NS;
-			break;
-		}
-	}
-	return false;
+	if (atomic_fetch_add(&watching, 1) < spin->room)
+		came = watch(spin, box);
+	atomic_fetch_sub(&watching, 1);
+	return came;
 }
 
 void

@@ -12,10 +12,11 @@
 
 struct spin {
 	const struct clock *clock;
-	int64_t longest_ns; /* 0: never */
-	int64_t usual_ns;   /* how long the waits took, smoothed */
-	int64_t since_ns;   /* the present one began; 0: none */
-	int64_t again_ns;   /* not before: somebody else wanted the processor */
+	int64_t longest_ns;
+	long room;        /* threads of the process that may watch at the same time */
+	int64_t usual_ns; /* how long the waits took, smoothed */
+	int64_t since_ns; /* the present one began; 0: none */
+	int64_t again_ns; /* not before: somebody else wanted the processor */
 };
 
 /* `longest_ns`: waits that usually take longer are slept through. On a single processor nothing is ever watched. */

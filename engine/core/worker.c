@@ -16,6 +16,7 @@
 #include "core/execute.h"
 #include "core/settle.h"
 
+#define WATCH_NS ((int64_t)200 * 1000)
 #define QUIET_NS ((int64_t)20 * 1000 * 1000)
 
 int
@@ -23,6 +24,7 @@ worker_open(struct worker *worker, const struct script_options *options, struct 
 {
 	arena_init(&worker->pages, (size_t)64 << 20);
 	mailbox_init(&worker->box, 0, NULL);
+	spin_init(&worker->spin, worker->parts->clock, WATCH_NS);
 	if (store_reader_open(worker->parts->store, &worker->reader, fault) != 0)
 		return -1;
 	for (size_t i = 0; i < worker->domain_count; i++)
@@ -170,6 +172,19 @@ tidy(struct worker *worker)
 	worker->untidy = more;
 }
 
+/* With few commands about the next one usually comes soon: a client answers an answer. */
+static struct mail *
+await(struct worker *worker)
+{
+	struct mail *list;
+
+	if (committer_is_lonely(worker->committer))
+		spin_watch(&worker->spin, &worker->box);
+	list = mailbox_wait(&worker->box, worker->untidy ? QUIET_NS : -1);
+	spin_end(&worker->spin);
+	return list;
+}
+
 static void *
 worker_main(void *self)
 {
@@ -181,7 +196,7 @@ worker_main(void *self)
 		if (list == NULL) {
 			if (see_to_commit(worker))
 				continue;
-			list = mailbox_wait(&worker->box, worker->untidy ? QUIET_NS : -1);
+			list = await(worker);
 			if (list == NULL && mailbox_is_closed(&worker->box))
 				return NULL;
 			if (list == NULL) {

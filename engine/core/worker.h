@@ -6,6 +6,7 @@
 #ifndef MOONLOG_CORE_WORKER_H
 #define MOONLOG_CORE_WORKER_H
 
+#include "base/spin.h"
 #include "core/cache.h"
 #include "core/committer.h"
 #include "core/lane.h"
@@ -40,6 +41,7 @@ struct worker {
 	pthread_t thread;
 	bool running;
 	struct mailbox box;
+	struct spin spin; /* of waits for mail while few commands are about */
 	struct store_reader *reader;
 	struct seat *seats[DOMAIN_MAX]; /* the current one, older ones behind it */
 	struct command *stranded;       /* met what newer rules recorded; their adoption is on its way */

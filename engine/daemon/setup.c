@@ -24,6 +24,16 @@ size_of(const struct config *config, size_t id)
 	return (size_t)config_integer(config, id);
 }
 
+/* Who decides leaves room for who serves, commits and projects. */
+static unsigned
+workers_of(const struct config *config)
+{
+	long chosen = (long)config_integer(config, CONFIG_WORKERS), half = sysconf(_SC_NPROCESSORS_ONLN) / 2;
+	long workers = chosen != 0 ? chosen : half > 64 ? 64 : half;
+
+	return workers > 0 ? (unsigned)workers : 1;
+}
+
 void
 setup_wire(const struct config *config, struct wire_options *options)
 {
@@ -33,7 +43,7 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.remember_us = config_integer(config, CONFIG_REMEMBER_DAYS) * DAY_US,
 	};
 	options->limits = (struct engine_limits){
-		.workers = (unsigned)config_integer(config, CONFIG_WORKERS),
+		.workers = workers_of(config),
 		.readers = (unsigned)config_integer(config, CONFIG_READERS),
 		.queue_length = size_of(config, CONFIG_QUEUE_LENGTH),
 		.domain_share = size_of(config, CONFIG_DOMAIN_SHARE),

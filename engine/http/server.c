@@ -17,7 +17,7 @@
 #include "http/conn.h"
 #include "http/handlers.h"
 
-#define WATCH_NS ((int64_t)250 * 1000) /* a sync of a good disk and the way there */
+#define WATCH_NS ((int64_t)400 * 1000) /* a sync of a good disk and the way there */
 
 const char *
 http_date(struct http *http)

@@ -52,7 +52,8 @@ class Bench:
     def start(self, name):
         data = os.path.join(self.scratch, name)
         os.mkdir(data, 0o700)
-        daemon = Daemon(os.path.join(self.options.build, "moonlog"), data, self.options.domain)
+        daemon = Daemon(os.path.join(self.options.build, "moonlog"), data, self.options.domain,
+                        options=())
         daemon.start()
         return daemon
 

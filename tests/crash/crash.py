@@ -22,7 +22,10 @@ class Failure(Exception):
 
 
 class Daemon:
-    def __init__(self, binary, data, domain, environment=None):
+    """Two workers unless told otherwise, so that commands of different streams meet on any machine."""
+
+    def __init__(self, binary, data, domain, environment=None, options=("--workers", "2")):
+        self.options = list(options)
         self.binary, self.data, self.domain = binary, data, domain
         self.environment = dict(os.environ, **(environment or {}))
         self.process, self.port = None, None
@@ -33,7 +36,7 @@ class Daemon:
             os.unlink(address)
         log = open(self.data + ".log", "ab")
         self.process = subprocess.Popen(
-            [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0", self.domain],
+            [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.options, self.domain],
             stdout=log, stderr=log, env=self.environment)
         log.close()
         deadline = time.monotonic() + 20

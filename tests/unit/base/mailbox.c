@@ -83,7 +83,7 @@ TEST(a_wait_is_watched_only_while_waits_are_short_and_nobody_wants_the_processor
 
 	mailbox_init(&box, 0, NULL);
 	spin_init(&spin, &clock, 100000);
-	spin.longest_ns = 100000; /* as on more than one processor */
+	spin.room = 1; /* as on two processors */
 	CHECK(!spin_watch(&spin, &box));
 	CHECK(stepped.now_ns < 30000);
 	stepped.now_ns += 40000; /* slept */
@@ -93,15 +93,18 @@ TEST(a_wait_is_watched_only_while_waits_are_short_and_nobody_wants_the_processor
 	CHECK(spin_watch(&spin, &box));
 	spin_end(&spin);
 	CHECK(mailbox_take(&box) == &letter.mail);
-	stepped.step_ns = 50000; /* somebody else had the processor */
+	stepped.step_ns = 150000; /* somebody else had the processor */
 	CHECK(!spin_watch(&spin, &box));
 	spin_end(&spin);
 	stepped.step_ns = 1000;
 	CHECK(mailbox_give(&box, &letter.mail));
 	CHECK(!spin_watch(&spin, &box));
-	stepped.now_ns += 200000000;
+	stepped.now_ns += 60000000;
 	spin_end(&spin);
 	CHECK(spin_watch(&spin, &box));
+	spin.room = 0; /* the only processor, or others watch already */
+	CHECK(!spin_watch(&spin, &box));
+	spin.room = 1;
 	for (int i = 0; i < 20; i++) { /* waits have become long */
 		spin_watch(&spin, &box);
 		stepped.now_ns += 1000000;

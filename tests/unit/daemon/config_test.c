@@ -88,7 +88,7 @@ TEST(wrong_values_are_named_with_their_line)
 	CHECK_TEXT(complaint("return {\n log = {\n  levle = 'x' } }"),
 		   ":3: log.levle: unknown key; did you mean \"log.level\"?");
 	CHECK_TEXT(complaint("return {\n workers = 'x' }"), ":2: workers: expected an integer, got text");
-	CHECK_TEXT(complaint("return {\n workers = 0 }"), ":2: workers: expected an integer from 1 to 64, got 0");
+	CHECK_TEXT(complaint("return {\n workers = 65 }"), ":2: workers: expected an integer from 0 to 64, got 65");
 	CHECK_TEXT(complaint("return {\n workers = 1.5 }"),
 		   ":2: workers: expected an integer, got a number with decimals");
 	CHECK_TEXT(complaint("return {\n workers = { 1 } }"), ":2: workers: expected an integer, got a list");
@@ -102,7 +102,7 @@ TEST(wrong_values_are_named_with_their_line)
 	CHECK_TEXT(complaint("return {\n http = { body = '9MiB' } }"),
 		   ":2: http.body: expected an integer from 0 to 8388608, got 9437184");
 	CHECK_TEXT(complaint("return {\n data = { } , workers = 99 }"),
-		   ":2: workers: expected an integer from 1 to 64, got 99");
+		   ":2: workers: expected an integer from 0 to 64, got 99");
 }
 
 TEST(the_first_wrong_line_is_told)
