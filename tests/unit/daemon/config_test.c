@@ -51,7 +51,7 @@ complaint(const char *text)
 TEST(defaults_stand_without_any_source)
 {
 	CHECK_INT(load(NULL, NULL, NULL, 0), 0);
-	CHECK_INT(config_integer(&config, CONFIG_WORKERS), 2);
+	CHECK_INT(config_integer(&config, CONFIG_WORKERS), 0);
 	CHECK_INT(config_integer(&config, CONFIG_HEAP_BYTES), 64 << 20);
 	CHECK(config_text(&config, CONFIG_DATA) == NULL);
 	CHECK_TEXT(config.values[CONFIG_LISTEN].items[0], "127.0.0.1:8080");
