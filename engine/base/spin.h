@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watching a mailbox for a moment before sleeping on it: a sleeping thread costs its waker a system call and itself the
- * way back onto a processor, often more than the answer it waits for. Only where the answer usually comes soon, where
- * there is a processor for it, and never for longer than it usually takes; so an idle or a crowded machine does not pay.
+ * Watching a mailbox for a moment before sleeping on it: a sleeping thread costs its waker a system call and itself
+ * the way back onto a processor, often more than the answer it waits for. Only where the answer usually comes soon and
+ * there is a processor for it, and not much longer than it usually takes: an idle or a crowded machine does not pay.
  */
 #ifndef MOONLOG_BASE_SPIN_H
 #define MOONLOG_BASE_SPIN_H

@@ -49,7 +49,7 @@ wrong() {
 }
 wrong "unknown key" $'return {\n lisen = "x" }' 'wrong.lua:2: lisen: unknown key; did you mean "listen"'
 wrong "wrong type" $'return {\n\n workers = "two" }' 'wrong.lua:3: workers: expected an integer, got text'
-wrong "out of range" $'return { workers = 100 }' 'wrong.lua:1: workers: expected an integer from 1 to 64'
+wrong "out of range" $'return { workers = 100 }' 'wrong.lua:1: workers: expected an integer from 0 to 64'
 wrong "no Lua" $'return {\n data = }' "wrong.lua:2: unexpected symbol"
 wrong "no table" 'return 5' 'wrong.lua: the file must return a table'
 expect 78 "missing configuration" config --config nowhere.lua
