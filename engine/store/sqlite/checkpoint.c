@@ -66,6 +66,7 @@ sqlite_measure(struct sqlite_store *store)
 	if (stat(store->log_file, &found) == 0)
 		bytes += (uint64_t)found.st_size;
 	__atomic_store_n(&store->stats.bytes_on_disk, bytes, __ATOMIC_RELAXED);
+	store->measured = store->stats.commits;
 }
 
 static void
@@ -112,7 +113,7 @@ sqlite_idle(struct store *base)
 		return false;
 	if (due(store) >= SOFT_PAGES)
 		checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
-	if (store->witnessed != store->end.head)
+	if (store->measured != store->stats.commits)
 		sqlite_measure(store);
 	sqlite_witness_write(store);
 	return sqlite_mend(store);

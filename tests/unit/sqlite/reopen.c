@@ -484,6 +484,17 @@ standing_wall(void *self)
 	return *(int64_t *)self;
 }
 
+static uint64_t
+size_of(const char *file)
+{
+	struct stat found;
+	char path[128];
+
+	kit_path(&kit, file, path);
+	CHECK_INT(stat(path, &found), 0);
+	return (uint64_t)found.st_size;
+}
+
 /* Ids are forgotten by their age, too; the clock is the caller's. */
 TEST(command_ids_older_than_the_window_are_forgotten)
 {
@@ -507,6 +518,8 @@ TEST(command_ids_older_than_the_window_are_forgotten)
 	CHECK(!kit_remembers(&kit, "c300"));
 	CHECK_INT(kit.store->stats->remembered_ids, 500 - 448);
 	CHECK_INT(kit_verify(&kit, NULL), 0);
+	store_idle(kit.store);
+	CHECK_INT(kit.store->stats->bytes_on_disk, size_of("moonlog.db") + size_of("moonlog.db-wal"));
 	kit_close(&kit);
 	open_or_fail();
 	CHECK_INT(kit.store->stats->remembered_ids, 500 - 448);
