@@ -166,6 +166,7 @@ enum read_kind {
 	READ_LOG,    /* a page of the log */
 	READ_STATE,  /* a stream's state, now, at a version or at a time */
 	READ_QUERY,  /* a domain's query */
+	READ_TABLE,  /* rows of a read model's table: `query` names it, `from` is an offset, `params` as in table.h */
 	READ_HISTORY /* a stream's events after a version, as a bare array of {id, type, version, timestamp, data} */
 };
 
@@ -177,7 +178,7 @@ struct engine_read {
 	uint64_t from;              /* STREAM: version >= 1; LOG and HISTORY: after this position or version */
 	size_t limit;               /* entries of a page */
 	size_t bytes;               /* STREAM, LOG: the page also ends once it has grown past this; 0 = 1 MiB */
-	struct slice domain;        /* LOG filter (may be empty), QUERY */
+	struct slice domain;        /* LOG filter (may be empty), QUERY, TABLE */
 	struct slice stream_prefix; /* LOG filter */
 	bool published_only;        /* LOG filter */
 	struct slice query;
@@ -189,7 +190,7 @@ struct engine_read {
 	stream_version at_version;
 	bool has_at_time;
 	int64_t at_time_us;
-	log_position at_least; /* QUERY: wait until the domain's projections have come to this position ... */
+	log_position at_least; /* QUERY, TABLE: wait until the domain's projections have come to this position ... */
 	int64_t wait_us;       /* ... but no longer than this: FAILED TIMEOUT "not_yet" */
 	struct slice caller;
 	struct arena *arena;
@@ -201,7 +202,7 @@ struct engine_read {
 	stream_version version;    /* STREAM, STATE, HISTORY */
 	uint64_t next;             /* STREAM: next version to ask, 0 = end; LOG: position seen */
 	size_t entries;
-	log_position as_of; /* QUERY: position the rows stand at */
+	log_position as_of; /* QUERY, TABLE: position the rows stand at */
 	int64_t given_ns;
 	void *inside;
 };

@@ -11,6 +11,7 @@
 #include "core/reader.h"
 #include "core/render.h"
 #include "core/routes.h"
+#include "core/table.h"
 
 #define BITE_ENTRIES 256
 #define BITE_BYTES   ((size_t)512 * 1024)
@@ -515,7 +516,10 @@ run_query(struct reader *reader, struct engine_read *read, const struct window *
 	if (view != NULL && view_reader_begin(view, &read->fault) != 0)
 		return -1;
 	request.rows = view != NULL ? view_reader_rows(view) : NULL;
-	result = script_query(window->seat->machine, &request, read->out, &read->fault);
+	if (read->kind == READ_TABLE)
+		result = table_page(request.rows, read, &reader->pages);
+	else
+		result = script_query(window->seat->machine, &request, read->out, &read->fault);
 	if (view != NULL)
 		view_reader_end(view);
 	if (result != 0 && read->fault.class == FAULT_INPUT && read->fault.native != 0)
@@ -540,7 +544,7 @@ read_query(struct reader *reader, struct engine_read *read, int *result)
 	*result = window != NULL ? 0 : -1;
 	if (window == NULL)
 		return true;
-	query = script_find_query(window->rules->program, read->query);
+	query = read->kind == READ_QUERY ? script_find_query(window->rules->program, read->query) : 0;
 	if (query < 0) {
 		missing(read, "no_such_query", "query", read->query);
 	} else if (window->readside != NULL && window->readside->projector != NULL &&
@@ -573,6 +577,7 @@ read_answer(struct reader *reader, struct engine_read *read)
 		result = read_history(reader, read);
 		break;
 	case READ_QUERY:
+	case READ_TABLE:
 		if (!read_query(reader, read, &result))
 			return false;
 		break;

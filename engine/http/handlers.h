@@ -17,6 +17,7 @@ void http_command_route(struct http_request *request);
 void http_read_stream(struct http_request *request);
 void http_read_state(struct http_request *request);
 void http_read_query(struct http_request *request);
+void http_read_table(struct http_request *request);
 void http_read_route(struct http_request *request); /* a domain's state, history or query route */
 
 /* follow.c: /log in its four forms, and those who wait for it to grow. */

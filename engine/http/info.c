@@ -83,6 +83,7 @@ http_root(struct http_request *request)
 			      "GET  /state/{domain}/{aggregate}/{id}?at=\n"
 			      "GET  /streams/{domain}.{aggregate}/{id}?from=&limit=\n"
 			      "GET  /queries/{domain}/{query}\n"
+			      "GET  /views/{domain}/{Table}\n"
 			      "GET  /log?after=&limit=&domain=\n"
 			      "GET  /openapi.json /healthz /readyz /metrics\n"),
 	};

@@ -13,6 +13,7 @@
 #define HISTORY_MOST 10000
 #define WAIT_MS      2000
 #define WAIT_MS_MOST 30000
+#define OFFSET_MOST  1000000000
 
 static void
 refuse(struct http_request *request, const struct fault *fault)
@@ -145,6 +146,16 @@ take_at_least(struct http_request *request, struct engine_read *read, struct fau
 	return 0;
 }
 
+static int
+take_rows(struct http_request *request, struct engine_read *read, struct fault *fault)
+{
+	if (http_request_take_number(request, "offset", &read->from, fault) != 0)
+		return -1;
+	if (read->from > OFFSET_MOST)
+		return fault_set(fault, FAULT_INPUT, "bad_parameter", "offset is at most %d", OFFSET_MOST);
+	return take_limit(request, read, PAGE_ENTRIES, PAGE_MOST, fault);
+}
+
 /* The bytes of the path after `prefix`, decoded. */
 static int
 rest_of_path(struct http_request *request, const char *prefix, struct slice *rest, struct fault *fault)
@@ -210,20 +221,23 @@ http_read_state(struct http_request *request)
 		http_ask_read(request, answer_read);
 }
 
-void
-http_read_query(struct http_request *request)
+/* What `prefix` is followed by: a domain and a name in it; the other parameters are the read's. */
+static void
+read_named(struct http_request *request, struct engine_read *read, const char *prefix)
 {
-	struct engine_read *read = begin_read(request, READ_QUERY);
 	struct fault fault = { 0 };
 	struct slice rest;
-	if (rest_of_path(request, "/queries/", &rest, &fault) != 0 || http_request_parse_query(request, &fault) != 0 ||
-	    take_at_least(request, read, &fault) != 0) {
+	if (rest_of_path(request, prefix, &rest, &fault) != 0 || http_request_parse_query(request, &fault) != 0 ||
+	    take_at_least(request, read, &fault) != 0 ||
+	    (read->kind == READ_TABLE && take_rows(request, read, &fault) != 0)) {
 		refuse(request, &fault);
 		return;
 	}
 	const char *slash = memchr(rest.data, '/', rest.size);
 	if (slash == NULL) {
-		http_reply_error(request, 404, "no_such_resource", "a query's path is /queries/{domain}/{query}");
+		http_reply_error(request, 404, "no_such_resource",
+				 read->kind == READ_TABLE ? "a table's path is /views/{domain}/{Table}"
+							  : "a query's path is /queries/{domain}/{query}");
 		http_conn_send(request);
 		return;
 	}
@@ -233,6 +247,18 @@ http_read_query(struct http_request *request)
 	read->params = request->params;
 	read->param_count = request->param_count;
 	http_ask_read(request, answer_read);
+}
+
+void
+http_read_query(struct http_request *request)
+{
+	read_named(request, begin_read(request, READ_QUERY), "/queries/");
+}
+
+void
+http_read_table(struct http_request *request)
+{
+	read_named(request, begin_read(request, READ_TABLE), "/views/");
 }
 
 /* Path values: the stream's id is given back, the others become parameters. */

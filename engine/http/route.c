@@ -18,6 +18,7 @@ static const struct own_route {
 	{ SLICE("/streams/"), true, false, false, http_read_stream },
 	{ SLICE("/state/"), true, false, false, http_read_state },
 	{ SLICE("/queries/"), true, false, false, http_read_query },
+	{ SLICE("/views/"), true, false, false, http_read_table },
 	{ SLICE("/log"), false, false, false, http_log },
 	{ SLICE("/healthz"), false, false, true, http_healthz },
 	{ SLICE("/readyz"), false, false, false, http_readyz },

@@ -4,7 +4,7 @@
 
   api.py --binary B --domain D [WORD]     runs the cases whose name contains WORD
 """
-import argparse, http.client, json, os, shutil, socket, sys, tempfile, threading, time, uuid
+import argparse, http.client, json, os, shutil, socket, sys, tempfile, threading, time, urllib.parse, uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
 from crash import Daemon  # noqa: E402
@@ -278,6 +278,38 @@ def case_a_query_waits_for_what_was_written():
     same(answer["detail"], "ownrName: there is no such parameter")
     problem(ask("GET", "/api/reports/balances?ownrName=Ada"), 400, "unknown_parameter")
     problem(ask("GET", "/queries/nowhere/balances"), 404)
+
+
+def case_a_table_is_read_by_filters_in_an_order_in_pages():
+    owner = "owner of " + number()
+    for balance in (3, 1, 2):
+        position = ask("POST", "/api/accounts", {"accountNumber": number(), "accountName": f"n{balance}",
+                                                 "ownerName": owner, "initialBalance": balance}).headers["moonlog-position"]
+    path = f"/views/banking/Balances?OwnerName={urllib.parse.quote(owner)}&at_least={position}"
+    answer = ask("GET", path + "&order=-CurrentBalance")
+    same(answer.status, 200, str(answer))
+    same([row["CurrentBalance"] for row in answer.json["rows"]], [300, 200, 100])
+    same(answer.json["next"], None)
+    if int(answer.headers["moonlog-position"]) < int(position):
+        raise Wrong(str(answer))
+    row = answer.json["rows"][0]
+    same((row["AccountName"], row["Currency"], row["Status"]), ("n3", "EUR", "active"))
+    time.strptime(row["LastUpdated"], "%Y-%m-%dT%H:%M:%S.%fZ")
+    page = ask("GET", path + "&order=CurrentBalance&limit=2").json
+    same(([row["CurrentBalance"] for row in page["rows"]], page["next"]), ([100, 200], 2))
+    page = ask("GET", path + "&order=CurrentBalance&limit=2&offset=2").json
+    same(([row["CurrentBalance"] for row in page["rows"]], page["next"]), ([300], None))
+    same(len(ask("GET", path + "&CurrentBalance=200").json["rows"]), 1)
+    same(ask("GET", path + "&LastUpdated=2001-01-01T00:00:00Z").json["rows"], [])
+    problem(ask("GET", path + "&OwnrName=x"), 400, "unknown_parameter")
+    for wrong in ("CurrentBalance=many", "LastUpdated=now", "order=Nothing", "order=,", "limit=0", "limit=1001", "offset=x",
+                  "offset=99999999999"):
+        problem(ask("GET", path + "&" + wrong), 400, "bad_parameter")
+    problem(ask("GET", "/views/banking/Nothing"), 404, "no_such_table")
+    problem(ask("GET", "/views/nowhere/Balances"), 404, "no_such_domain")
+    problem(ask("GET", "/views/banking"), 404, "no_such_resource")
+    problem(ask("GET", "/views/banking/Balances?at_least=999999999&wait_ms=50"), 503, "not_yet")
+    problem(ask("POST", "/views/banking/Balances", {}), 405)
 
 
 # ---- the log ----
