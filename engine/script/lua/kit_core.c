@@ -177,12 +177,25 @@ read_event(lua_State *L, const struct kit_domain *domain, struct kit_past *past,
 		luaL_error(L, "given event %d, %s: %s", (int)past->count, type.data, fault.text);
 }
 
-/* The list in field `events` of the table at 1; it stays on the stack. */
+/* Delivered once more: it is the event that it was. */
+static void
+repeat_event(const struct recorded_entry *first, struct recorded_entry *again)
+{
+	again->position = first->position;
+	again->commit_first = first->commit_first;
+	again->version = first->version;
+	again->id = first->id;
+}
+
+/* The list in field `events` of the table at 1; it stays on the stack. After the first `repeated` they come again. */
 struct kit_past
 kit_read_past(lua_State *L, const struct kit_domain *domain)
 {
 	struct kit_past past = { NULL, 0 };
 	int64_t time_us = kit_read_time(L, 1);
+	lua_getfield(L, 1, "repeated");
+	size_t repeated = (size_t)lua_tointeger(L, -1);
+	lua_pop(L, 1);
 	lua_getfield(L, 1, "events");
 	size_t count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
 	past.entries = arena_zero(&kit_of(L)->arena, count + 1, sizeof *past.entries);
@@ -191,6 +204,8 @@ kit_read_past(lua_State *L, const struct kit_domain *domain)
 	for (size_t i = 1; i <= count; i++) {
 		lua_rawgeti(L, -1, (lua_Integer)i);
 		read_event(L, domain, &past, time_us);
+		if (repeated > 0 && i > repeated)
+			repeat_event(&past.entries[i - 1 - repeated], &past.entries[i - 1]);
 		lua_pop(L, 1);
 	}
 	return past;
