@@ -62,7 +62,8 @@ return {
         end,
         CommentUpdated = function(view, data, meta)
             if not unseen(view, meta) then return end
-            view.Comment:update(data.commentId, { Comment = data.comment, CommentDate = data.editDate, IsEdited = true })
+            view.Comment:update(data.commentId,
+                                { Comment = data.comment, CommentDate = data.editDate, IsEdited = true })
             set(view, meta, {})
         end,
         CommentRemoved = function(view, data, meta)
