@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The social posts as their clients meet them, the logs of their predecessors and of the bank's, and what those did wrong.
+# The social posts as their clients meet them, the recorded logs of their predecessors and of the bank's, and each thing
+# that those did wrong ("bug: ...").
 . "$(dirname "$0")/lib.sh"
 BANK=$SOURCE/domains/posts # what `start` serves
 API=/api/v1
@@ -37,8 +38,9 @@ head_of_log() { "$MOONLOG" status --data "$1" --json | sed -n 's/.*"head":\([0-9
 look() {
 	local at with
 	at=$(head_of_log "$1")
-	for path in PostLookup PostLookup/withComments PostLookup/withLikes/0 PostLookup/withLikes/2 PostLookup/withLikes/3 \
-		PostLookup/byAuthor/AD 'PostLookup/byAuthor/grace?search=exact' 'PostLookup?order=-likes&limit=2&offset=1'; do
+	for path in PostLookup PostLookup/withComments PostLookup/withLikes/0 PostLookup/withLikes/2 \
+		PostLookup/withLikes/3 PostLookup/byAuthor/AD 'PostLookup/byAuthor/grace?search=exact' \
+		'PostLookup?order=-likes&limit=2&offset=1'; do
 		case $path in *\?*) with='&' ;; *) with='?' ;; esac
 		curl -sf "http://$ADDRESS$API/$path${with}at_least=$at" || fail "$path"
 		echo
@@ -57,7 +59,7 @@ answers "a new post" 201 'a["message"]' "the post was made" POST $API/NewPost '{
 POST=$(told 'a["id"]')
 answers "blank author" 422 'a["code"]' blank_author POST $API/NewPost '{"author":" ","message":"hello"}'
 answers "no message" 400 'a["code"]' missing_field POST $API/NewPost '{"author":"Ada"}'
-answers "no JSON" 400 'a["offset"]' 15 POST $API/NewPost '{"author":"Ada",,}'
+answers "no JSON" 400 'a["offset"]' 16 POST $API/NewPost '{"author":"Ada",,}'
 answers "an edit" 200 'a["message"]' "the post was edited" PUT "$API/EditMessage/$POST" '{"message":"hello, world","username":"ada"}'
 answers "an edit by another" 422 'a["code"]' not_author PUT "$API/EditMessage/$POST" '{"message":"x","username":"Bob"}'
 answers "an edit by nobody" 422 'a["code"]' username_required PUT "$API/EditMessage/$POST" '{"message":"x"}'
@@ -156,7 +158,7 @@ look data >before
 start data
 look data >after
 same "bug: offsets ahead of rows, events that could not be read back" "$(cat after)" "$(cat before)"
-answers "the state from its events" 200 'a["author"], a["likes"], len(a["comments"])' "('Ada', 4, 1)" GET "/state/posts/post/$POST"
+answers "the state from its events" 200 '[a["state"][k] for k in ("author", "likes", "liked_by")]' "['Ada', 4, {'bob': True}]" GET "/state/posts/post/$POST"
 
 # A rebuild: no request's order, no message, nothing doubled, nothing stale.
 answers "RestoreReadDb" 403 'a["code"]' operators_order POST $API/RestoreReadDb
