@@ -39,6 +39,8 @@ fill_limits(struct engine_limits *limits)
 	limits->snapshot_events = limits->snapshot_events != 0 ? limits->snapshot_events : 100;
 	limits->snapshot_check_us = limits->snapshot_check_us != 0 ? limits->snapshot_check_us : 1000000;
 	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 4000;
+	limits->shadow_us = limits->shadow_us != 0 ? limits->shadow_us : 10000000;
+	limits->shadow_threads = limits->shadow_threads != 0 ? limits->shadow_threads : 2;
 	limits->keep_us = limits->keep_us > 0 ? limits->keep_us : limits->keep_us < 0 ? 0 : (int64_t)600 * 1000000;
 }
 

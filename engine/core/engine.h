@@ -83,7 +83,10 @@ struct engine_limits {
 	uint32_t snapshot_events;  /* of a stream from one snapshot to the next; 0 = 100, UINT32_MAX: none */
 	int64_t snapshot_check_us; /* one snapshot is compared with a replay every so often; 0 = 1 s */
 	size_t heap_bytes;         /* of one script machine; 0 = 64 MiB */
-	int64_t keep_us; /* a replaced read model goes on for as long, for rollback; 0 = 10 min, < 0 = not at all */
+	int64_t keep_us;   /* a replaced read model goes on for as long, for rollback; 0 = 10 min, < 0 = not at all */
+	int64_t shadow_us; /* history is asked for as long when rules change; 0 = 10 s */
+	unsigned shadow_threads; /* streams asked at once; 0 = 2 */
+	bool shadow_warns;       /* what history says against rules is told, and they are taken */
 	bool development;
 };
 
@@ -273,7 +276,7 @@ struct engine_reload {
 	/* answered */
 	enum reload_answer answer;
 	struct fault fault;
-	const char *stage; /* where it ended: "read", "load", "catalogue", "shadow", "prepare", "commit", "adopt" */
+	const char *stage; /* where it ended: "read", "load", "catalogue", "history", "prepare", "commit", "adopt" */
 	uint32_t generation;
 };
 

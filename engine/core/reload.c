@@ -9,6 +9,7 @@
 #include "core/build.h"
 #include "core/catalogue.h"
 #include "core/inside.h"
+#include "core/plan.h"
 
 /* Rules on their way to be the active ones. */
 struct candidate {
@@ -104,6 +105,18 @@ check_catalogue(struct candidate *candidate)
 	failed(candidate, "catalogue");
 	candidate->asked->answer = RELOAD_REFUSED;
 	return -1;
+}
+
+static bool
+ask_history(struct candidate *candidate)
+{
+	const struct engine *engine = candidate->engine;
+	struct plan_policy policy = { .warn = engine->limits.shadow_warns,
+				      .box_us = engine->limits.shadow_us,
+				      .threads = engine->limits.shadow_threads };
+
+	return plan_judge(&engine->parts, &engine->script, &policy, atomic_load(&candidate->domain->active),
+			  candidate->rules, candidate->asked);
 }
 
 static int
@@ -245,7 +258,7 @@ run(struct candidate *candidate)
 	switch (asked->what) {
 	case RELOAD_TAKE:
 	case RELOAD_PLAN:
-		if (load(candidate) != 0 || check_catalogue(candidate) != 0)
+		if (load(candidate) != 0 || check_catalogue(candidate) != 0 || !ask_history(candidate))
 			return;
 		asked->answer = RELOAD_PLANNED;
 		if (asked->what == RELOAD_TAKE)

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/plan.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "core/changes.h"
+#include "core/shadow.h"
+
+/* Names the two sets of rules: what a person accepts is this change and no other. */
+static void
+plan_id(const struct ruleset *before, const struct ruleset *after, char id[PLAN_ID_SIZE])
+{
+	struct digest_state state;
+	struct digest digest;
+
+	digest_init(&state);
+	digest_add_slice(&state, SLICE("moonlog.plan"));
+	digest_add(&state, before->sources.hash.bytes, DIGEST_SIZE);
+	digest_add(&state, after->sources.hash.bytes, DIGEST_SIZE);
+	digest_end(&state, &digest);
+	for (size_t i = 0; i < (PLAN_ID_SIZE - 1) / 2; i++)
+		snprintf(id + 2 * i, 3, "%02x", digest.bytes[i]);
+}
+
+/* ---- the report ---- */
+
+static void
+text_member(struct buf *out, const char *key, struct slice text)
+{
+	json_key(out, key);
+	json_quote(out, text);
+}
+
+static void
+number_member(struct buf *out, const char *key, uint64_t number)
+{
+	json_key(out, key);
+	buf_u64(out, number);
+}
+
+static void
+json_member_of(struct buf *out, const char *key, struct slice json)
+{
+	json_key(out, key);
+	if (json.size != 0)
+		buf_add(out, json);
+	else
+		buf_text(out, "null");
+}
+
+static void
+write_difference(const struct shadow_difference *difference, struct buf *out)
+{
+	json_comma(out);
+	buf_byte(out, '{');
+	text_member(out, "stream", difference->stream);
+	number_member(out, "version", difference->version);
+	text_member(out, "type", difference->type);
+	number_member(out, "position", difference->position);
+	json_key(out, "declared");
+	buf_text(out, difference->declared ? "true" : "false");
+	if (difference->raised.size != 0) {
+		text_member(out, "raised", difference->raised);
+	} else {
+		json_member_of(out, "before", difference->before);
+		json_member_of(out, "after", difference->after);
+	}
+	buf_byte(out, '}');
+}
+
+static void
+write_shadow(const struct shadow_result *result, struct buf *out)
+{
+	json_key(out, "history");
+	buf_byte(out, '{');
+	number_member(out, "streams", result->streams);
+	number_member(out, "asked", result->asked);
+	number_member(out, "events", result->events);
+	number_member(out, "stopped", result->stopped);
+	number_member(out, "differing", result->differing);
+	number_member(out, "took_ms", (uint64_t)(result->took_us / 1000));
+	json_key(out, "differences");
+	buf_byte(out, '[');
+	for (size_t i = 0; i < result->shown_count; i++)
+		write_difference(&result->shown[i], out);
+	buf_text(out, "]}");
+}
+
+static void
+write_changes(const struct ruleset *before, const struct ruleset *after, struct engine_reload *asked)
+{
+	struct change_side sides[] = { { &before->sources, before->program }, { &after->sources, after->program } };
+	struct change *changes;
+	struct fault ignored;
+	size_t count;
+
+	if (changes_find(&sides[0], &sides[1], asked->arena, &changes, &count, &ignored) != 0)
+		return;
+	json_key(asked->out, "changes");
+	changes_write_json(changes, count, asked->out);
+}
+
+/* ---- the verdict ---- */
+
+static bool
+refuse(struct engine_reload *asked, const char *code, const char *text)
+{
+	fault_set(&asked->fault, FAULT_INPUT, code, "%s", text);
+	asked->answer = RELOAD_REFUSED;
+	asked->stage = "history";
+	return false;
+}
+
+static bool
+refuse_difference(struct engine_reload *asked, const struct shadow_result *result)
+{
+	const struct shadow_difference *first = &result->shown[0];
+	char text[400];
+
+	snprintf(text, sizeof(text),
+		 "%llu of %llu streams would %s; the newest: %.*s version %llu (%.*s, position %llu)%s%.*s",
+		 (unsigned long long)result->differing, (unsigned long long)result->streams,
+		 first->raised.size != 0 ? "fail" : "have another state", SLICE_ARG(first->stream),
+		 (unsigned long long)first->version, SLICE_ARG(first->type), (unsigned long long)first->position,
+		 first->raised.size != 0 ? ": " : "", SLICE_ARG(first->raised));
+	return refuse(asked, "history_differs", text);
+}
+
+static bool
+refuse_undeclared(struct engine_reload *asked, const struct shadow_result *result)
+{
+	refuse_difference(asked, result);
+	fault_prefix(&asked->fault, "raise state_version where a difference is meant");
+	return false;
+}
+
+static bool
+refuse_part(struct engine_reload *asked, const struct shadow_result *result)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text),
+		 "%llu of %llu streams could be asked (%llu stopped by a time limit): --all asks all of them, "
+		 "--partial takes "
+		 "the rules so",
+		 (unsigned long long)result->asked, (unsigned long long)result->streams,
+		 (unsigned long long)result->stopped);
+	return refuse(asked, "history_unasked", text);
+}
+
+static bool
+decide(const struct plan_policy *policy, const struct shadow_result *result, const char *id,
+       struct engine_reload *asked)
+{
+	bool accepted = slice_equal(asked->accept, slice_text(id));
+
+	if (asked->accept.size != 0 && !accepted)
+		return refuse(asked, "other_plan", "the accepted plan is of another change: plan again");
+	if (policy->warn)
+		return true;
+	if (result->undeclared != 0)
+		return refuse_undeclared(asked, result);
+	if (result->differing != 0 && !accepted) {
+		refuse_difference(asked, result);
+		fault_prefix(&asked->fault, "a declared difference wants --accept %s", id);
+		return false;
+	}
+	if (result->asked != result->streams && !asked->partial)
+		return refuse_part(asked, result);
+	return true;
+}
+
+bool
+plan_judge(const struct engine_parts *parts, const struct script_options *script, const struct plan_policy *policy,
+	   struct ruleset *before, struct ruleset *after, struct engine_reload *asked)
+{
+	struct shadow_options options = { .store = parts->store,
+					  .clock = parts->clock,
+					  .script = script,
+					  .before = before,
+					  .after = after,
+					  .threads = policy->threads,
+					  .box_us = asked->all ? 0 : policy->box_us };
+	struct shadow_result result = { 0 };
+	char id[PLAN_ID_SIZE];
+	bool taken = true;
+
+	plan_id(before, after, id);
+	buf_byte(asked->out, '{');
+	text_member(asked->out, "plan", slice_text(id));
+	write_changes(before, after, asked);
+	if (asked->no_shadow) {
+		text_member(asked->out, "history", SLICE("not asked"));
+	} else if (shadow_run(&options, asked->arena, &result, &asked->fault) != 0) {
+		asked->answer = RELOAD_FAILED;
+		asked->stage = "history";
+		taken = false;
+	} else {
+		write_shadow(&result, asked->out);
+		taken = decide(policy, &result, id, asked);
+	}
+	text_member(asked->out, "judged", SLICE("folds and upcasters; not what a command would decide"));
+	buf_byte(asked->out, '}');
+	return taken;
+}
