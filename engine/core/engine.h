@@ -87,6 +87,9 @@ struct engine_limits {
 	int64_t shadow_us; /* history is asked for as long when rules change; 0 = 10 s */
 	unsigned shadow_threads; /* streams asked at once; 0 = 2 */
 	bool shadow_warns;       /* what history says against rules is told, and they are taken */
+	/* The same for these alone; borrowed while the engine is open. */
+	const char *const *warn_domains;
+	size_t warn_domain_count;
 	bool development;
 };
 

@@ -108,10 +108,19 @@ check_catalogue(struct candidate *candidate)
 }
 
 static bool
+only_warns(const struct engine_limits *limits, struct slice domain)
+{
+	for (size_t i = 0; i < limits->warn_domain_count; i++)
+		if (slice_equal(domain, slice_text(limits->warn_domains[i])))
+			return true;
+	return limits->shadow_warns;
+}
+
+static bool
 ask_history(struct candidate *candidate)
 {
 	const struct engine *engine = candidate->engine;
-	struct plan_policy policy = { .warn = engine->limits.shadow_warns,
+	struct plan_policy policy = { .warn = only_warns(&engine->limits, candidate->domain->name),
 				      .box_us = engine->limits.shadow_us,
 				      .threads = engine->limits.shadow_threads };
 

@@ -60,6 +60,16 @@ static const struct config_key own_keys[CONFIG_HTTP] = {
 				      "N", "entries a projection takes in one transaction" },
 	[CONFIG_HEAP_BYTES] = { "limits.heap_bytes", CONFIG_KIND_BYTES, "64MiB", MIB, 16 * GIB, NULL, NULL, "BYTES",
 				"memory of one script machine" },
+	[CONFIG_RELOAD_POLICY] = { "reload.policy", CONFIG_KIND_CHOICE, "block", 0, 0, "block|warn", NULL, "POLICY",
+				   "rules that history speaks against: block refuses them, warn takes and tells" },
+	[CONFIG_RELOAD_WARN_DOMAINS] = { "reload.warn_domains", CONFIG_KIND_TEXTS, NULL, 0, 0, NULL, NULL, "NAME",
+					 "domains whose policy is warn in any case" },
+	[CONFIG_RELOAD_HISTORY_SECONDS] = { "reload.history_seconds", CONFIG_KIND_INTEGER, "10", 1, 86400, NULL, NULL,
+					    "N", "for as long history is asked unless all of it is wanted" },
+	[CONFIG_RELOAD_THREADS] = { "reload.threads", CONFIG_KIND_INTEGER, "2", 1, 64, NULL, NULL, "N",
+				    "streams that are asked at once" },
+	[CONFIG_RELOAD_KEEP_SECONDS] = { "reload.keep_seconds", CONFIG_KIND_INTEGER, "600", 0, 864000, NULL, NULL, "N",
+					 "for as long a replaced read model goes on, for rollback" },
 };
 
 static struct config_key http_keys[CONFIG_KEYS_MAX - CONFIG_HTTP];

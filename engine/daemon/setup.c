@@ -37,6 +37,8 @@ workers_of(const struct config *config)
 void
 setup_wire(const struct config *config, struct wire_options *options)
 {
+	int64_t keep_us = config_integer(config, CONFIG_RELOAD_KEEP_SECONDS) * 1000000;
+
 	*options = (struct wire_options){
 		.watchdog_signal = WATCHDOG_SIGNAL,
 		.remember_ids = (uint64_t)config_integer(config, CONFIG_REMEMBER_IDS),
@@ -58,6 +60,12 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.group_appends = size_of(config, CONFIG_GROUP_APPENDS),
 		.projection_batch = size_of(config, CONFIG_PROJECTION_BATCH),
 		.heap_bytes = size_of(config, CONFIG_HEAP_BYTES),
+		.shadow_us = config_integer(config, CONFIG_RELOAD_HISTORY_SECONDS) * 1000000,
+		.shadow_threads = (unsigned)config_integer(config, CONFIG_RELOAD_THREADS),
+		.shadow_warns = strcmp(config_text(config, CONFIG_RELOAD_POLICY), "warn") == 0,
+		.warn_domains = (const char *const *)config->values[CONFIG_RELOAD_WARN_DOMAINS].items,
+		.warn_domain_count = config->values[CONFIG_RELOAD_WARN_DOMAINS].item_count,
+		.keep_us = keep_us == 0 ? -1 : keep_us,
 		.development = config_integer(config, CONFIG_DEVELOPMENT) != 0,
 	};
 }
