@@ -29,7 +29,8 @@ LUA
 # serve_shop [PROBE]
 serve_shop() {
 	rm -f data/moonlog.address
-	MOONLOG_PROBE=${1:-none:1:fail} "$MOONLOG" serve --data data --listen 127.0.0.1:0 shop >daemon.out 2>daemon.err &
+	MOONLOG_PROBE=${1:-none:1:fail} "$MOONLOG" serve --data data --listen 127.0.0.1:0 shop >daemon.out \
+		2>daemon.err &
 	DAEMON=$!
 	for _ in $(seq 300); do [ -s data/moonlog.address ] && break; sleep 0.05; done
 	ADDRESS=$(cat data/moonlog.address)
@@ -41,7 +42,10 @@ for i in $(seq 20); do
 	post "/commands/shop/basket/$i/Put" "{\"price\":$i}" >>codes
 done
 same "commands" "$(grep -o 200 codes | wc -l)" 40
-total() { curl -s "http://$ADDRESS/state/shop/basket/$1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["state"]["total"])'; }
+total() {
+	curl -s "http://$ADDRESS/state/shop/basket/$1" |
+		python3 -c 'import json,sys; print(json.load(sys.stdin)["state"]["total"])'
+}
 
 # A change that alters one stream of twenty is refused, with that stream, event and both states.
 sed -i 's/state.total + data.price$/state.total + (data.price == 13 and 31 or data.price)/' shop/basket.lua
