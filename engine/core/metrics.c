@@ -77,10 +77,11 @@ write_store(const struct engine *engine, struct buf *out)
 	       atomic_load(&engine->committer.by_thread));
 	if (stats == NULL)
 		return;
-	single(out, "moonlog_store_syncs_total", "counter", "Syncs of the store.", stats->syncs);
-	single(out, "moonlog_store_bytes", "gauge", "Bytes of the store on disk.", stats->bytes_on_disk);
-	single(out, "moonlog_store_wal_bytes", "gauge", "Bytes of the write-ahead log.", stats->wal_bytes);
-	single(out, "moonlog_store_remembered_commands", "gauge", "Command ids remembered.", stats->remembered_ids);
+	single(out, "moonlog_store_syncs_total", "counter", "Syncs of the store.", store_stat(&stats->syncs));
+	single(out, "moonlog_store_bytes", "gauge", "Bytes of the store on disk.", store_stat(&stats->bytes_on_disk));
+	single(out, "moonlog_store_wal_bytes", "gauge", "Bytes of the write-ahead log.", store_stat(&stats->wal_bytes));
+	single(out, "moonlog_store_remembered_commands", "gauge", "Command ids remembered.",
+	       store_stat(&stats->remembered_ids));
 }
 
 static void

@@ -118,12 +118,12 @@ write_store(struct engine *engine, struct buf *out)
 	buf_byte(out, '{');
 	member_slice(out, "kind", slice_text(engine->parts.store->kind));
 	if (stats != NULL) {
-		member_u64(out, "commits", stats->commits);
-		member_u64(out, "syncs", stats->syncs);
-		member_u64(out, "bytes_on_disk", stats->bytes_on_disk);
-		member_u64(out, "wal_bytes", stats->wal_bytes);
-		member_u64(out, "indexed_to", stats->indexed_to);
-		member_u64(out, "remembered_ids", stats->remembered_ids);
+		member_u64(out, "commits", store_stat(&stats->commits));
+		member_u64(out, "syncs", store_stat(&stats->syncs));
+		member_u64(out, "bytes_on_disk", store_stat(&stats->bytes_on_disk));
+		member_u64(out, "wal_bytes", store_stat(&stats->wal_bytes));
+		member_u64(out, "indexed_to", store_stat(&stats->indexed_to));
+		member_u64(out, "remembered_ids", store_stat(&stats->remembered_ids));
 	}
 	buf_byte(out, '}');
 }

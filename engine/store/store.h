@@ -116,6 +116,13 @@ struct store_stats {
 	uint64_t remembered_ids;
 };
 
+/* A field of a store that counts meanwhile. Any thread. */
+static inline uint64_t
+store_stat(const uint64_t *field)
+{
+	return __atomic_load_n(field, __ATOMIC_RELAXED);
+}
+
 /* Filters of a log read; an empty slice matches all. */
 struct log_filter {
 	struct slice domain;
@@ -224,7 +231,7 @@ struct store {
 	const char *kind;          /* "sqlite", "memory" */
 	bool multi_stream;         /* capability: one append may write several streams */
 	_Atomic uint64_t head;     /* last durable position */
-	struct store_stats *stats; /* owned by the room; fields read with relaxed loads */
+	struct store_stats *stats; /* owned by the room; fields read by store_stat */
 };
 
 struct store_reader {
