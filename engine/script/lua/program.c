@@ -13,6 +13,7 @@
 #include "script/lua/check.h"
 #include "script/lua/inspect.h"
 #include "script/lua/lua_room.h"
+#include "script/lua/meaning.h"
 
 #define PROGRAM_BYTES ((size_t)256 << 20)
 
@@ -178,33 +179,103 @@ hash_end(struct inspection *in, const bool *wanted, struct digest_state *state, 
 	digest_end(state, digest);
 }
 
+/* What a fold does with one kind of event: the fields of its entry in the file's table on top. */
+static void
+mean_event(struct meaning *meaning, const char *list, const struct script_event *event)
+{
+	lua_State *L = meaning->L;
+	lua_getfield(L, -1, list);
+	lua_pushlstring(L, event->name.data, event->name.size);
+	lua_rawget(L, -2);
+	digest_add_slice(meaning->state, event->name);
+	digest_add_u64(meaning->state, event->version);
+	meaning_add_field(meaning, -1, "apply");
+	meaning_add_field(meaning, -1, "upcast");
+	lua_pop(L, 2);
+}
+
+static void
+mean_events(struct meaning *meaning, const struct script_aggregate *aggregate)
+{
+	for (size_t e = 0; e < inspect_event_count(aggregate); e++)
+		mean_event(meaning, e < aggregate->event_count ? "events" : "retired", &aggregate->events[e]);
+}
+
+/* Where the meaning of something cannot be told, the files stand for it. */
+static void
+hash_fold(struct inspection *in, size_t number)
+{
+	struct script_aggregate *aggregate = &in->aggregates[number];
+	struct digest_state state, files;
+	struct meaning meaning;
+	int top = lua_gettop(in->L);
+	digest_init(&state);
+	digest_add_slice(&state, SLICE("fold"));
+	digest_add_u64(&state, aggregate->state_version);
+	files = state;
+	meaning_begin(&meaning, in->L, &in->program->sources, &state);
+	push_file(in, in->aggregate_rules[number].source);
+	meaning_add_field(&meaning, -1, "initial");
+	mean_events(&meaning, aggregate);
+	lua_settop(in->L, top);
+	if (!meaning.opaque) {
+		digest_end(&state, &aggregate->fold_hash);
+		return;
+	}
+	bool *wanted = inspect_alloc(in, in->program->sources.count, sizeof *wanted);
+	hash_files(in, in->aggregate_rules[number].source, wanted);
+	hash_end(in, wanted, &files, &aggregate->fold_hash);
+}
+
+/* Upcasters change what a projection sees, and those of any event may give one that it handles. */
+static bool
+has_upcasts(const struct inspection *in, size_t aggregate)
+{
+	for (size_t e = 0; e < inspect_event_count(&in->aggregates[aggregate]); e++)
+		if (in->aggregate_rules[aggregate].events[e].upcast != NULL)
+			return true;
+	return false;
+}
+
+static void
+hash_rows(struct inspection *in, size_t number)
+{
+	const uint32_t *const *handlers = in->projection_rules[number].handlers;
+	struct digest_state state, files;
+	struct meaning meaning;
+	int top = lua_gettop(in->L);
+	bool *wanted = inspect_alloc(in, in->program->sources.count, sizeof *wanted);
+	digest_init(&state);
+	digest_add_slice(&state, SLICE("rows"));
+	files = state;
+	meaning_begin(&meaning, in->L, &in->program->sources, &state);
+	push_file(in, in->projection_rules[number].source);
+	meaning_add_field(&meaning, -1, "tables");
+	meaning_add_field(&meaning, -1, "on");
+	for (size_t a = 0; a < in->aggregate_count; a++) {
+		if (handlers[a] == NULL || !has_upcasts(in, a))
+			continue;
+		push_file(in, in->aggregate_rules[a].source);
+		digest_add_slice(&state, in->aggregates[a].name);
+		mean_events(&meaning, &in->aggregates[a]);
+		hash_files(in, in->aggregate_rules[a].source, wanted);
+	}
+	lua_settop(in->L, top);
+	if (!meaning.opaque) {
+		digest_end(&state, &in->projections[number].hash);
+		return;
+	}
+	hash_files(in, in->projection_rules[number].source, wanted);
+	hash_end(in, wanted, &files, &in->projections[number].hash);
+}
+
 static void
 hash_rules(struct inspection *in)
 {
-	size_t count = in->program->sources.count;
-	for (size_t i = 0; i < in->aggregate_count; i++) {
-		struct digest_state state;
-		bool *wanted = inspect_alloc(in, count, sizeof *wanted);
-		digest_init(&state);
-		digest_add_slice(&state, SLICE("fold"));
-		digest_add_u64(&state, in->aggregates[i].state_version);
-		hash_files(in, in->aggregate_rules[i].source, wanted);
-		hash_end(in, wanted, &state, &in->aggregates[i].fold_hash);
-	}
-	for (size_t i = 0; i < in->projection_count; i++) {
-		const uint32_t *const *handlers = in->projection_rules[i].handlers;
-		struct digest_state state;
-		bool *wanted = inspect_alloc(in, count, sizeof *wanted);
-		digest_init(&state);
-		digest_add_slice(&state, SLICE("rows"));
-		hash_files(in, in->projection_rules[i].source, wanted);
-		/* upcasters change what it sees, and those of any event may give one that it handles */
-		for (size_t a = 0; a < in->aggregate_count; a++)
-			for (size_t e = 0; handlers[a] != NULL && e < inspect_event_count(&in->aggregates[a]); e++)
-				if (in->aggregate_rules[a].events[e].upcast != NULL)
-					hash_files(in, in->aggregate_rules[a].source, wanted);
-		hash_end(in, wanted, &state, &in->projections[i].hash);
-	}
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		hash_fold(in, i);
+	for (size_t i = 0; i < in->projection_count; i++)
+		hash_rows(in, i);
 }
 
 /* ---- the whole ---- */

@@ -222,26 +222,93 @@ TEST(sources_must_be_texts_of_a_domain)
 	domain_close(&d);
 }
 
+struct hashes {
+	struct digest fold, rows;
+};
+
+static struct hashes
+hashes_of(const struct domain_file *files)
+{
+	struct hashes hashes = { 0 };
+	CHECK_INT(domain_load(&d, files), 0);
+	if (d.program != NULL)
+		hashes = (struct hashes){ d.program->aggregates[0].fold_hash, d.program->projections[0].hash };
+	domain_close(&d);
+	return hashes;
+}
+
+#define FOLDED(rate, fee, comment)                                                                                     \
+	"local l = require 'lib'\nlocal rate = " rate "\nlocal fee = " fee "\n" comment                                \
+	"local function more(n) return n * rate + l[1] end\n"                                                          \
+	"return { name = 'account', initial = function() return { n = 0 } end,\n"                                      \
+	"  events = { Opened = { data = { n = 'integer' },\n"                                                          \
+	"    apply = function(s, d) s.n = more(d.n) return s end } },\n"                                               \
+	"  commands = { Open = { creates = true, data = {},\n"                                                         \
+	"    handle = function() return { { type = 'Opened', data = { n = fee } } } end } } }"
+#define ROWS                                                                                                           \
+	"return { name = 'reports', tables = { T = { key = { 'K' }, columns = { K = 'text', N = 'integer' } } },\n"    \
+	"  on = { ['account.Opened'] = function(view, data, meta)\n"                                                   \
+	"    view.T:put { K = meta.stream_id, N = data.n } end } }"
+
+static bool
+same(const struct digest *a, const struct digest *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
 TEST(hashes_follow_what_matters)
 {
-	struct domain_file files[] = { { "account.lua", "local l = require 'lib'\n" GOOD_ACCOUNT },
+	struct domain_file files[] = { { "account.lua", FOLDED("2", "3", "") },
 				       { "lib.lua", "return { 1 }" },
 				       { "other.lua", "return { 1 }" },
-				       { "r.lua", GOOD_REPORTS },
+				       { "r.lua", ROWS },
 				       { NULL, NULL } };
-	CHECK_INT(domain_load(&d, files), 0);
-	const struct digest fold = d.program->aggregates[0].fold_hash, rows = d.program->projections[0].hash;
-	domain_close(&d);
+	const struct hashes first = hashes_of(files);
+	struct hashes now;
+	/* Another file, a comment, what only commands use: nothing that a fold or a row depends on. */
 	files[2].text = "return { 2 }";
-	CHECK_INT(domain_load(&d, files), 0);
-	CHECK(memcmp(&fold, &d.program->aggregates[0].fold_hash, sizeof fold) == 0);
-	CHECK(memcmp(&rows, &d.program->projections[0].hash, sizeof rows) == 0);
-	domain_close(&d);
+	files[0].text = FOLDED("2", "4", "-- a comment\n\n");
+	now = hashes_of(files);
+	CHECK(same(&first.fold, &now.fold));
+	CHECK(same(&first.rows, &now.rows));
+	/* A number behind a function behind apply; a module behind it. */
+	files[0].text = FOLDED("5", "3", "");
+	now = hashes_of(files);
+	CHECK(!same(&first.fold, &now.fold));
+	CHECK(same(&first.rows, &now.rows));
+	files[0].text = FOLDED("2", "3", "");
 	files[1].text = "return { 2 }";
-	CHECK_INT(domain_load(&d, files), 0);
-	CHECK(memcmp(&fold, &d.program->aggregates[0].fold_hash, sizeof fold) != 0);
-	CHECK(memcmp(&rows, &d.program->projections[0].hash, sizeof rows) == 0);
-	domain_close(&d);
+	now = hashes_of(files);
+	CHECK(!same(&first.fold, &now.fold));
+	CHECK(same(&first.rows, &now.rows));
+	files[1].text = "return { 1 }";
+	now = hashes_of(files);
+	CHECK(same(&first.fold, &now.fold));
+	/* A library function caught as a local. */
+	files[0].text = "local f = math.abs\n" FOLDED("f(-2)", "3", "local g = math.floor\nrate = g(rate)\n");
+	now = hashes_of(files);
+	CHECK(same(&first.fold, &now.fold));
+	files[3].text = "local N = string.len\n" ROWS;
+	now = hashes_of(files);
+	CHECK(same(&first.rows, &now.rows));
+}
+
+TEST(hashes_know_library_functions_by_name)
+{
+	static const char form[] =
+		"local f = %s\nreturn { name = 'account', initial = function() return { n = 0 } end,\n"
+		"  events = { Opened = { data = {}, apply = function(s) s.n = f(2.5) return s end } },\n"
+		"  commands = {} }";
+	char floor[400], ceil[400];
+	struct domain_file files[] = { { "account.lua", floor }, { "r.lua", ROWS }, { NULL, NULL } };
+	snprintf(floor, sizeof floor, form, "math.floor");
+	snprintf(ceil, sizeof ceil, form, "math.ceil");
+	const struct hashes first = hashes_of(files);
+	const struct hashes again = hashes_of(files);
+	files[0].text = ceil;
+	const struct hashes other = hashes_of(files);
+	CHECK(same(&first.fold, &again.fold));
+	CHECK(!same(&first.fold, &other.fold));
 }
 
 TEST_MAIN()
