@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 
-#define BITS_A_KEY 12
-#define PROBES     6
+#define BITS_A_KEY 16
+#define PROBES     6 /* of stored filters too; a multiple of three */
 
 int
-bloom_init(struct bloom *bloom, size_t keys)
+bloom_init(struct bloom *bloom, size_t keys, size_t bytes)
 {
-	bloom->size = (keys * BITS_A_KEY + 7) / 8 + 8;
+	bloom->size = bytes != 0 ? bytes : (keys * BITS_A_KEY + 7) / 8 + 8;
 	bloom->bits = calloc(1, bloom->size);
 	return bloom->bits != NULL ? 0 : -1;
 }
@@ -54,14 +54,22 @@ bloom_add(struct bloom *bloom, uint64_t hash)
 	}
 }
 
+static inline unsigned
+probe(const struct bloom *bloom, uint64_t hash, unsigned number)
+{
+	size_t bit = place(bloom, hash, number);
+
+	return (unsigned)bloom->bits[bit / 8] >> (bit % 8) & 1;
+}
+
+/* Three at a time: a question to each of many filters costs its wrong guesses at branches more than its looks. */
 bool
 bloom_maybe(const struct bloom *bloom, uint64_t hash)
 {
-	for (unsigned i = 0; i < PROBES && bloom->bits != NULL; i++) {
-		size_t bit = place(bloom, hash, i);
-
-		if ((bloom->bits[bit / 8] & (1u << (bit % 8))) == 0)
+	if (bloom->bits == NULL)
+		return true;
+	for (unsigned i = 0; i < PROBES; i += 3)
+		if ((probe(bloom, hash, i) & probe(bloom, hash, i + 1) & probe(bloom, hash, i + 2)) == 0)
 			return false;
-	}
 	return true;
 }

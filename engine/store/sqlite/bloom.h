@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A Bloom filter over 64-bit hashes: about 12 bits a key, one wrong yes in some 300 questions, never a wrong no. */
+/* A Bloom filter over 64-bit hashes: 16 bits a key, one wrong yes in some 1,000 questions, never a wrong no. */
 #ifndef MOONLOG_STORE_SQLITE_BLOOM_H
 #define MOONLOG_STORE_SQLITE_BLOOM_H
 
@@ -10,8 +10,8 @@ struct bloom {
 	size_t size;   /* in bytes */
 };
 
-/* Room for `keys`. Gives 0, or -1 without memory. */
-int bloom_init(struct bloom *bloom, size_t keys);
+/* Empty. bytes 0: room for `keys`; else as large as one that an older program made. Gives 0, or -1 without memory. */
+int bloom_init(struct bloom *bloom, size_t keys, size_t bytes);
 /* A copy of stored bytes. */
 int bloom_load(struct bloom *bloom, struct slice bytes);
 void bloom_fini(struct bloom *bloom);

@@ -157,9 +157,9 @@ finish(struct sealer *sealer, const struct index *index, struct link *link, stru
 	if (sealed == NULL)
 		return no_memory(fault);
 	sealed->range = block_range(sealer->live);
-	if (block_bloom(index, sealer->live, BLOCK_NAMES, &sealed->names) != 0 ||
-	    block_bloom(index, sealer->live, BLOCK_STREAMS, &sealed->streams) != 0 ||
-	    block_bloom(index, sealer->live, BLOCK_COMMANDS, &sealed->commands) != 0)
+	if (block_bloom(index, sealer->live, BLOCK_NAMES, 0, &sealed->names) != 0 ||
+	    block_bloom(index, sealer->live, BLOCK_STREAMS, 0, &sealed->streams) != 0 ||
+	    block_bloom(index, sealer->live, BLOCK_COMMANDS, 0, &sealed->commands) != 0)
 		return no_memory(fault);
 	if (put_row(link, sealed, fault) != 0)
 		return -1;

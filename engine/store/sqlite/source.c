@@ -214,11 +214,11 @@ block_source_next(struct block_source *source, struct block_key *key, struct buf
 }
 
 int
-block_bloom(const struct index *index, const struct live *live, enum block_kind kind, struct bloom *bloom)
+block_bloom(const struct index *index, const struct live *live, enum block_kind kind, size_t bytes, struct bloom *bloom)
 {
 	const uint32_t counts[BLOCK_KINDS] = { live->born, live->command_count, live->stream_count };
 
-	if (bloom_init(bloom, counts[kind]) != 0)
+	if (bloom_init(bloom, counts[kind], bytes) != 0)
 		return -1;
 	for (size_t i = 0; i < live->slots; i++) {
 		if (kind == BLOCK_NAMES && live->names[i].id != 0)

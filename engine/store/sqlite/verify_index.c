@@ -103,11 +103,26 @@ same_bloom(const struct bloom *a, const struct bloom *b)
 	return slice_equal(slice_from(a->bits, a->size), slice_from(b->bits, b->size));
 }
 
+/* Each as large as it is stored: older programs made smaller ones. */
+static int
+filters_anew(const struct verification *verification, const struct sealed *stored, struct sealed *wanted)
+{
+	static const struct sealed none;
+	const struct index *index = &verification->reader->store->index;
+	const struct live *live = verification->live;
+	const struct sealed *like = stored != NULL ? stored : &none;
+
+	if (block_bloom(index, live, BLOCK_NAMES, like->names.size, &wanted->names) != 0 ||
+	    block_bloom(index, live, BLOCK_STREAMS, like->streams.size, &wanted->streams) != 0 ||
+	    block_bloom(index, live, BLOCK_COMMANDS, like->commands.size, &wanted->commands) != 0)
+		return -1;
+	return 0;
+}
+
 /* 1: the segment's row is what it should be; 0: it is not; -1: fault. *forgotten: by now, its command ids are. */
 static int
 same_row(struct verification *verification, const struct segment_range *range, bool *forgotten, struct fault *fault)
 {
-	const struct index *index = &verification->reader->store->index;
 	struct link *link = &verification->reader->link;
 	sqlite3_stmt *statement = link_use(link, SQL_SEGMENT, fault);
 	struct sealed wanted = { .range = block_range(verification->live) }, *stored = NULL;
@@ -119,9 +134,7 @@ same_row(struct verification *verification, const struct segment_range *range, b
 	link_bind_int(statement, 1, range->number);
 	if (link_step(link, statement, &trouble) > 0)
 		stored = range_load(statement);
-	if (block_bloom(index, verification->live, BLOCK_NAMES, &wanted.names) != 0 ||
-	    block_bloom(index, verification->live, BLOCK_STREAMS, &wanted.streams) != 0 ||
-	    block_bloom(index, verification->live, BLOCK_COMMANDS, &wanted.commands) != 0)
+	if (filters_anew(verification, stored, &wanted) != 0)
 		same = no_memory(fault);
 	else
 		same = stored != NULL && !stored->damaged && same_bloom(&stored->names, &wanted.names) &&
