@@ -143,7 +143,7 @@ class Bench:
     def fill(self, name, events, streams):
         data, ids = os.path.join(self.scratch, name), os.path.join(self.scratch, name + ".ids")
         line([self.tool("bench_fill"), data, events, streams, ids])
-        return Daemon(os.path.join(self.options.build, "moonlog"), data, self.options.domain), ids
+        return Daemon(os.path.join(self.options.build, "moonlog"), data, self.options.domain, options=()), ids
 
     def large(self):
         events = self.options.events

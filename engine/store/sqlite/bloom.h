@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A Bloom filter over 64-bit hashes: 16 bits a key, one wrong yes in some 1,000 questions, never a wrong no. */
+/* A Bloom filter over 64-bit hashes: 16 bits a key, one wrong yes in some 400 questions, never a wrong no. */
 #ifndef MOONLOG_STORE_SQLITE_BLOOM_H
 #define MOONLOG_STORE_SQLITE_BLOOM_H
 
