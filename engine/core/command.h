@@ -72,6 +72,7 @@ struct command {
 	struct cached *cached; /* open entry of its own stream */
 	unsigned attempt;
 	bool begun;
+	bool probe;             /* that a tripped breaker lets through */
 	struct arena_mark mark; /* of the asker's arena, before the decision */
 	struct decided decided;
 	struct submission submission; /* to the committer, with its answer */

@@ -243,6 +243,7 @@ domain_open(const char *folder, struct ruleset *rules, struct domain **domain, s
 	memcpy(made->word, rules->sources.domain.data, rules->sources.domain.size);
 	made->name = slice_from(made->word, rules->sources.domain.size);
 	must(pthread_mutex_init(&made->lock, NULL) == 0);
+	breaker_init(&made->breaker);
 	atomic_init(&made->active, rules);
 	made->asked = ruleset_hold(rules);
 	*domain = made;
@@ -267,6 +268,7 @@ domain_close(struct domain *domain)
 	readside_close(domain->live);
 	ruleset_release(domain->asked);
 	ruleset_release(atomic_load(&domain->active));
+	breaker_fini(&domain->breaker);
 	pthread_mutex_destroy(&domain->lock);
 	free(domain->folder);
 	free(domain);

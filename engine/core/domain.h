@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "core/breaker.h"
 #include "core/engine.h"
 #include "core/generation.h"
 #include "core/readside.h"
@@ -38,6 +39,7 @@ struct domain {
 	struct readside *live;            /* what they see; NULL: the domain has no tables */
 	struct aside building;            /* changed by the reloader alone, read by it or under the lock */
 	struct aside kept;
+	struct breaker breaker;
 };
 
 /*

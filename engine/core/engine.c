@@ -84,6 +84,10 @@ engine_open(const struct engine_parts *parts, const struct engine_limits *limits
 		made->limits = *limits;
 	fill_limits(&made->limits);
 	made->script = (struct script_options){ .heap_bytes = made->limits.heap_bytes,
+						.pool_bytes = made->limits.pool_bytes,
+						.limits = made->limits.script,
+						.domain_limits = made->limits.domain_limits,
+						.domain_limit_count = made->limits.domain_limit_count,
 						.development = made->limits.development,
 						.say = say };
 	if (committer_open(&made->committer, parts->store, made->parts.clock, made->limits.group_appends, fault) != 0) {

@@ -18,6 +18,7 @@
 #include "base/entropy.h"
 #include "base/fault.h"
 #include "base/mailbox.h"
+#include "core/breaker.h"
 #include "model/command_id.h"
 #include "model/entry.h"
 #include "script/script.h" /* routes and parameters: what HTTP matches and hands down */
@@ -84,7 +85,12 @@ struct engine_limits {
 	int64_t snapshot_check_us; /* one snapshot is compared with a replay every so often; 0 = 1 s */
 	size_t heap_bytes;         /* of one script machine; 0 = 64 MiB */
 	int64_t keep_us;   /* a replaced read model goes on for as long, for rollback; 0 = 10 min, < 0 = not at all */
-	int64_t shadow_us; /* history is asked for as long when rules change; 0 = 10 s */
+	size_t pool_bytes; /* of all of them; 0 = no bound */
+	struct script_limits script;
+	const struct script_domain_limits *domain_limits; /* these replace `script`; they outlive the engine */
+	size_t domain_limit_count;
+	struct breaker_limits breaker;
+	int64_t shadow_us;       /* history is asked for as long when rules change; 0 = 10 s */
 	unsigned shadow_threads; /* streams asked at once; 0 = 2 */
 	bool shadow_warns;       /* what history says against rules is told, and they are taken */
 	/* The same for these alone; borrowed while the engine is open. */

@@ -121,6 +121,23 @@ answered_before(struct worker *worker, struct command *command)
 	return answered;
 }
 
+/* The breaker hears of how it went. */
+static void
+tell_breaker(struct worker *worker, struct command *command, const struct fault *fault)
+{
+	struct breaker *breaker = &command->domain->breaker;
+
+	if (fault != NULL && breaker_counts(fault)) {
+		if (breaker_stopped(breaker, &worker->limits->breaker, clock_mono_ns(worker->parts->clock)))
+			log_line(LOG_WARN, "a domain's commands are turned away for a while",
+				 log_slice("domain", command->domain->name), log_text("code", fault->code),
+				 log_int("stopped", (int64_t)atomic_load(&breaker->stopped)));
+	} else if (command->probe) {
+		breaker_probed(breaker);
+	}
+	command->probe = false;
+}
+
 /*
  * The command takes the current seat: it is decided wholly by those rules [I8], also when it was routed or decided
  * before by the ones that a reload has replaced. -1: answered.
@@ -182,6 +199,8 @@ open_state(struct worker *worker, struct command *command)
 		execute_fail(worker, command, &fault);
 		return -1;
 	}
+	if (command->cached->state != 0 && !script_state_held(command->seat->machine, command->cached->state))
+		cache_empty(&worker->cache, command->cached);
 	if (command->cached->state != 0)
 		return 0;
 	/* An id made a moment ago has no stream; the comparison at the commit would tell. */
@@ -194,6 +213,7 @@ open_state(struct worker *worker, struct command *command)
 				     state);
 		return 0;
 	}
+	tell_breaker(worker, command, &fault);
 	if (strand(worker, command, &fault))
 		return -1;
 	log_fault(LOG_ERROR, "a stream cannot be loaded", &fault);
@@ -337,6 +357,7 @@ fail_decision(struct worker *worker, struct command *command, const struct fault
 	struct outcome *outcome = &asked->outcome;
 
 	put_back(worker, command);
+	tell_breaker(worker, command, fault);
 	if (strand(worker, command, fault))
 		return;
 	if (fault->class == FAULT_INPUT || fault->class == FAULT_SCRIPT)
@@ -411,6 +432,7 @@ execute_decide(struct worker *worker, struct command *command)
 		return;
 	}
 	must(command->decided.stream_count != 0);
+	tell_breaker(worker, command, NULL);
 	if (answer_unrecorded(worker, command) || submit_command(worker, command, &fault) == 0)
 		return;
 	put_back(worker, command);
@@ -420,17 +442,18 @@ execute_decide(struct worker *worker, struct command *command)
 void
 execute_run(struct worker *worker, struct command *command)
 {
-	int64_t waited_us = (clock_mono_ns(worker->parts->clock) - command->asked->given_ns) / 1000;
+	int64_t now_ns = clock_mono_ns(worker->parts->clock), waited_us = (now_ns - command->asked->given_ns) / 1000;
 	bool late = !command->begun && waited_us > worker->limits->queue_wait_us;
 	struct fault fault;
 
 	begin(worker, command);
 	command_move(command, COMMAND_DECIDING);
-	if (!late) {
+	if (late)
+		fault_set(&fault, FAULT_BUSY, "queue_wait", "the command waited %lld ms for its turn",
+			  (long long)(waited_us / 1000));
+	if (late ||
+	    breaker_admit(&command->domain->breaker, &worker->limits->breaker, now_ns, &command->probe, &fault) != 0)
+		execute_fail(worker, command, &fault);
+	else
 		execute_decide(worker, command);
-		return;
-	}
-	fault_set(&fault, FAULT_BUSY, "queue_wait", "the command waited %lld ms for its turn",
-		  (long long)(waited_us / 1000));
-	execute_fail(worker, command, &fault);
 }

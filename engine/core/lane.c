@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(DOMAIN_MAX <= 64, "a bit a domain");
+
 static void
 queue_put(struct lane_queue *queue, struct command *command)
 {
@@ -83,15 +85,18 @@ drop_if_idle(struct lanes *lanes, struct lane *lane)
 static void
 look_at(struct lanes *lanes, struct lane *lane)
 {
+	struct lane_list *list = &lanes->ready[lane->domain];
+
 	if (lane->ready)
 		return;
 	lane->ready = true;
 	lane->next_ready = NULL;
-	if (lanes->ready_last != NULL)
-		lanes->ready_last->next_ready = lane;
+	if (list->last != NULL)
+		list->last->next_ready = lane;
 	else
-		lanes->ready_first = lane;
-	lanes->ready_last = lane;
+		list->first = lane;
+	list->last = lane;
+	lanes->ready_domains |= UINT64_C(1) << lane->domain;
 }
 
 void
@@ -114,6 +119,8 @@ lane_enter(struct lanes *lanes, struct command *command)
 	if (lane == NULL)
 		return -1;
 	command->lane = lane;
+	if (!lane->ready) /* else it is on the list of the domain that it has */
+		lane->domain = command->domain->number;
 	queue_put(&lane->waiting, command);
 	look_at(lanes, lane);
 	return 0;
@@ -132,18 +139,33 @@ runnable(struct lane *lane)
 	return lane->holder;
 }
 
+/* The domain whose turn it is, of those that have a list. */
+static unsigned
+next_domain(const struct lanes *lanes)
+{
+	uint64_t after = lanes->turn < 64 ? lanes->ready_domains >> lanes->turn << lanes->turn : 0;
+
+	return (unsigned)__builtin_ctzll(after != 0 ? after : lanes->ready_domains);
+}
+
 struct command *
 lane_next(struct lanes *lanes)
 {
-	while (lanes->ready_first != NULL) {
-		struct lane *lane = lanes->ready_first;
+	while (lanes->ready_domains != 0) {
+		unsigned domain = next_domain(lanes);
+		struct lane_list *list = &lanes->ready[domain];
+		struct lane *lane = list->first;
 		struct command *command = runnable(lane);
 
-		if (command != NULL)
+		if (command != NULL) {
+			lanes->turn = domain + 1;
 			return command;
-		lanes->ready_first = lane->next_ready;
-		if (lanes->ready_first == NULL)
-			lanes->ready_last = NULL;
+		}
+		list->first = lane->next_ready;
+		if (list->first == NULL) {
+			list->last = NULL;
+			lanes->ready_domains &= ~(UINT64_C(1) << domain);
+		}
 		lane->ready = false;
 		drop_if_idle(lanes, lane);
 	}

@@ -28,6 +28,7 @@ struct lane {
 	struct lane_queue waiting;
 	struct lane_queue parked;
 	bool ready; /* on the list of lanes to look at */
+	unsigned domain;
 	uint64_t hash;
 	size_t size;
 	char name[STREAM_NAME_MAX];
@@ -36,14 +37,21 @@ struct lane {
 struct lanes {
 	struct lane *buckets[LANE_BUCKETS];
 	struct lane *free;
-	struct lane *ready_first, *ready_last;
+	struct lane_list {
+		struct lane *first, *last;
+	} ready[DOMAIN_MAX];    /* by domain, so that each has its turn */
+	uint64_t ready_domains; /* bit a list that is not empty */
+	unsigned turn;
 	size_t count;
 };
 
 void lanes_fini(struct lanes *lanes);
 /* Queues a command for its own stream. -1 when memory is out. */
 int lane_enter(struct lanes *lanes, struct command *command);
-/* The next command that may be decided now; it holds its lane. NULL when all have to wait. */
+/*
+ * The next command that may be decided now; it holds its lane. NULL when all have to wait. Domains take turns: however
+ * many commands one has waiting, another's next one waits for one of each.
+ */
 struct command *lane_next(struct lanes *lanes);
 /* The holder is done with its stream. */
 void lane_leave(struct lanes *lanes, struct command *command);
@@ -53,6 +61,12 @@ struct lane *lane_fly(struct lanes *lanes, struct slice name, uint64_t hash);
 void lane_land(struct lanes *lanes, struct lane *lane);
 /* The lane of a stream that an append in flight writes; NULL when there is none. */
 struct lane *lane_flying(struct lanes *lanes, struct slice name, uint64_t hash);
+/* Is there a lane that lane_next has not looked at? */
+static inline bool
+lanes_ready(const struct lanes *lanes)
+{
+	return lanes->ready_domains != 0;
+}
 void lane_park(struct lanes *lanes, struct lane *lane, struct command *command);
 
 #endif

@@ -63,6 +63,38 @@ write_commands(const struct engine *engine, struct buf *out)
 }
 
 static void
+write_breakers(const struct engine *engine, struct buf *out)
+{
+	static const struct {
+		const char *name, *type, *help;
+		size_t offset;
+	} counters[] = {
+		{ "moonlog_commands_stopped_total", "counter", "Commands stopped at their limit of time or memory.",
+		  offsetof(struct breaker, stopped) },
+		{ "moonlog_domain_trips_total", "counter", "How often a domain's breaker opened.",
+		  offsetof(struct breaker, trips) },
+		{ "moonlog_commands_tripped_total", "counter", "Commands turned away by an open breaker.",
+		  offsetof(struct breaker, turned_away) },
+	};
+
+	for (size_t c = 0; c < countof(counters); c++) {
+		head(out, counters[c].name, counters[c].type, counters[c].help);
+		for (size_t i = 0; i < engine->domain_count; i++) {
+			const char *breaker = (const char *)&engine->domains[i]->breaker;
+			uint64_t value = atomic_load_explicit(
+				(const _Atomic uint64_t *)(const void *)(breaker + counters[c].offset),
+				memory_order_relaxed);
+			buf_format(out, "%s{domain=\"%.*s\"} %llu\n", counters[c].name,
+				   SLICE_ARG(engine->domains[i]->name), (unsigned long long)value);
+		}
+	}
+	head(out, "moonlog_domain_tripped", "gauge", "1 while a domain's breaker is open.");
+	for (size_t i = 0; i < engine->domain_count; i++)
+		buf_format(out, "moonlog_domain_tripped{domain=\"%.*s\"} %d\n", SLICE_ARG(engine->domains[i]->name),
+			   breaker_is_open(&engine->domains[i]->breaker));
+}
+
+static void
 write_store(const struct engine *engine, struct buf *out)
 {
 	const struct store_stats *stats = engine->parts.store->stats;
@@ -159,6 +191,7 @@ void
 metrics_write(struct engine *engine, struct buf *out)
 {
 	write_commands(engine, out);
+	write_breakers(engine, out);
 	write_store(engine, out);
 	write_snapshots(engine, out);
 	write_threads(engine, out);

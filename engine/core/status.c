@@ -103,7 +103,12 @@ write_domains(struct engine *engine, struct buf *out)
 		json_key(out, "sources");
 		buf_byte(out, '"');
 		buf_hex(out, rules->sources.hash.bytes, DIGEST_SIZE);
-		buf_text(out, "\"}");
+		buf_byte(out, '"');
+		json_key(out, "stopped");
+		buf_u64(out, atomic_load(&engine->domains[i]->breaker.stopped));
+		json_key(out, "tripped");
+		buf_text(out, breaker_is_open(&engine->domains[i]->breaker) ? "true" : "false");
+		buf_byte(out, '}');
 		ruleset_release(rules);
 	}
 	buf_byte(out, ']');

@@ -18,6 +18,7 @@
 
 #define WATCH_NS ((int64_t)200 * 1000)
 #define QUIET_NS ((int64_t)20 * 1000 * 1000)
+#define SLICE_NS ((int64_t)5 * 1000 * 1000)
 
 int
 worker_open(struct worker *worker, const struct script_options *options, struct fault *fault)
@@ -94,13 +95,18 @@ adopt(struct worker *worker, struct adoption *adoption)
 	must(mailbox_give(adoption->home, &adoption->post.mail));
 }
 
+/* Not for longer than a slice, so that a command that comes meanwhile gets its turn among those that are here. */
 static void
 run_ready(struct worker *worker)
 {
+	int64_t end_ns = clock_mono_ns(worker->parts->clock) + SLICE_NS;
 	struct command *command;
 
-	while ((command = lane_next(&worker->lanes)) != NULL)
+	while ((command = lane_next(&worker->lanes)) != NULL) {
 		execute_run(worker, command);
+		if (mailbox_count(&worker->box) != 0 && clock_mono_ns(worker->parts->clock) > end_ns)
+			return;
+	}
 }
 
 static void
@@ -196,6 +202,10 @@ worker_main(void *self)
 		if (list == NULL) {
 			if (see_to_commit(worker))
 				continue;
+			if (lanes_ready(&worker->lanes)) {
+				run_ready(worker);
+				continue;
+			}
 			list = await(worker);
 			if (list == NULL && mailbox_is_closed(&worker->box))
 				return NULL;

@@ -4,7 +4,7 @@
  * keys; the sources differ only in how a wrong value is named: file and line, variable, flag. All text lives in the
  * configuration's arena. Nothing is read twice and nothing is kept from a failed load.
  */
-#include "daemon/config.h"
+#include "daemon/config_domains.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -274,6 +274,8 @@ from_file(void *self, struct slice key, const struct moon_config_value *value, s
 		snprintf(place.name, sizeof(place.name), "%s:%d: %.*s", config->file, value->line, SLICE_ARG(key));
 	else
 		snprintf(place.name, sizeof(place.name), "%s: %.*s", config->file, SLICE_ARG(key));
+	if (id < 0 && config_domains_owns(key))
+		return config_domains_put(config, key, value, place.name, fault);
 	if (id < 0)
 		return unknown_in_file(key, &place, fault);
 	return put_typed(config, (size_t)id, value, &place, fault);

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fault.h"
+#include "script/options.h"
 
 enum config_id {
 	CONFIG_DATA,
@@ -34,6 +35,15 @@ enum config_id {
 	CONFIG_GROUP_APPENDS,
 	CONFIG_PROJECTION_BATCH,
 	CONFIG_HEAP_BYTES,
+	CONFIG_POOL_BYTES,
+	CONFIG_COMMAND_MS,
+	CONFIG_APPLY_MS,
+	CONFIG_PROJECTION_MS,
+	CONFIG_QUERY_MS,
+	CONFIG_LOAD_MS,
+	CONFIG_BREAKER_STOPS,
+	CONFIG_BREAKER_WINDOW_MS,
+	CONFIG_BREAKER_PAUSE_MS,
 	CONFIG_RELOAD_POLICY,
 	CONFIG_RELOAD_WARN_DOMAINS,
 	CONFIG_RELOAD_HISTORY_SECONDS,
@@ -83,9 +93,14 @@ struct config_value {
 	size_t item_count;
 };
 
+/* domain_limits.NAME.command_ms and so on, from the file only: what replaces limits.command_ms for that domain. */
+#define CONFIG_DOMAINS_MAX 64
+
 struct config {
 	struct arena arena;
 	const char *file; /* NULL: none was read */
+	struct script_domain_limits domain_limits[CONFIG_DOMAINS_MAX];
+	size_t domain_limit_count;
 	struct config_value values[CONFIG_KEYS_MAX];
 };
 

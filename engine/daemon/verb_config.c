@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `config`: every key, its value and the source it won by. Shows what `serve` with the same arguments would use. */
+#include "daemon/config_domains.h"
 #include "daemon/print.h"
 #include "daemon/verb.h"
 
@@ -57,6 +58,7 @@ verb_config(struct call *call)
 		else
 			print_key(&config, i, &out);
 	}
+	config_domains_print(&config, call_has(call, OPTION_JSON), &out);
 	if (call_has(call, OPTION_JSON))
 		buf_text(&out, "}\n");
 	print_out(&out);

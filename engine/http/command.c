@@ -66,6 +66,8 @@ answer_problem(struct http_request *request, uint16_t status)
 		if (command->made_id.size == 0)
 			problem.stream = SLICE_NONE;
 	}
+	if (outcome->kind == OUTCOME_FAILED && strcmp(outcome->fault.code, "domain_tripped") == 0)
+		problem.retry_after = (unsigned)outcome->fault.native;
 	problem.traceparent = command->provenance.traceparent;
 	problem.correlation = command->provenance.correlation_id;
 	http_reply_problem(request, &problem);

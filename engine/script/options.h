@@ -22,10 +22,18 @@ struct script_limits {
 		.command_ms = 250, .apply_ms = 1000, .projection_ms = 2000, .query_ms = 1000, .load_ms = 500           \
 	}
 
+/* What replaces them for one domain; 0 = as for all. */
+struct script_domain_limits {
+	struct slice domain;
+	struct script_limits limits;
+};
+
 struct script_options {
 	size_t heap_bytes; /* of one machine; 0 = 64 MiB */
 	size_t pool_bytes; /* of all machines of the process; 0 = as it was, at first without bound */
 	struct script_limits limits;
+	const struct script_domain_limits *domain_limits; /* outlive the machines */
+	size_t domain_limit_count;
 	bool development; /* tracebacks in answers */
 	/* print and ctx:log end here; level as in log.h */
 	void (*say)(void *self, int level, struct slice domain, struct slice text);

@@ -16,7 +16,9 @@
 #include "script/lua/machine.h"
 #include "script/lua/money.h"
 
-#define ANSWER_DEPTH_MAX 32
+#define ANSWER_DEPTH_MAX    32
+#define ANSWER_BYTES_MAX    ((size_t)16 << 20)
+#define REFUSAL_MESSAGE_MAX 4096
 
 struct answer {
 	struct moon_machine *machine;
@@ -225,6 +227,7 @@ moon_answer_write(lua_State *L, int index, const struct schema *schema, uint32_t
 {
 	struct moon_machine *machine = moon_machine_of(L);
 	const struct answer answer = { machine, handler, out };
+	size_t start = out->size;
 	lua_pushvalue(L, index);
 	if (schema == NULL) {
 		write_value(L, &answer, 0);
@@ -236,8 +239,9 @@ moon_answer_write(lua_State *L, int index, const struct schema *schema, uint32_t
 				  trouble.path[0] != '\0' ? ": " : "", trouble.reason);
 	}
 	lua_pop(L, 1);
-	if (out->failed)
-		moon_fail(L, handler, FAULT_LIMIT, "answer_too_large", "the answer is too large");
+	if (out->failed || out->size - start > ANSWER_BYTES_MAX)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "the answer is longer than %zu bytes",
+			  ANSWER_BYTES_MAX);
 }
 
 /* ---- refusals ---- */
@@ -266,6 +270,9 @@ refusal_field(lua_State *L, uint32_t handler, struct moon_refusal *refusal, stru
 	if (strcmp(key, "code") == 0 && code_ok(text)) {
 		refusal->code = text;
 	} else if (strcmp(key, "message") == 0 && text.data != NULL) {
+		if (text.size > REFUSAL_MESSAGE_MAX)
+			moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "a refusal's message of more than %d bytes",
+				  REFUSAL_MESSAGE_MAX);
 		refusal->message = text;
 	} else if (strcmp(key, "status") == 0 && lua_isinteger(L, -1)) {
 		lua_Integer status = lua_tointeger(L, -1);

@@ -206,6 +206,9 @@ take_reply(lua_State *L, struct deciding *d, const struct moon_command *rule)
 		return;
 	buf_clear(&machine->scratch);
 	moon_answer_write(L, -1, schema, handler, &machine->scratch);
+	if (machine->scratch.size > MACHINE_RESULT_BYTES)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "a reply of more than %zu bytes",
+			  MACHINE_RESULT_BYTES);
 	d->out->reply = moon_keep(L, d->arena, buf_slice(&machine->scratch));
 }
 

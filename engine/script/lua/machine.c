@@ -304,14 +304,24 @@ open_state(struct moon_machine *machine, struct fault *fault)
 }
 
 static void
-fill_limits(struct script_limits *limits)
+limits_replace(struct script_limits *limits, const struct script_limits *by)
 {
-	static const struct script_limits defaults = SCRIPT_LIMITS;
-	limits->command_ms = limits->command_ms != 0 ? limits->command_ms : defaults.command_ms;
-	limits->apply_ms = limits->apply_ms != 0 ? limits->apply_ms : defaults.apply_ms;
-	limits->projection_ms = limits->projection_ms != 0 ? limits->projection_ms : defaults.projection_ms;
-	limits->query_ms = limits->query_ms != 0 ? limits->query_ms : defaults.query_ms;
-	limits->load_ms = limits->load_ms != 0 ? limits->load_ms : defaults.load_ms;
+	limits->command_ms = by->command_ms != 0 ? by->command_ms : limits->command_ms;
+	limits->apply_ms = by->apply_ms != 0 ? by->apply_ms : limits->apply_ms;
+	limits->projection_ms = by->projection_ms != 0 ? by->projection_ms : limits->projection_ms;
+	limits->query_ms = by->query_ms != 0 ? by->query_ms : limits->query_ms;
+	limits->load_ms = by->load_ms != 0 ? by->load_ms : limits->load_ms;
+}
+
+static struct script_limits
+limits_of(const struct script_options *options, struct slice domain)
+{
+	struct script_limits limits = SCRIPT_LIMITS;
+	limits_replace(&limits, &options->limits);
+	for (size_t i = 0; i < options->domain_limit_count; i++)
+		if (slice_equal(options->domain_limits[i].domain, domain))
+			limits_replace(&limits, &options->domain_limits[i].limits);
+	return limits;
 }
 
 int
@@ -325,7 +335,7 @@ moon_machine_new(struct moon_program *program, const struct script_options *opti
 	new->door.program = &program->door;
 	new->program = program;
 	new->options = *options;
-	fill_limits(&new->options.limits);
+	new->options.limits = limits_of(options, program->door.domain);
 	new->limit_ms = new->options.limits.load_ms;
 	new->needs = needs;
 	arena_init(&new->arena, (size_t)16 << 20);

@@ -158,10 +158,9 @@ encode_body(lua_State *L)
 	struct state_call *call = vm_request(L);
 	struct fault fault;
 	moon_state_push(L, call->machine, call->state);
-	if (json_write(L, -1, call->out, NULL, &fault) != 0) {
-		fault_prefix(&fault, "state of %s", call->machine->program->door.aggregates[call->aggregate].name.data);
-		moon_fail_fault(L, &fault);
-	}
+	if (json_write(L, -1, call->out, NULL, &fault) != 0)
+		moon_fail(L, 0, FAULT_SCRIPT, "bad_result", "state of %s: %s",
+			  call->machine->program->door.aggregates[call->aggregate].name.data, fault.text);
 	return 0;
 }
 

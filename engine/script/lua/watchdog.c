@@ -12,6 +12,9 @@
  * sleeps; the next call wakes it, by the usual exchange: the call stores `call` and then looks at `asleep`, the
  * watchdog stores `asleep` and then looks at all `call`s.
  *
+ * A call that goes on is signalled again, after ever longer pauses: setting a hook walks all frames of a deep stack, and
+ * signals that come faster than they are handled would leave the call no time to end.
+ *
  * A slot stays on the list for ever and is used again after its thread has ended: the list can be walked under its lock
  * while threads come and go, and pthread_kill never meets a thread that is gone.
  */
@@ -29,6 +32,7 @@
 #include "script/lua/vm.h"
 
 #define TICK_NS     ((int64_t)5 * 1000 * 1000)
+#define AGAIN_NS    (4 * TICK_NS)
 #define QUIET_TICKS 20
 
 struct slot {
@@ -46,6 +50,8 @@ struct slot {
 	uint64_t seen;
 	int64_t seen_ns;
 	int64_t seen_thread_ns;
+	int64_t told_ns; /* when it was signalled last; 0: not yet */
+	int64_t again_ns;
 };
 
 static struct {
@@ -191,8 +197,12 @@ look_at(struct slot *slot, int64_t now_ns)
 	if (call != slot->seen) {
 		slot->seen = call;
 		slot->seen_ns = now_ns;
+		slot->told_ns = 0;
+		slot->again_ns = AGAIN_NS;
 		slot->seen_thread_ns = clock_thread_ns(slot->thread_clock);
-	} else if (is_over(slot, now_ns, limit_ns)) {
+	} else if (now_ns - slot->told_ns >= slot->again_ns && is_over(slot, now_ns, limit_ns)) {
+		slot->again_ns = slot->told_ns != 0 ? 2 * slot->again_ns : AGAIN_NS;
+		slot->told_ns = now_ns;
 		atomic_store(&slot->condemned, call);
 		pthread_kill(slot->thread, atomic_load(&watchdog.signal));
 	}

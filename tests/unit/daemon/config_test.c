@@ -105,6 +105,29 @@ TEST(wrong_values_are_named_with_their_line)
 		   ":2: workers: expected an integer from 0 to 64, got 99");
 }
 
+TEST(limits_of_single_domains)
+{
+	CHECK_INT(load("return { limits = { command_ms = 100 }, domain_limits = {\n banking = { command_ms = 50, "
+		       "load_ms = 900 },\n posts = { query_ms = 70 } } }",
+		       NULL, NULL, 0),
+		  0);
+	CHECK_INT(config_integer(&config, CONFIG_COMMAND_MS), 100);
+	CHECK_INT(config.domain_limit_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct script_domain_limits *of = &config.domain_limits[i];
+		bool bank = slice_equal(of->domain, SLICE("banking"));
+		CHECK_INT(of->limits.command_ms, bank ? 50 : 0);
+		CHECK_INT(of->limits.load_ms, bank ? 900 : 0);
+		CHECK_INT(of->limits.query_ms, bank ? 0 : 70);
+	}
+	CHECK_TEXT(complaint("return {\n domain_limits = {\n banking = {\n comand_ms = 5 } } }"),
+		   ":4: domain_limits.banking.comand_ms: unknown key; did you mean \"command_ms\"?");
+	CHECK_TEXT(complaint("return {\n domain_limits = { banking = {\n command_ms = 5 } } }"),
+		   ":3: domain_limits.banking.command_ms: expected an integer from 10 to 3600000");
+	CHECK_TEXT(complaint("return {\n domain_limits = { command_ms = 5 } }"),
+		   ":2: domain_limits.command_ms: is a section: domain_limits = { DOMAIN = { ... } }");
+}
+
 TEST(the_first_wrong_line_is_told)
 {
 	CHECK_TEXT(complaint("return {\n workers = 2,\n readers = 0,\n zzz = 1,\n attempts = 3 }"),

@@ -48,6 +48,12 @@ return {
                          { type = "Added", data = { by = data.by }, stream = target } }
             end,
         },
+        Spin = {
+            anywhere = true,
+            handle = function()
+                while true do pcall(function() while true do local _ = {} end end) end
+            end,
+        },
         Rename = {
             data = { name = "string" },
             handle = function(state, data, ctx)

@@ -1,0 +1,16 @@
+-- SPDX-License-Identifier: MIT
+-- There is no clock of the system.
+-- call: command
+-- expect: script_error
+return {
+    name = "thing",
+    initial = function() return { n = 0 } end,
+    events = { Made = { data = { n = "integer?" }, apply = function(state) return state end } },
+    commands = {
+        Do = {
+            handle = function()
+                return os.exit(1)
+            end,
+        },
+    },
+}

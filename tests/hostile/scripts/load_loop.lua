@@ -1,0 +1,5 @@
+-- SPDX-License-Identifier: MIT
+-- The file never ends.
+-- call: load
+-- expect: time_limit
+while true do end

@@ -1,0 +1,18 @@
+-- SPDX-License-Identifier: MIT
+-- The handler raises in its turn.
+-- call: command
+-- expect: time_limit
+return {
+    name = "thing",
+    initial = function() return { n = 0 } end,
+    events = { Made = { data = { n = "integer?" }, apply = function(state) return state end } },
+    commands = {
+        Do = {
+            handle = function()
+                while true do
+                    xpcall(error, function() error("again") end)
+                end
+            end,
+        },
+    },
+}
