@@ -73,7 +73,7 @@ def hostile_domain(folder):
 
 def open_account(daemon, account):
     status, body, _ = daemon.ask(f"banking/account/{account}/CreateAccount",
-                                 {"accountHolder": "Ada", "initialBalance": 100, "currency": "EUR"})
+                                 {"accountNumber": account, "accountName": "Savings", "ownerName": "Ada", "initialBalance": 100})
     assert status in (200, 201), (status, body)
 
 
