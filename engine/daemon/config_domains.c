@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits of single domains: the same names and ranges as the limits of all, which the table of keys holds. A domain that is
- * not served is no error: one file may do for several daemons.
+ * Limits of single domains: the same names and ranges as the limits of all, which the table of keys holds. A domain
+ * that is not served is no error: one file may do for several daemons.
  */
 #include "daemon/config_domains.h"
 

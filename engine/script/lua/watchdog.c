@@ -12,8 +12,8 @@
  * sleeps; the next call wakes it, by the usual exchange: the call stores `call` and then looks at `asleep`, the
  * watchdog stores `asleep` and then looks at all `call`s.
  *
- * A call that goes on is signalled again, after ever longer pauses: setting a hook walks all frames of a deep stack, and
- * signals that come faster than they are handled would leave the call no time to end.
+ * A call that goes on is signalled again, after ever longer pauses: setting a hook walks all frames of a deep stack,
+ * and signals that come faster than they are handled would leave the call no time to end.
  *
  * A slot stays on the list for ever and is used again after its thread has ended: the list can be walked under its lock
  * while threads come and go, and pthread_kill never meets a thread that is gone.

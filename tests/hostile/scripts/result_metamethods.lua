@@ -9,7 +9,10 @@ return {
     commands = {
         Do = {
             handle = function()
-                return setmetatable({}, { __len = function() while true do end end, __index = function() while true do end end })
+                return setmetatable({}, {
+                    __len = function() while true do end end,
+                    __index = function() while true do end end,
+                })
             end,
         },
     },
