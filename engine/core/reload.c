@@ -274,7 +274,7 @@ run(struct candidate *candidate)
 			take(candidate, "reload", began_ns);
 		return;
 	case RELOAD_BACK:
-		if (load_previous(candidate) == 0)
+		if (load_previous(candidate) == 0 && check_catalogue(candidate) == 0)
 			take(candidate, "rollback", began_ns);
 		return;
 	case RELOAD_REBUILD:

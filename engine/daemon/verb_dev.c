@@ -114,7 +114,7 @@ take(const struct dev *dev, struct slice domain, struct engine_reload *reload, s
 	reload->arena = &arena;
 	reload->out = &differences;
 	ask_reload(dev->engine, reload);
-	if (reload->answer == RELOAD_REFUSED && strcmp(reload->stage, "shadow") == 0) {
+	if (reload->answer == RELOAD_REFUSED && strcmp(reload->stage, "history") == 0) {
 		struct json_value told;
 		buf_text(out, "  recorded history reads differently by the new rules:\n");
 		if (json_check(buf_slice(&differences), &told, &reload->fault) == 0)
