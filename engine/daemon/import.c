@@ -411,9 +411,10 @@ close_commit(struct import *import, struct fault *fault)
 	if (make_entries(import, &append, fault) != 0)
 		return -1;
 	advance(import, &append);
-	if (add_append(import, append, NULL, 0, &import->open_place, import->open_line) != 0)
+	if (add_append(import, append, import->open_keys, import->open_key_count, &import->open_place,
+		       import->open_line) != 0)
 		return no_memory(fault);
-	import->open_count = 0;
+	import->open_count = import->open_key_count = 0;
 	return commit_if_full(import, fault);
 }
 
@@ -471,42 +472,74 @@ import_entry(struct import *import, const struct recorded_entry *entry, const st
 
 /* ---- unique keys ---- */
 
+/* Writes the key, or finds that its stream holds it already. */
+static int
+take_key(struct import *import, const struct exchange_line *line, uint64_t number, struct record_write *record,
+	 struct fault *fault)
+{
+	struct slice held;
+	bool found;
+
+	*record = (struct record_write){ .rule = RECORD_ABSENT };
+	record->space = arena_format(&import->arena, "unique/%.*s", SLICE_ARG(line->text));
+	record->key = arena_copy(&import->arena, line->key);
+	record->value = record->before = arena_copy(&import->arena, line->stream);
+	if (record->space.data == NULL || record->key.data == NULL || record->value.data == NULL)
+		return no_memory(fault);
+	if (store_read_record(import->reader, record->space, record->key, &import->arena, &held, &found, fault) != 0)
+		return fault_prefix(fault, "line %llu", (unsigned long long)number);
+	if (found)
+		record->rule = RECORD_EQUALS;
+	return 0;
+}
+
+static int
+check_key(const struct exchange_line *line, uint64_t number, struct fault *fault)
+{
+	struct stream_name name;
+
+	if (stream_parse(line->stream, &name, fault) != 0)
+		return fault_prefix(fault, "line %llu", (unsigned long long)number);
+	if (line->text.size == 0 || line->text.size + 7 > STORE_SPACE_MAX || line->key.size == 0 ||
+	    line->key.size > STORE_KEY_MAX)
+		return bad(fault, number, "no unique key can be like this");
+	return 0;
+}
+
 int
 import_unique(struct import *import, const struct exchange_line *line, const struct import_place *place,
 	      struct fault *fault)
 {
-	struct record_write record = { .rule = RECORD_ABSENT };
-	struct stream_name name;
-	bool found;
+	struct record_write record;
 
-	if (stream_parse(line->stream, &name, fault) != 0)
-		return fault_prefix(fault, "line %llu", (unsigned long long)place->line);
-	if (line->text.size == 0 || line->text.size + 7 > STORE_SPACE_MAX || line->key.size == 0 ||
-	    line->key.size > STORE_KEY_MAX)
-		return bad(fault, place->line, "no unique key can be like this");
+	if (check_key(line, place->line, fault) != 0)
+		return -1;
 	if (import->store == NULL)
 		return 0;
-	if (close_commit(import, fault) != 0)
+	if (close_commit(import, fault) != 0 || take_key(import, line, place->line, &record, fault) != 0)
 		return -1;
-	record.space = arena_format(&import->arena, "unique/%.*s", SLICE_ARG(line->text));
-	record.key = arena_copy(&import->arena, line->key);
-	record.value = record.before = arena_copy(&import->arena, line->stream);
-	if (record.space.data == NULL || record.key.data == NULL || record.value.data == NULL)
-		return no_memory(fault);
-	struct slice held;
-	if (store_read_record(import->reader, record.space, record.key, &import->arena, &held, &found, fault) != 0)
-		return -1;
-	if (found)
-		record.rule = RECORD_EQUALS;
 	if (add_append(import, (struct append){ 0 }, &record, 1, place, place->line) != 0)
 		return no_memory(fault);
 	return commit_if_full(import, fault);
 }
 
+int
+import_reserve(struct import *import, const struct exchange_line *line, const struct import_place *place,
+	       struct fault *fault)
+{
+	if (check_key(line, place->line, fault) != 0)
+		return -1;
+	if (import->store == NULL)
+		return 0;
+	if (import->open_count == 0 || import->open_key_count == IMPORT_KEYS)
+		return bad(fault, place->line, "a commit takes at most %d unique keys", IMPORT_KEYS);
+	return take_key(import, line, place->line, &import->open_keys[import->open_key_count++], fault);
+}
+
 void
 import_forget(struct import *import)
 {
-	import->open_count = 0;
+	import->open_count = import->open_key_count = 0;
 }
 
 int

@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 #define IMPORT_GROUP 256
+#define IMPORT_KEYS  8 /* unique keys of one commit */
 
 struct import_place {
 	uint64_t line;      /* of the file; 0: nothing yet */
@@ -45,6 +46,8 @@ struct import {
 	/* the commit being gathered */
 	struct recorded_entry *open; /* [APPEND_ENTRY_MAX] */
 	size_t open_count;
+	struct record_write open_keys[IMPORT_KEYS]; /* unique keys that it takes */
+	size_t open_key_count;
 	uint64_t open_line;
 	struct import_place open_place;
 	/* generations of the file -> of the store */
@@ -68,6 +71,9 @@ int import_entry(struct import *import, const struct recorded_entry *entry, cons
 /* Fails: also INPUT when another stream holds the key. */
 int import_unique(struct import *import, const struct exchange_line *line, const struct import_place *place,
 		  struct fault *fault);
+/* The same as part of the commit of the entry that came last. Fails: also INPUT when it takes too many. */
+int import_reserve(struct import *import, const struct exchange_line *line, const struct import_place *place,
+		   struct fault *fault);
 /* A file of rules; a generation made of files that came before. */
 int import_source(struct import *import, const struct exchange_line *line, struct fault *fault);
 int import_rules(struct import *import, const struct exchange_line *line, struct fault *fault);

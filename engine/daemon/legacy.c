@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the function gives is read like any line from outside: { stream, type, version, data, time, number, id, actor }.
- * stream, type, data and time are needed; version is the schema's (1 when absent), number the event's version in its
- * stream, for a log that knows it. The data comes out of the codec canonical.
+ * What the function gives is read like any line from outside: { stream, type, version, data, time, number, id, actor,
+ * unique }. stream, type, data and time are needed; version is the schema's (1 when absent), number the event's version
+ * in its stream, for a log that knows it; unique = { name = key } the keys that rules would have reserved with it. The
+ * data comes out of the codec canonical.
  */
 #include "daemon/legacy.h"
 
@@ -91,6 +92,7 @@ enum made_field {
 	MADE_NUMBER,
 	MADE_ID,
 	MADE_ACTOR,
+	MADE_UNIQUE,
 	MADE_COUNT
 };
 
@@ -103,6 +105,7 @@ static const struct {
 	[MADE_VERSION] = { "version", JSON_NUMBER, false }, [MADE_DATA] = { "data", JSON_OBJECT, true },
 	[MADE_TIME] = { "time", JSON_STRING, true },        [MADE_NUMBER] = { "number", JSON_NUMBER, false },
 	[MADE_ID] = { "id", JSON_STRING, false },           [MADE_ACTOR] = { "actor", JSON_STRING, false },
+	[MADE_UNIQUE] = { "unique", JSON_OBJECT, false },
 };
 
 static int
@@ -213,21 +216,54 @@ make_entry(struct json_value found[MADE_COUNT], struct arena *arena, struct reco
 	return 0;
 }
 
+/* { accountNumber = "4711" }: as ctx:reserve takes them, texts or integers. */
+static int
+make_keys(struct json_value made, struct arena *arena, struct legacy_event *event, struct fault *fault)
+{
+	struct stream_name name;
+	struct json_value value;
+	struct json_iter iter;
+	struct slice word;
+	int64_t number;
+
+	if (made.raw.size == 0)
+		return 0;
+	if (stream_parse(event->entry.stream, &name, fault) != 0)
+		return -1;
+	json_iter(&iter, made);
+	while (json_next(&iter, &word, &value)) {
+		struct legacy_key *key = &event->keys[event->key_count];
+
+		if (event->key_count++ == LEGACY_KEYS)
+			return bad(fault, "%s", "an event takes at most 8 unique keys");
+		key->set = arena_format(arena, "%.*s.%.*s", SLICE_ARG(name.domain), SLICE_ARG(word));
+		if (value.kind == JSON_NUMBER && json_to_i64(value, &number))
+			key->key = arena_format(arena, "%lld", (long long)number);
+		else if (value.kind != JSON_STRING)
+			return bad(fault, "%s", "a unique key is text or an integer");
+		else if (take_text(value, arena, &key->key, fault) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 int
-legacy_read(struct legacy *legacy, struct slice line, struct arena *arena, struct recorded_entry *entry, bool *skip,
+legacy_read(struct legacy *legacy, struct slice line, struct arena *arena, struct legacy_event *event,
 	    struct fault *fault)
 {
 	struct json_value found[MADE_COUNT] = { { .raw = SLICE_NONE } }, made;
 
+	*event = (struct legacy_event){ .key_count = 0 };
 	buf_clear(&legacy->out);
 	if (moon_function_call(legacy->function, line, &legacy->out, fault) != 0)
 		return -1;
-	*skip = legacy->out.size == 0;
-	if (*skip)
+	event->skip = legacy->out.size == 0;
+	if (event->skip)
 		return 0;
 	if (legacy->out.failed)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a record");
-	if (json_check(buf_slice(&legacy->out), &made, fault) != 0 || sort_fields(made, found, fault) != 0)
+	if (json_check(buf_slice(&legacy->out), &made, fault) != 0 || sort_fields(made, found, fault) != 0 ||
+	    make_entry(found, arena, &event->entry, fault) != 0)
 		return -1;
-	return make_entry(found, arena, entry, fault);
+	return make_keys(found[MADE_UNIQUE], arena, event, fault);
 }

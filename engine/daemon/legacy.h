@@ -6,13 +6,26 @@
 #include "base/arena.h"
 #include "model/entry.h"
 
+#define LEGACY_KEYS 8
+
 struct legacy;
+
+/* What a record is: an event and the unique keys that its stream takes with it; or nothing. */
+struct legacy_event {
+	struct recorded_entry entry;
+	struct legacy_key {
+		struct slice set; /* "banking.accountNumber" */
+		struct slice key;
+	} keys[LEGACY_KEYS];
+	size_t key_count;
+	bool skip; /* the function gave nil */
+};
 
 /* Fails: INPUT "no_such_file"; SCRIPT with file and line. */
 int legacy_open(const char *path, struct legacy **legacy, struct fault *fault);
 void legacy_close(struct legacy *legacy);
-/* The event of a record, in `arena`; *skip when the function gave nil. Fails: INPUT, SCRIPT with the reason. */
-int legacy_read(struct legacy *legacy, struct slice line, struct arena *arena, struct recorded_entry *entry, bool *skip,
+/* The event of a record, in `arena`. Fails: INPUT, SCRIPT with the reason. */
+int legacy_read(struct legacy *legacy, struct slice line, struct arena *arena, struct legacy_event *event,
 		struct fault *fault);
 
 #endif

@@ -101,6 +101,22 @@ take_export_line(struct intake *intake, const struct exchange_line *read, bool o
 	return 0;
 }
 
+/* Its keys are part of its commit. */
+static int
+take_legacy(struct intake *intake, const struct legacy_event *event, struct fault *fault)
+{
+	if (take_entry(intake, &event->entry, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < event->key_count; i++) {
+		struct exchange_line key = { .text = event->keys[i].set,
+					     .key = event->keys[i].key,
+					     .stream = event->entry.stream };
+		if (import_reserve(&intake->import, &key, &intake->place, fault) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- one line ---- */
 
 /* Lines that an earlier run has brought in are only followed, and their last check compared. */
@@ -109,8 +125,8 @@ take_line(struct intake *intake, struct slice line, struct fault *fault)
 {
 	const struct import_place *begun = &intake->import.place;
 	struct exchange_line read;
-	struct recorded_entry entry;
-	bool old = intake->import.store != NULL && intake->lines.number <= begun->line, skip = false;
+	struct legacy_event event = { .skip = false };
+	bool old = intake->import.store != NULL && intake->lines.number <= begun->line;
 
 	arena_clear(&intake->arena);
 	intake->import.line = intake->place.line = intake->lines.number;
@@ -119,7 +135,7 @@ take_line(struct intake *intake, struct slice line, struct fault *fault)
 			return at_line(intake, fault);
 	} else {
 		exchange_foreign(&intake->exchange, line);
-		if (legacy_read(intake->legacy, line, &intake->arena, &entry, &skip, fault) != 0)
+		if (legacy_read(intake->legacy, line, &intake->arena, &event, fault) != 0)
 			return at_line(intake, fault);
 	}
 	intake->place.check = intake->exchange.check;
@@ -127,11 +143,11 @@ take_line(struct intake *intake, struct slice line, struct fault *fault)
 		return bad(intake, "up to here the file is not the one that was imported before", fault);
 	if (intake->legacy == NULL)
 		return take_export_line(intake, &read, old, fault) == 0 ? 0 : at_line(intake, fault);
-	intake->skipped += skip;
-	intake->place.entries += old && !skip;
-	if (old || skip)
+	intake->skipped += event.skip;
+	intake->place.entries += old && !event.skip;
+	if (old || event.skip)
 		return 0;
-	return take_entry(intake, &entry, fault) == 0 ? 0 : at_line(intake, fault);
+	return take_legacy(intake, &event, fault) == 0 ? 0 : at_line(intake, fault);
 }
 
 static int

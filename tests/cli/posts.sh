@@ -255,5 +255,7 @@ same "its accounts were looked at" "$(grep -o '"currency":"EUR"' bank.rows.old |
 ADA=$(grep -m1 -o '"stream_id": "[^"]*"' "$LEGACY/banking/log.ndjson" | cut -d'"' -f4)
 same "an old account goes on" "$(post "/api/accounts/$ADA/deposit" '{"amount":1.00,"currency":"EUR"}')" 200
 same "its balance" "$(told 'a["balance"]')" 426.45
+same "an old account's number is taken" "$(post /api/accounts '{"accountNumber":"NL-1","accountName":"n","ownerName":"o"}')" 409
+same "by its rule" "$(told 'a["code"]')" account_number_taken
 stop 0 "TERM of the bank's legacy"
 finish

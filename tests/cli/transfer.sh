@@ -166,17 +166,30 @@ sed -i 's/number = .*/nomber = 1,/' map.lua
 expect 65 "a misspelt field" import --map map.lua legacy.ndjson --data gaps
 says "a misspelt field" 'line 1: .*unknown field "nomber"'
 sed -i 's/nomber = .*/number = record.Version + 1,/' map.lua
+sed 's/id = record.Id,/&\n        unique = { name = record.AggregateIdentifier, row = record.Version },/' map.lua >keys.lua
+head -1 legacy.ndjson >first.ndjson
+expect 0 "unique keys" import --map keys.lua first.ndjson --data keys
+expect 0 "export of them" export --data keys
+says "a text" '^\{"unique":"posts.name","key":"p0","stream":"posts.post/p0"'
+says "an integer" '^\{"unique":"posts.row","key":"0","stream":"posts.post/p0"'
+head -3 legacy.ndjson | sed 's/"Version": 0/"Version": 0, "x": 1/' >three.ndjson
+expect 65 "a key that another stream holds" import --map keys.lua three.ndjson --data taken
+says "a key that another stream holds" 'line 2: the unique key "0" is held by another stream here'
+sed 's/row = record.Version/row = 0.5/' keys.lua >half.lua
+expect 65 "a key of half a number" import --map half.lua first.ndjson --data half
+says "a key of half a number" 'line 1: what the function gave: a unique key is text or an integer'
 echo 'return { }' >table.lua
 expect 65 "a map that is no function" import --map table.lua legacy.ndjson --data gaps
 says "a map that is no function" 'table.lua must return a function'
 
 # Killed at several places, an import goes on and ends like one that was never killed. The file comes through a pipe,
 # so that each time it is in the middle for certain.
+sed 's/id = record.Id,/&\n        unique = record.Version == 0 and { name = record.AggregateIdentifier } or nil,/' map.lua >kept.lua
 legacy 20000 >large.ndjson
-expect 0 "never killed" import --map map.lua large.ndjson --data never
+expect 0 "never killed" import --map kept.lua large.ndjson --data never
 mkfifo pipe
 for lines in 3000 9000 15000; do
-	"$MOONLOG" import --map map.lua - --data killed <pipe >/dev/null 2>"$SCRATCH/err" &
+	"$MOONLOG" import --map kept.lua - --data killed <pipe >/dev/null 2>"$SCRATCH/err" &
 	child=$!
 	exec 3>pipe
 	head -$lines large.ndjson >&3
@@ -191,11 +204,12 @@ for lines in 3000 9000 15000; do
 	exec 3>&-
 	if [ "${head:-0}" -gt $((lines - 3000)) ] && [ "$head" -lt 20000 ]; then pass; else fail "not killed in the middle: ${head:-}"; fi
 done
-expect 0 "goes on" import --map map.lua large.ndjson --data killed
+expect 0 "goes on" import --map kept.lua large.ndjson --data killed
 says "goes on" 'imported [0-9]+ entries, [0-9]+ were there from before'
 expect 0 "verify" verify --data killed
 same "as if never killed" "$(log_of killed)" "$(log_of never)"
+same "unique keys too" "$("$MOONLOG" export --data killed | grep -c '^{"unique"')" 50
 sed '5s/legacy-4/legacy-x/' large.ndjson >other.ndjson
-expect 65 "another file under the same first line" import --map map.lua other.ndjson --data killed
+expect 65 "another file under the same first line" import --map kept.lua other.ndjson --data killed
 says "another file" 'up to here the file is not the one that was imported before'
 finish

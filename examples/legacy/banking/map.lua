@@ -31,6 +31,7 @@ return function(row)
         number = row.version,
         time = moment(row.timestamp),
         id = row.id,
+        unique = row.type == "AccountCreated" and { accountNumber = data.AccountNumber } or nil,
         data = {
             accountNumber = data.AccountNumber,
             accountName = data.AccountName,
