@@ -166,7 +166,7 @@ sed -i 's/number = .*/nomber = 1,/' map.lua
 expect 65 "a misspelt field" import --map map.lua legacy.ndjson --data gaps
 says "a misspelt field" 'line 1: .*unknown field "nomber"'
 sed -i 's/nomber = .*/number = record.Version + 1,/' map.lua
-sed 's/id = record.Id,/&\n        unique = { name = record.AggregateIdentifier, row = record.Version },/' map.lua >keys.lua
+sed 's/id = record.Id,/&\n unique = { name = record.AggregateIdentifier, row = record.Version },/' map.lua >keys.lua
 head -1 legacy.ndjson >first.ndjson
 expect 0 "unique keys" import --map keys.lua first.ndjson --data keys
 expect 0 "export of them" export --data keys
@@ -184,7 +184,7 @@ says "a map that is no function" 'table.lua must return a function'
 
 # Killed at several places, an import goes on and ends like one that was never killed. The file comes through a pipe,
 # so that each time it is in the middle for certain.
-sed 's/id = record.Id,/&\n        unique = record.Version == 0 and { name = record.AggregateIdentifier } or nil,/' map.lua >kept.lua
+sed 's/id = .*/&\n unique = record.Version == 0 and { name = record.AggregateIdentifier } or nil,/' map.lua >kept.lua
 legacy 20000 >large.ndjson
 expect 0 "never killed" import --map kept.lua large.ndjson --data never
 mkfifo pipe
