@@ -6,6 +6,7 @@
  *
  *   bench_fold DATA DOMAIN_FOLDER AGGREGATE
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -128,6 +129,9 @@ main(int argc, char **argv)
 	arena_init(&page, SIZE_MAX);
 	arena_init(&names, SIZE_MAX);
 	arena_init(&sources_arena, SIZE_MAX);
+	/* As the daemon does: without it rules run under a count hook. */
+	if (moon_watchdog_start(SIGRTMIN + 5, &fault) != 0)
+		fail();
 	if (domain_read_folder(argv[2], &sources_arena, &sources, &fault) != 0 ||
 	    script_load(moon_ops(), &sources, &options, &program, &fault) != 0 ||
 	    script_open(program, &options, &machine, &fault) != 0 || sqlite_open(&files, &store, &fault) != 0 ||
