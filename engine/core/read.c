@@ -12,6 +12,7 @@
 #include "core/render.h"
 #include "core/routes.h"
 #include "core/table.h"
+#include "core/today.h"
 
 #define BITE_ENTRIES 256
 #define BITE_BYTES   ((size_t)512 * 1024)
@@ -58,9 +59,11 @@ first_id(void *self, log_position commit_first, struct id *id)
 	return result;
 }
 
-static void
-write_entries(struct engine_read *read, struct render *render, const struct entries *entries)
+static int
+write_entries(struct reader *reader, struct engine_read *read, struct render *render, const struct entries *entries)
 {
+	if (read->upcast)
+		return today_write(reader, read, render, entries);
 	for (size_t i = 0; i < entries->count; i++) {
 		if (!read->ndjson && read->entries != 0)
 			buf_byte(read->out, ',');
@@ -69,6 +72,7 @@ write_entries(struct engine_read *read, struct render *render, const struct entr
 			buf_byte(read->out, '\n');
 		read->entries++;
 	}
+	return 0;
 }
 
 static struct read_limit
@@ -149,7 +153,8 @@ write_unkept(struct reader *reader, struct engine_read *read, stream_version *ne
 		if (store_read_stream(reader->store_reader, read->stream, *next, bite, &reader->pages, &entries,
 				      &read->version, &read->fault) != 0)
 			return -1;
-		write_entries(read, &render, &entries);
+		if (write_entries(reader, read, &render, &entries) != 0)
+			return -1;
 		if (entries.count != 0)
 			*next = entries.items[entries.count - 1].version + 1;
 		arena_reset(&reader->pages, mark);
@@ -162,7 +167,7 @@ static int
 write_stream(struct reader *reader, struct engine_read *read, stream_version *next)
 {
 	size_t limit = read->limit != 0 ? read->limit : PAGE_ENTRIES;
-	bool kept = limit <= KEPT_ENTRIES;
+	bool kept = limit <= KEPT_ENTRIES && !read->upcast;
 	struct page *page = kept ? page_open(&reader->shown, read->stream, slice_hash(read->stream, 0), *next) : NULL;
 
 	kept = page != NULL;
@@ -228,7 +233,8 @@ read_log(struct reader *reader, struct engine_read *read)
 		if (store_read_log(reader->store_reader, read->next, filtered ? &filter : NULL, bite, &reader->pages,
 				   &entries, &seen, &read->fault) != 0)
 			return -1;
-		write_entries(read, &render, &entries);
+		if (write_entries(reader, read, &render, &entries) != 0)
+			return -1;
 		arena_reset(&reader->pages, mark);
 		if (seen == read->next)
 			break;

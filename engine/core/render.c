@@ -212,13 +212,14 @@ put_provenance(struct render *render, char *at, const struct recorded_entry *ent
 	return put_u64(at, entry->commit_size);
 }
 
-void
-render_entry(struct render *render, const struct recorded_entry *entry, struct buf *out)
+/* All up to the data, which is the last of it. */
+static char *
+put_whole(struct render *render, const struct recorded_entry *entry, struct buf *out)
 {
 	char *at;
 
 	if (!buf_reserve(out, FIXED_ROOM + text_room(entry) + entry->data.size + entry->headers.size))
-		return;
+		return NULL;
 	at = put_head(render, out->data + out->size, entry, out);
 	at = put_provenance(render, at, entry, out);
 	if (entry->topic.size != 0)
@@ -230,11 +231,37 @@ render_entry(struct render *render, const struct recorded_entry *entry, struct b
 		at = put(at, entry->headers.data, entry->headers.size);
 	}
 	at = PUT(at, ",\"data\":");
-	at = entry->data.size != 0 ? put(at, entry->data.data, entry->data.size) : PUT(at, "null");
+	return entry->data.size != 0 ? put(at, entry->data.data, entry->data.size) : PUT(at, "null");
+}
+
+void
+render_entry(struct render *render, const struct recorded_entry *entry, struct buf *out)
+{
+	char *at = put_whole(render, entry, out);
+
+	if (at == NULL)
+		return;
 	at = PUT(at, ",\"digest\":\"");
 	at = put_hex(at, entry->digest.bytes, CHECK_SIZE);
 	at = PUT(at, "\",\"link\":\"");
 	at = put_hex(at, entry->link.bytes, CHECK_SIZE);
 	at = PUT(at, "\"}");
+	out->size = (size_t)(at - out->data);
+}
+
+void
+render_piece(struct render *render, const struct recorded_entry *piece, size_t number, size_t count, struct buf *out)
+{
+	char *at = put_whole(render, piece, out);
+
+	if (at == NULL)
+		return;
+	if (count > 1) {
+		at = PUT(at, ",\"piece\":");
+		at = put_u64(at, number);
+		at = PUT(at, ",\"pieces\":");
+		at = put_u64(at, count);
+	}
+	*at++ = '}';
 	out->size = (size_t)(at - out->data);
 }

@@ -149,6 +149,7 @@ ask_page(struct http_request *request)
 	read->domain = request->follow.domain;
 	read->published_only = request->follow.published;
 	read->ndjson = true;
+	read->upcast = request->follow.upcast;
 	read->out = &request->follow.page;
 	request->follow.asked = request->follow.asking = true;
 	request->follow.refused = false;
@@ -320,7 +321,8 @@ take_log_params(struct http_request *request, uint64_t *limit, struct fault *fau
 		follow->domain = slice_from(follow->domain_text, word.size);
 	}
 	if (take_yes(request, "follow", &follow->live, fault) != 0 ||
-	    take_yes(request, "published", &follow->published, fault) != 0)
+	    take_yes(request, "published", &follow->published, fault) != 0 ||
+	    http_request_take_switch(request, "upcast", &follow->upcast, fault) != 0)
 		return -1;
 	return http_request_no_params(request, fault);
 }
@@ -346,6 +348,13 @@ http_log(struct http_request *request)
 		http_conn_send(request);
 		return;
 	}
+	if (follow->upcast && follow->live) {
+		/* A client that goes on after a position would lose the rest of an event's pieces. */
+		http_reply_error(request, 400, "bad_parameter",
+				 "upcast=1 is for pages and whole logs, not for following");
+		http_conn_send(request);
+		return;
+	}
 	request->status = 0;
 	if (follow->live || (!json && limit == NO_LIMIT)) {
 		if (!ask_page(request)) {
@@ -363,6 +372,7 @@ http_log(struct http_request *request)
 	read->domain = follow->domain;
 	read->published_only = follow->published;
 	read->ndjson = !json;
+	read->upcast = follow->upcast;
 	read->out = &request->text;
 	http_ask_read(request, answer_page);
 }

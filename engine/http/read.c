@@ -176,6 +176,7 @@ http_read_stream(struct http_request *request)
 	    stream_parse(read->stream, &name, &fault) != 0 || http_request_parse_query(request, &fault) != 0 ||
 	    http_request_take_number(request, "from", &read->from, &fault) != 0 ||
 	    take_limit(request, read, PAGE_ENTRIES, PAGE_MOST, &fault) != 0 ||
+	    http_request_take_switch(request, "upcast", &read->upcast, &fault) != 0 ||
 	    http_request_no_params(request, &fault) != 0) {
 		refuse(request, &fault);
 		return;

@@ -279,6 +279,18 @@ http_request_take_number(struct http_request *request, const char *name, uint64_
 }
 
 int
+http_request_take_switch(struct http_request *request, const char *name, bool *on, struct fault *fault)
+{
+	struct slice value;
+	if (!http_request_take_param(request, name, &value))
+		return 0;
+	*on = value.size == 0 || slice_equal(value, SLICE("1")) || slice_equal(value, SLICE("true"));
+	if (!*on && !slice_equal(value, SLICE("0")) && !slice_equal(value, SLICE("false")))
+		return fault_set(fault, FAULT_INPUT, "bad_parameter", "parameter \"%s\" must be 1 or 0", name);
+	return 0;
+}
+
+int
 http_request_no_params(const struct http_request *request, struct fault *fault)
 {
 	if (request->param_count == 0)

@@ -157,6 +157,13 @@ script_path(const struct script_program *program, uint16_t aggregate, struct sli
 	return program->ops->path(program, aggregate, type, schema_version);
 }
 
+uint64_t
+script_order(struct script_machine *machine)
+{
+	must(machine != NULL);
+	return machine->ops->order(machine);
+}
+
 void
 script_trouble(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input)
 {

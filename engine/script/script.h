@@ -266,6 +266,7 @@ struct script_ops {
 		      unsigned flags, struct arena *arena, struct script_pieces *pieces, struct fault *fault);
 	bool (*path)(const struct script_program *program, uint16_t aggregate, struct slice type,
 		     uint32_t schema_version);
+	uint64_t (*order)(struct script_machine *machine);
 	void (*trouble)(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 	bool (*tidy)(struct script_machine *machine);
 };
@@ -324,18 +325,19 @@ int script_show(struct script_machine *machine, const struct show_request *reque
 		struct fault *fault);
 /*
  * What a recorded event is under the rules of today: its pieces, by the one chain of upcasters that folds and
- * projections use too. Data of an event that needed no step is the entry's own. Values lie in `arena` or borrow from
- * `entry` and the program. With UPCAST_WIRE data that its schema cannot describe is given in its stored form.
- * Fails: SCRIPT "unknown_event", "newer_event", "no_upcast_path", "upcast_circle" (1000 steps and no end), or what the
- * upcaster did; CORRUPT for data that is no JSON.
+ * projections use too. Values lie in `arena` or borrow from `entry` and the program. With UPCAST_WIRE data that its
+ * schema cannot describe is given in its stored form. Fails: SCRIPT "unknown_event", "newer_event", "no_upcast_path",
+ * "upcast_circle" (1000 steps and no end), or what the upcaster did; CORRUPT for data that is no JSON.
  */
 int script_upcast(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
 		  unsigned flags, struct arena *arena, struct script_pieces *pieces, struct fault *fault);
 /*
- * Is there a way from such a recorded event to what the rules know: the type is declared or retired, the version is no
- * newer, every step of its own type is there? What a step gives is known only when it runs. Any thread.
+ * Is the type declared or retired, the version no newer, every step of its own type there? What a step gives is known
+ * only when it runs. Any thread.
  */
 bool script_path(const struct script_program *program, uint16_t aggregate, struct slice type, uint32_t schema_version);
+/* The order of hashing in this machine: two whose numbers differ have different seeds. */
+uint64_t script_order(struct script_machine *machine);
 /* About the last failed call of this machine. */
 void script_trouble(struct script_machine *machine, struct script_trouble *trouble, struct input_trouble *input);
 /* A bounded step of collection, for idle moments; true when there is more to do. */

@@ -559,6 +559,7 @@ moon_ops(void)
 		.show = machine_show,
 		.upcast = machine_upcast,
 		.path = moon_path,
+		.order = moon_order,
 		.trouble = machine_trouble,
 		.tidy = machine_tidy,
 	};

@@ -236,6 +236,7 @@ int moon_query(struct script_machine *machine, const struct query_request *reque
 int moon_show(struct script_machine *machine, const struct show_request *request, struct buf *out, struct fault *fault);
 int moon_upcast(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry, unsigned flags,
 		struct arena *arena, struct script_pieces *pieces, struct fault *fault);
+uint64_t moon_order(struct script_machine *machine);
 bool moon_path(const struct script_program *program, uint16_t aggregate, struct slice type, uint32_t schema_version);
 
 /* openapi.c: the program's paths and schemas as a JSON object. */
