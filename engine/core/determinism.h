@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Do the rules give the same twice [I7]? Every stream is folded in two machines whose hash seeds differ, in another order
- * of streams in each, and canonical bytes are compared; so are the pieces of old events, and what projections write.
+ * Do the rules give the same twice [I7]? Every stream is folded in two machines whose hash seeds differ, in another
+ * order of streams in each, and canonical bytes are compared; so are the pieces of old events, and what projections
+ * write.
  */
 #ifndef MOONLOG_CORE_DETERMINISM_H
 #define MOONLOG_CORE_DETERMINISM_H
@@ -45,7 +46,7 @@ struct determinism {
  */
 int determinism_check(struct determinism *check, struct fault *fault);
 
-/* Two machines of a program whose order of hashing differs. Both are the caller's to close. Fails: as above, script_open. */
+/* Two machines of a program whose order of hashing differs, for the caller to close. Fails: as above, script_open. */
 int determinism_open_two(const struct script_program *program, const struct script_options *options,
 			 struct script_machine *machines[2], struct fault *fault);
 /* Where two texts part, for a person. */

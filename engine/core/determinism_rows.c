@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log goes by once; each event goes to each projection in two machines, each over rows of its own. What the handlers
- * ask of the rows - reads, writes, with all values - is hashed on the way: the first event whose hashes differ is the
- * finding, and ends that projection's part.
+ * The log goes by once; each event goes to each projection in two machines, each over rows of its own. What the
+ * handlers ask of the rows - reads, writes, with all values - is hashed on the way: the first event whose hashes differ
+ * is the finding, and ends that projection's part.
  * Fails: as the store and the views do.
  */
 #include <stdio.h>

@@ -197,7 +197,7 @@ struct engine_read {
 	const struct script_param *params;
 	size_t param_count;
 	const struct script_route *route;
-	bool upcast;         /* STREAM, LOG: what events are under the rules of today, in pieces, instead of as recorded */
+	bool upcast;         /* STREAM, LOG: events as the rules of today see them, in pieces */
 	bool ndjson;         /* STREAM, LOG: one entry a line instead of a JSON document */
 	bool has_at_version; /* STATE */
 	stream_version at_version;

@@ -21,8 +21,8 @@ struct render {
 
 /* Appends {"position":..., ..., "data":..., "digest":"...", "link":"..."}; data bytes as recorded. */
 void render_entry(struct render *render, const struct recorded_entry *entry, struct buf *out);
-/* The same for piece `number` (from 1) of an event that upcasters made `count` of: type, schema version and data are the
- * piece's; without digest and link. */
+/* The same for piece `number` (from 1) of an event that upcasters made `count` of: type, schema version and data are
+ * the piece's; without digest and link. */
 void render_piece(struct render *render, const struct recorded_entry *piece, size_t number, size_t count,
 		  struct buf *out);
 /* "2026-11-21T10:00:00.000000Z" with its quotes. */

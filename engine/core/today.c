@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each event goes through the chain of upcasters on the reader's own seat. A piece keeps the event's id, position,
- * version and time, and has no digest or link: those are of the recorded bytes. Whatever cannot be brought up to date is
- * a fault, for an answer that mixed old and new shapes would be of no use.
+ * version and time, and has no digest or link: those are of the recorded bytes. Whatever cannot be brought up to date
+ * is a fault, for an answer that mixed old and new shapes would be of no use.
  */
 #include "core/today.h"
 

@@ -4,6 +4,7 @@
  * code 1; notes do not.
  */
 
+#include "daemon/check_store.h"
 #include "daemon/print.h"
 #include "daemon/report.h"
 #include "daemon/verb.h"
@@ -31,7 +32,9 @@ check_folder(const struct call *call, const char *folder)
 	enum exit_code code;
 
 	buf_init(&out, OUT_MAX);
-	if (report_open(&report, folder, &fault) != 0) {
+	if (report_open(&report, folder, &fault) != 0 ||
+	    (report.program != NULL && check_store_wanted(call) &&
+	     check_store(call, report.program, &report.findings, &fault) != 0)) {
 		code = exit_say(&fault);
 	} else {
 		if (call_has(call, OPTION_JSON))

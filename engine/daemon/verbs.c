@@ -17,6 +17,7 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_ONCE] = { "once", NULL, "do not follow: end with the last entry" },
 	[OPTION_NO_WAIT] = { "no-wait", NULL, "return when the order is taken" },
 	[OPTION_CALLER] = { "caller", "NAME", "what ctx.caller is" },
+	[OPTION_HISTORY] = { "history", NULL, "fold every recorded stream twice and compare" },
 	[OPTION_WATCH] = { "watch", NULL, "run again after each save, until interrupted" },
 	[OPTION_OUTPUT] = { "output", "FORM", "plain or junit" },
 	[OPTION_FILTER] = { "filter", "PATTERN", "only specs whose names match a Lua pattern" },
@@ -66,8 +67,11 @@ const struct verb verbs[] = {
 	{ "check", "FOLDER...", "load rules and report what is wrong with them",
 	  "Prints every finding as file:line: reason, with the line and a caret below: unknown fields and names,\n"
 	  "handlers and upcasts that are missing, routes without a command, events of no declared type, unused\n"
-	  "modules. Exit code 1 for errors and warnings; notes (events that no projection handles) are no fault.",
-	  JSON, VERB_CONFIG_NONE, 1, ANY_NUMBER, false, verb_check },
+	  "modules. Exit code 1 for errors and warnings; notes (events that no projection handles) are no fault.\n"
+	  "With --data also what is recorded there: kinds of events without a path to the events of today, and\n"
+	  "upcasters that fail on the newest samples. With --history every stream is folded and every projection\n"
+	  "run twice, in machines with different hash seeds; the first event that parts them is named.",
+	  JSON | OPTION_BIT(OPTION_HISTORY), VERB_CONFIG_STORE, 1, ANY_NUMBER, false, verb_check },
 	{ "try", "STREAM COMMAND [JSON]", "what a command would do, without doing it",
 	  "Decides against the stream as it stands and prints the events, the reply or the refusal. Asks the\n"
 	  "daemon of --data when one runs, else reads the store with the rules of --domain FOLDER; without\n"

@@ -331,10 +331,7 @@ int script_show(struct script_machine *machine, const struct show_request *reque
  */
 int script_upcast(struct script_machine *machine, uint16_t aggregate, const struct recorded_entry *entry,
 		  unsigned flags, struct arena *arena, struct script_pieces *pieces, struct fault *fault);
-/*
- * Is the type declared or retired, the version no newer, every step of its own type there? What a step gives is known
- * only when it runs. Any thread.
- */
+/* Is the type known, the version no newer, each step of the type itself there? What they give shows when they run. */
 bool script_path(const struct script_program *program, uint16_t aggregate, struct slice type, uint32_t schema_version);
 /* The order of hashing in this machine: two whose numbers differ have different seeds. */
 uint64_t script_order(struct script_machine *machine);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The store is read beside the daemon. Findings go among the others, without a file. */
+#include "daemon/check_store.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/catalogue.h"
+#include "core/determinism.h"
+#include "daemon/reading.h"
+#include "view/memory/view_memory.h"
+
+bool
+check_store_wanted(const struct call *call)
+{
+	return call_has(call, OPTION_HISTORY) || call->setting_count != 0 || call->config_file != NULL;
+}
+
+static void
+add(struct findings *findings, const char *code, const char *text)
+{
+	const struct finding finding = { .severity = FINDING_ERROR, .code = code, .text = slice_text(text) };
+
+	findings_add(findings, &finding);
+}
+
+static void
+unread(void *self, const struct catalogue_finding *finding)
+{
+	add(self, "history_unread", finding->text);
+}
+
+struct talk {
+	struct findings *findings;
+	bool terminal;
+	bool told;
+};
+
+static void
+differs(void *self, const struct determinism_finding *finding)
+{
+	static const char *const codes[] = { [DIFFERS_STATE] = "state_differs",
+					     [DIFFERS_PIECES] = "pieces_differ",
+					     [DIFFERS_ROWS] = "rows_differ",
+					     [RULES_FAIL] = "rules_fail" };
+	const struct talk *talk = self;
+	char text[900];
+
+	snprintf(text, sizeof(text), "%.*s version %llu (position %llu), %.*s%s%.*s: %s", SLICE_ARG(finding->stream),
+		 (unsigned long long)finding->version, (unsigned long long)finding->position, SLICE_ARG(finding->type),
+		 finding->projection.size != 0 ? ", projection " : "", SLICE_ARG(finding->projection), finding->text);
+	add(talk->findings, codes[finding->what], text);
+}
+
+static void
+progress(void *self, uint64_t streams, uint64_t of_streams, uint64_t events)
+{
+	struct talk *talk = self;
+
+	if (!talk->terminal)
+		return;
+	talk->told = true;
+	fprintf(stderr, "\rfolding twice: %llu of %llu streams, %llu events ", (unsigned long long)streams,
+		(unsigned long long)of_streams, (unsigned long long)events);
+}
+
+static int
+check_history(struct store *store, const struct script_program *program, const struct script_options *options,
+	      struct findings *findings, struct fault *fault)
+{
+	struct talk talk = { findings, isatty(STDERR_FILENO) != 0, false };
+	struct determinism check = { .store = store,
+				     .program = program,
+				     .options = options,
+				     .open_view = view_memory_open,
+				     .threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+				     .found = differs,
+				     .progress = progress,
+				     .self = &talk };
+	int result = determinism_check(&check, fault);
+
+	if (talk.told)
+		fputc('\n', stderr);
+	if (result == 0)
+		fprintf(stderr, "history of %.*s: %llu streams, %llu events folded twice, %llu projected twice: %s\n",
+			SLICE_ARG(program->domain), (unsigned long long)check.streams, (unsigned long long)check.events,
+			(unsigned long long)check.projected, check.findings == 0 ? "equal" : "not equal");
+	return result;
+}
+
+int
+check_store(const struct call *call, const struct script_program *program, struct findings *findings,
+	    struct fault *fault)
+{
+	struct script_options options = { .development = true };
+	struct catalogue_report report = { .found = unread, .self = findings };
+	struct reading reading;
+	int result = reading_open(call, &reading, fault);
+
+	if (result == 0) {
+		result = catalogue_check(reading.reader, program, &options, &report, fault);
+		if (result != 0 && report.findings != 0)
+			result = 0; /* they are told one by one */
+		else if (result == 0 && call_has(call, OPTION_HISTORY))
+			result = check_history(reading.store, program, &options, findings, fault);
+	}
+	reading_close(&reading);
+	return result;
+}
