@@ -282,6 +282,7 @@ int
 http_request_take_switch(struct http_request *request, const char *name, bool *on, struct fault *fault)
 {
 	struct slice value;
+	*on = false;
 	if (!http_request_take_param(request, name, &value))
 		return 0;
 	*on = value.size == 0 || slice_equal(value, SLICE("1")) || slice_equal(value, SLICE("true"));

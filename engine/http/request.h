@@ -115,7 +115,7 @@ int http_request_add_param(struct http_request *request, struct slice name, stru
 bool http_request_take_param(struct http_request *request, const char *name, struct slice *value);
 /* The same as a number. *number stays when absent. Fails: INPUT "bad_parameter". */
 int http_request_take_number(struct http_request *request, const char *name, uint64_t *number, struct fault *fault);
-/* The same as 1 or true, 0 or false; nothing after the name is 1. */
+/* The same as 1 or true, 0 or false; nothing after the name is 1; false when absent. */
 int http_request_take_switch(struct http_request *request, const char *name, bool *on, struct fault *fault);
 /* All parameters must have been taken. Fails: INPUT "unknown_parameter". */
 int http_request_no_params(const struct http_request *request, struct fault *fault);
