@@ -6,6 +6,8 @@
  */
 #include "core/today.h"
 
+#include "base/json.h"
+
 static struct seat *
 seat_of(struct reader *reader, struct engine_read *read, const struct stream_name *name, int *aggregate)
 {
@@ -76,5 +78,56 @@ today_write(struct reader *reader, struct engine_read *read, struct render *rend
 			return -1;
 		read->entries++;
 	}
+	return 0;
+}
+
+/* An event's pieces; as it was recorded where the rules have no way from it, or their upcasters fail. */
+static int
+find_pieces(struct reader *reader, struct script_machine *machine, uint16_t aggregate,
+	    const struct recorded_entry *entry, struct script_piece *recorded, struct script_pieces *pieces,
+	    struct fault *fault)
+{
+	if (script_upcast(machine, aggregate, entry, UPCAST_WIRE, &reader->pages, pieces, fault) == 0)
+		return 0;
+	if (fault->class != FAULT_SCRIPT)
+		return -1;
+	fault_clear(fault);
+	*recorded = (struct script_piece){ entry->type, entry->schema_version, entry->data };
+	*pieces = (struct script_pieces){ .items = recorded, .count = 1 };
+	return 0;
+}
+
+int
+today_history(struct reader *reader, struct engine_read *read, struct script_machine *machine, uint16_t aggregate,
+	      const struct recorded_entry *entry)
+{
+	struct render render = { 0 };
+	struct script_pieces pieces;
+	struct script_piece recorded;
+	char id[ID_TEXT_SIZE];
+
+	if (find_pieces(reader, machine, aggregate, entry, &recorded, &pieces, &read->fault) != 0)
+		return -1;
+	id_format(&entry->id, id);
+	for (size_t i = 0; i < pieces.count; i++) {
+		buf_text(read->out, read->out->data[read->out->size - 1] == '[' ? "{\"id\":\"" : ",{\"id\":\"");
+		buf_text(read->out, id);
+		buf_text(read->out, "\",\"type\":");
+		json_quote(read->out, pieces.items[i].type);
+		buf_text(read->out, ",\"version\":");
+		buf_u64(read->out, entry->version);
+		if (pieces.count > 1) {
+			buf_text(read->out, ",\"piece\":");
+			buf_u64(read->out, i + 1);
+			buf_text(read->out, ",\"pieces\":");
+			buf_u64(read->out, pieces.count);
+		}
+		buf_text(read->out, ",\"timestamp\":");
+		render_time(&render, entry->recorded_at_us, read->out);
+		buf_text(read->out, ",\"data\":");
+		buf_add(read->out, pieces.items[i].data);
+		buf_byte(read->out, '}');
+	}
+	read->entries++;
 	return 0;
 }

@@ -12,5 +12,8 @@
  * Fails: SCRIPT naming stream and version where the chain does, into read->fault.
  */
 int today_write(struct reader *reader, struct engine_read *read, struct render *render, const struct entries *entries);
+/* Appends the entry's pieces as a history shows them, commas between; as recorded where the rules fail. Counts it. */
+int today_history(struct reader *reader, struct engine_read *read, struct script_machine *machine, uint16_t aggregate,
+		  const struct recorded_entry *entry);
 
 #endif
