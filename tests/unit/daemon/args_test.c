@@ -97,10 +97,11 @@ TEST(help_is_asked_for_anywhere)
 
 TEST(specs_take_the_options_of_busted)
 {
-	CHECK_INT(parse("test domains/a domains/b --filter overdraft -v"), 0);
-	CHECK_INT(args.call.word_count, 5);
+	CHECK_INT(parse("test domains/a domains/b --filter overdraft --shuffle -v"), 0);
+	CHECK_TEXT(args.call.values[OPTION_FILTER], "overdraft");
+	CHECK_INT(args.call.word_count, 4);
 	CHECK_INT(args.call.rest_at, 2);
-	CHECK_TEXT(args.call.words[2], "--filter");
+	CHECK_TEXT(args.call.words[2], "--shuffle");
 	CHECK_INT(parse("test domains/a"), 0);
 	CHECK_INT(args.call.rest_at, 1);
 }
