@@ -7,13 +7,18 @@
  *   load PORT CONNECTIONS COUNT   open  IDS_FILE PREFIX      opens COUNT accounts, writes their ids
  *   load PORT CONNECTIONS SECONDS deposit IDS_FILE BODY_FILE random accounts, a new random Idempotency-Key each
  *   load PORT CONNECTIONS SECONDS each PATH_PREFIX IDS_FILE PATH_SUFFIX   GET of a random id
+ *   load PORT CONNECTIONS SECONDS lines FILE SERIES   POSTs of random lines of a file, each PATH TAB BODY; writes when
+ *                                                     each answer came and how long it took (two int64 of ns) to SERIES;
+ *                                                     with 0 SECONDS each line once, in their order
  *
- * Prints one line: requests a second, p50, p99, p99.9 and maximum in microseconds, answers that were not 2xx.
+ * Prints one line: requests a second, p50, p99, p99.9 and maximum in microseconds, answers, those that were not 2xx, and
+ * how many there were of each status. SIGTERM ends it early: what was sent is still waited for.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,7 +38,7 @@ struct connection {
 	size_t have, wanted; /* wanted: head and body, 0 = head not whole yet */
 };
 
-enum mode { MODE_GET, MODE_POST, MODE_OPEN, MODE_DEPOSIT, MODE_EACH };
+enum mode { MODE_GET, MODE_POST, MODE_OPEN, MODE_DEPOSIT, MODE_EACH, MODE_LINES };
 
 static struct {
 	enum mode mode;
@@ -42,13 +47,25 @@ static struct {
 	char *body;
 	char (*ids)[64];
 	size_t id_count;
-	FILE *ids_out;
+	FILE *ids_out, *series;
+	char **lines;
+	size_t line_count;
 	uint64_t random;
 	uint64_t sent, answered, bad, wanted;
 	uint32_t *latency_us;
 	size_t latency_room;
 	char first_bad[512];
+	uint64_t statuses[600];
 } load;
+
+static volatile sig_atomic_t ended;
+
+static void
+end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
 
 static int64_t
 now_ns(void)
@@ -96,6 +113,13 @@ format_request(char *text, size_t room)
 				"Content-Length: %zu\r\n\r\n%s",
 				load.ids[next_random() % load.id_count], head, (unsigned long long)next_random(),
 				(unsigned long long)next_random(), strlen(load.body), load.body);
+	case MODE_LINES: {
+		const char *line = load.lines[load.wanted != 0 ? load.sent : next_random() % load.line_count],
+			   *body = strchr(line, '\t') + 1;
+
+		return snprintf(text, room, "POST %.*s HTTP/1.1\r\n%sContent-Length: %zu\r\n\r\n%s",
+				(int)(body - 1 - line), line, head, strlen(body), body);
+	}
 	case MODE_OPEN: {
 		char body[256];
 		int size = snprintf(body, sizeof(body),
@@ -136,7 +160,9 @@ take_id(const char *answer)
 static void
 note_answer(struct connection *connection)
 {
-	uint32_t us = (uint32_t)((now_ns() - connection->sent_ns) / 1000);
+	int64_t at[2] = { now_ns(), 0 };
+	uint32_t us = (uint32_t)((at[0] - connection->sent_ns) / 1000);
+	unsigned status = (unsigned)atoi(connection->answer + 9);
 
 	if (load.answered == load.latency_room) {
 		load.latency_room = load.latency_room * 2 + 65536;
@@ -145,6 +171,10 @@ note_answer(struct connection *connection)
 			stop("memory");
 	}
 	load.latency_us[load.answered++] = us;
+	load.statuses[status < 600 ? status : 0]++;
+	at[1] = at[0] - connection->sent_ns;
+	if (load.series != NULL && fwrite(at, sizeof(at), 1, load.series) != 1)
+		stop("series");
 	if (connection->answer[9] != '2' && load.bad++ == 0)
 		snprintf(load.first_bad, sizeof(load.first_bad), "%s", connection->answer);
 	if (load.mode == MODE_OPEN)
@@ -242,6 +272,37 @@ read_ids(const char *path)
 }
 
 static void
+read_lines(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	size_t room = 1 << 20, size = 0;
+	ssize_t got;
+
+	if (file == NULL || (load.lines = calloc(room, sizeof(*load.lines))) == NULL)
+		stop(path);
+	while (load.line_count < room && (got = getline(&load.lines[load.line_count], &size, file)) > 0) {
+		char *line = load.lines[load.line_count++];
+
+		line[got - 1] = '\0';
+		if (strchr(line, '\t') == NULL)
+			stop("a line without a tab");
+		size = 0;
+	}
+	fclose(file);
+	if (load.line_count == 0)
+		stop("no lines");
+}
+
+static void
+print_statuses(void)
+{
+	for (unsigned i = 0; i < 600; i++)
+		if (load.statuses[i] != 0)
+			printf(" s%u=%llu", i, (unsigned long long)load.statuses[i]);
+	printf("\n");
+}
+
+static void
 run(int port, size_t connections, double seconds)
 {
 	struct connection *all = calloc(connections, sizeof(*all));
@@ -254,7 +315,7 @@ run(int port, size_t connections, double seconds)
 		if ((all[i].answer = malloc(ANSWER_MAX)) == NULL)
 			stop("memory");
 	}
-	int64_t begin = now_ns(), end = begin + (int64_t)(seconds * 1e9);
+	int64_t begin = now_ns(), until = begin + (int64_t)(seconds * 1e9);
 	for (size_t i = 0; i < connections; i++)
 		send_request(&all[i]);
 	while (open != 0) {
@@ -266,7 +327,7 @@ run(int port, size_t connections, double seconds)
 				continue;
 			note_answer(connection);
 			reconnect_when_told(connection);
-			if (load.wanted != 0 ? load.sent < load.wanted : now_ns() < end)
+			if (!ended && (load.wanted != 0 ? load.sent < load.wanted : now_ns() < until))
 				send_request(connection);
 			else
 				open--;
@@ -274,10 +335,11 @@ run(int port, size_t connections, double seconds)
 	}
 	double took = (double)(now_ns() - begin) / 1e9;
 	qsort(load.latency_us, load.answered, sizeof(uint32_t), compare);
-	printf("rate=%.1f p50=%u p99=%u p999=%u max=%u bad=%llu\n", (double)load.answered / took,
+	printf("rate=%.1f p50=%u p99=%u p999=%u max=%u answers=%llu bad=%llu", (double)load.answered / took,
 	       load.latency_us[load.answered / 2], load.latency_us[load.answered * 99 / 100],
 	       load.latency_us[load.answered * 999 / 1000], load.latency_us[load.answered - 1],
-	       (unsigned long long)load.bad);
+	       (unsigned long long)load.answered, (unsigned long long)load.bad);
+	print_statuses();
 	if (load.bad != 0)
 		fprintf(stderr, "first answer that was not 2xx:\n%s\n", load.first_bad);
 	free(all);
@@ -287,7 +349,7 @@ int
 main(int argc, char **argv)
 {
 	if (argc < 6) {
-		fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS get|post|open|deposit|each ...\n");
+		fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS get|post|open|deposit|each|lines ...\n");
 		return 2;
 	}
 	const char *mode = argv[4];
@@ -315,12 +377,21 @@ main(int argc, char **argv)
 		load.mode = MODE_EACH;
 		read_ids(argv[6]);
 		load.suffix = argv[7];
+	} else if (strcmp(mode, "lines") == 0 && argc == 7) {
+		load.mode = MODE_LINES;
+		read_lines(argv[5]);
+		load.wanted = strtod(argv[3], NULL) == 0 ? load.line_count : 0;
+		if ((load.series = fopen(argv[6], "w")) == NULL)
+			stop(argv[6]);
 	} else {
 		fprintf(stderr, "load: unknown mode %s\n", mode);
 		return 2;
 	}
+	signal(SIGTERM, end);
 	run(atoi(argv[1]), strtoul(argv[2], NULL, 10), strtod(argv[3], NULL));
 	if (load.ids_out != NULL)
 		fclose(load.ids_out);
+	if (load.series != NULL)
+		fclose(load.series);
 	return load.bad != 0;
 }
