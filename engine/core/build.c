@@ -12,6 +12,7 @@
 #include "core/build.h"
 
 #include "base/log.h"
+#include "base/probe.h"
 #include "core/inside.h"
 
 #define LOOK_AGAIN_NS ((int64_t)20 * 1000 * 1000)
@@ -102,6 +103,7 @@ swap(struct engine *engine, struct domain *domain, struct aside *place)
 	unsigned slot = place->readside->slot;
 	struct fault fault;
 
+	(void)PROBE("build.swap");
 	pthread_mutex_lock(&domain->lock);
 	domain->live = place->readside;
 	domain->asked = place->rules;
@@ -109,6 +111,7 @@ swap(struct engine *engine, struct domain *domain, struct aside *place)
 	atomic_fetch_add(&domain->turn, 1);
 	pthread_mutex_unlock(&domain->lock);
 	tell_readers(engine);
+	(void)PROBE("build.point");
 	if (engine->parts.point_view != NULL &&
 	    engine->parts.point_view(engine->parts.self, domain->name, slot, &fault) != 0)
 		log_fault(LOG_ERROR, "after a restart the read model before this one will be found", &fault);
@@ -126,6 +129,7 @@ begin(struct engine *engine, struct domain *domain, struct ruleset *rules, struc
 		goto failed;
 	if (aside.readside->projector != NULL && projector_start(aside.readside->projector, fault) != 0)
 		goto failed;
+	(void)PROBE("build.begin");
 	pthread_mutex_lock(&domain->lock);
 	domain->building = aside;
 	pthread_mutex_unlock(&domain->lock);

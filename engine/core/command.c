@@ -177,7 +177,8 @@ find_numbers(struct command *command, const struct script_program *program)
 	command->aggregate = (uint16_t)aggregate;
 	command->rule = (uint16_t)rule;
 	command->route = routes_same(program, asked->route);
-	return NULL;
+	/* without it neither the body's fields nor the answer would be what the client expects */
+	return asked->route != NULL && command->route == NULL ? "no_such_route" : NULL;
 }
 
 bool
@@ -186,7 +187,8 @@ command_rebind(struct command *command, struct ruleset *rules)
 	const char *code = find_numbers(command, rules->program);
 
 	if (code != NULL) {
-		missing(command->asked, code, "the rules that were loaded a moment ago no longer have this command");
+		missing(command->asked, code,
+			"the rules that were loaded a moment ago no longer have this command or route");
 		return false;
 	}
 	ruleset_release(command->rules);
@@ -210,7 +212,7 @@ make(struct domain *domain, struct ruleset *rules, const struct engine_parts *pa
 	command->has_key = asked->idempotency_key.size != 0;
 	code = find_numbers(command, rules->program);
 	if (code != NULL)
-		return missing(asked, code, "the domain has no such aggregate or command");
+		return missing(asked, code, "the domain has no such aggregate, command or route");
 	if (asked->id.size != 0 && !stream_id_ok(asked->id)) {
 		fault_set(&asked->outcome.fault, FAULT_INPUT, "bad_stream_id",
 			  "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);

@@ -138,15 +138,29 @@ tell_breaker(struct worker *worker, struct command *command, const struct fault 
 	command->probe = false;
 }
 
+/* The adoption of newer rules is in this worker's mailbox, or about to be: the command goes on after it. */
+static void
+wait_for_adoption(struct worker *worker, struct command *command)
+{
+	command_move(command, COMMAND_WAITING);
+	command->next = worker->stranded;
+	worker->stranded = command;
+}
+
 /*
  * The command takes the current seat: it is decided wholly by those rules [I8], also when it was routed or decided
- * before by the ones that a reload has replaced. -1: answered.
+ * before by the ones that a reload has replaced. One that was routed by newer rules, which this worker has not adopted
+ * yet, waits for them: the old ones may not know its name or its route. -1: answered, or it waits.
  */
 static int
 take_seat(struct worker *worker, struct command *command)
 {
 	struct seat *seat = worker->seats[command->domain->number];
 
+	if (command->rules != seat->rules && domain_decides(command->domain, command->rules)) {
+		wait_for_adoption(worker, command);
+		return -1;
+	}
 	if (command->rules != seat->rules && !command_rebind(command, seat->rules)) {
 		execute_finish(worker, command);
 		return -1;
@@ -167,9 +181,7 @@ strand(struct worker *worker, struct command *command, const struct fault *fault
 {
 	if (fault->class != FAULT_SCRIPT || domain_decides(command->domain, command->rules))
 		return false;
-	command_move(command, COMMAND_WAITING);
-	command->next = worker->stranded;
-	worker->stranded = command;
+	wait_for_adoption(worker, command);
 	return true;
 }
 

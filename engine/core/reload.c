@@ -23,6 +23,15 @@ struct candidate {
 
 /* ---- stages ---- */
 
+/* A test lets a step fail here. */
+static bool
+probed(bool hit, struct fault *fault)
+{
+	if (hit)
+		fault_set(fault, FAULT_BUSY, "probe", "a probe let this step fail");
+	return hit;
+}
+
 static int
 failed(struct candidate *candidate, const char *stage)
 {
@@ -139,7 +148,7 @@ prepare(struct candidate *candidate)
 		return failed(candidate, "prepare");
 	}
 	for (unsigned i = 0; i < engine->limits.workers; i++)
-		if (PROBE("reload.prepare") ||
+		if (probed(PROBE("reload.prepare"), &candidate->asked->fault) ||
 		    seat_open(candidate->rules, &engine->script, &candidate->seats[i], &candidate->asked->fault) != 0)
 			return failed(candidate, "prepare");
 	return 0;
@@ -169,7 +178,7 @@ commit(struct candidate *candidate, const char *why)
 		return failed(candidate, "commit");
 	append.records = records.items;
 	append.record_count = records.count;
-	if (PROBE("reload.before_commit") || committer_wait(&engine->committer, &append, fault) != 0)
+	if (probed(PROBE("reload.before_commit"), fault) || committer_wait(&engine->committer, &append, fault) != 0)
 		return failed(candidate, "commit");
 	if (append.answer != APPEND_DONE) {
 		fault_set(fault, FAULT_BUSY, "generation_taken", "another process changed the rules at this moment");

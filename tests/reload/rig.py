@@ -30,6 +30,7 @@ return {
             handle = function(_, _, ctx) return { { type = "Opened", data = { by = VARIANT or ctx.settings.variant } } } end,
         },
         Deposit = {
+            anywhere = true,
             data = { amount = "integer" },
             handle = function(state, data, ctx)
                 local by = VARIANT or ctx.settings.variant
@@ -52,6 +53,16 @@ return {
 """
 SAME_FOLD = {"A": "state.balance = state.balance + data.amount",
              "B": "local sum = data.amount; sum = sum + state.balance; state.balance = sum"}
+ROWS = """-- SPDX-License-Identifier: MIT
+return {
+    name = "rows",
+    tables = { Rows = { key = { "Id" }, columns = { Id = "text", Total = "integer" } } },
+    on = { ["account.Moved"] = function(view, data, meta) view.Rows:add({ Id = meta.stream_id }, { Total = %s }) end },
+}
+"""
+QUERIES = """-- SPDX-License-Identifier: MIT
+return { queries = { rows = { params = {}, run = function(view) return view.Rows:find { order = { "Id" }, limit = 1000 } end } } }
+"""
 DOMAIN = """-- SPDX-License-Identifier: MIT
 return { settings = { variant = "%s" } }
 """
@@ -79,6 +90,11 @@ class Bank:
               ACCOUNT % {"variant": json.dumps(variant) if text else "nil", "state_version": state_version,
                          "fold": fold or SAME_FOLD[variant if text else "A"]})
         write(os.path.join(self.folder, "domain.lua"), DOMAIN % variant)
+
+    def take_rows(self, amount):
+        """Also a read model, which adds up `amount`."""
+        write(os.path.join(self.folder, "rows.lua"), ROWS % amount)
+        write(os.path.join(self.folder, "queries.lua"), QUERIES)
 
 
 class Socket(http.client.HTTPConnection):

@@ -7,21 +7,25 @@
 Reloads without shadow, back to back, between two variants of a domain; each event says in its data which variant decided
 it. Afterwards: no answer but 200, and 409 of a transfer that lost its streams too often; each entry of the log names the
 generation of the variant in its data; each commit is of one generation, with both its events; as many commits as
-answers; states as a ledger of the log says; memory as after the first twentieth (a hundred of 2,000).
+answers; states as a ledger of the log says; memory as after the first twentieth (a hundred of 2,000), looked at when the
+store's open segment, whose index lies in memory, is as full as it was then; and a fifth as many reloads without commands
+cost nothing either.
 
 --shadow N: N reloads at one a second, history asked each time, in turns with the same load without reloads.
 """
 import argparse, json, os, random, shutil, statistics, sys, tempfile, time
 
-from rig import (Bank, Failure, Load, deposit, get, head, memory_kb, open_accounts, reload, start, transfer, wait_for_load,
+from rig import (Bank, Failure, Load, deposit, each_once, get, head, memory_kb, open_accounts, reload, start, transfer, wait_for_load,
                  whole_log)
 
+SEGMENT = 131072  # entries, of the store
 
-def mixed_lines(accounts, chance, count=20000):
+
+def mixed_lines(accounts, chance, transfers=0.3, count=20000):
     lines = []
     for _ in range(count):
         one, other = chance.sample(range(accounts), 2)
-        lines.append(deposit(one, chance.randrange(1, 100)) if chance.random() < 0.7 else
+        lines.append(deposit(one, chance.randrange(1, 100)) if chance.random() >= transfers else
                      transfer(one, other, chance.randrange(1, 100)))
     return lines
 
@@ -65,9 +69,8 @@ def check_states(daemon, balances, chance):
 
 
 def warm(options, scratch, daemon, lines):
-    """The store keeps an index of its open segment in memory, 131,072 entries at most: what grows with the log grows
-    before the reloads begin."""
-    if head(daemon) >= options.warm:
+    """Past one segment: its index, of which the open one lies in memory, has had its full size once."""
+    if options.warm == 0:
         return 0
     load = Load(options.load, daemon, scratch, lines, options.connections)
     while head(daemon) < options.warm:
@@ -87,13 +90,19 @@ def alternate(bank, daemon, generations, count):
         took.append(time.monotonic() - began)
         if generations.get(generation) != variant:
             raise Failure(f"reload {number} of {variant} gave generation {generation} of {generations}")
-        memory.append(memory_kb(daemon))
+        memory.append((*memory_kb(daemon), head(daemon)))
     return took, memory
+
+
+def wait_for_phase(daemon, entries):
+    """Commands go on until the store's open segment is as full as it was then."""
+    while (head(daemon) - entries) % SEGMENT > SEGMENT // 20:
+        time.sleep(0.02)
 
 
 def middle(memory):
     """Private and resident; of many, since a reload's machines come and go."""
-    return [statistics.median(part) for part in zip(*memory)]
+    return [statistics.median(part) for part in list(zip(*memory))[:2]]
 
 
 def check_memory(when, first, last, all_of_it, bound):
@@ -115,13 +124,17 @@ def storm(options, scratch, mode):
         bank.take("B")
         generations = {1: "A", reload(daemon, shadow=False)["generation"]: "B"}
         took, memory = alternate(bank, daemon, generations, options.reloads)
+        if options.warm:
+            wait_for_phase(daemon, memory[early - 1][2])
+            memory.append((*memory_kb(daemon), head(daemon)))
         counts, statuses, err = load.end()
         check_answers(statuses, err)
         quiet = alternate(bank, daemon, generations, options.reloads // 10 * 2)[1]
         balances, seen = check_log(daemon, generations, statuses[200] + warmed + options.accounts)
         check_states(daemon, balances, chance)
-        first, last = middle(memory[early // 2:early]), middle(memory[-early // 2:])
-        check_memory("without commands", middle(quiet[:len(quiet) // 2]), middle(quiet[-len(quiet) // 4:]), quiet, 1.1)
+        first, last = middle(memory[early // 2:early]), middle(memory[-1:])
+        if len(quiet) >= 20:
+            check_memory("without commands", middle(quiet[:len(quiet) // 2]), middle(quiet[-len(quiet) // 4:]), quiet, 1.1)
         print(f"{mode}: {options.reloads} reloads, median {statistics.median(took) * 1000:.1f} ms, "
               f"max {max(took) * 1000:.1f} ms; {counts['rate']:.0f} commands/s, p99 {counts['p99'] / 1000:.1f} ms, "
               f"{statuses}; events {seen}; private {first[0] / 1024:.1f} -> {last[0] / 1024:.1f} MB, "
@@ -133,41 +146,52 @@ def storm(options, scratch, mode):
         daemon.kill()
 
 
+def measure(options, scratch, daemon, lines, during):
+    """Commands a second while `during` runs."""
+    load = Load(options.load, daemon, scratch, lines, options.connections)
+    wait_for_load(daemon)
+    during()
+    counts, statuses, err = load.end()
+    check_answers(statuses, err)
+    return counts["rate"]
+
+
 def shadowed(options, scratch):
-    """Ten seconds without reloads, ten with one a second, and so on."""
+    """Without reloads, with ten at one a second, without, with ... : each turn beside the two around it."""
     chance = random.Random(options.seed)
     bank = Bank(os.path.join(scratch, "storm"), "handler")
-    daemon = start(options.binary, scratch, bank.folder, "shadow")
-    plain, beside, took, asked = [], [], [], 0
+    daemon = start(options.binary, scratch, bank.folder, "shadow",
+                   options=("--workers", "2", "--set", "reload.history_seconds=1"))
+    took, asked, ratios = [], [], []
+
+    def reloads():
+        for number in range(10):
+            began = time.monotonic()
+            bank.take("BA"[number % 2])
+            history = reload(daemon, partial=True)["report"]["history"]
+            if history["asked"] == 0 or history["differing"] != 0:
+                raise Failure(f"history was not asked or differs: {history}")
+            asked.append(history["events"])
+            took.append(time.monotonic() - began)
+            time.sleep(max(0, options.seconds / 10 - took[-1]))
+
     try:
-        open_accounts(options.load, daemon, options.accounts, scratch)
-        lines = mixed_lines(options.accounts, chance)
+        lines = mixed_lines(options.accounts * 5, chance, 0.1)
+        each_once(options.load, daemon, scratch, [deposit(account, 1) for account in range(options.accounts * 5)])
+        before = measure(options, scratch, daemon, lines, lambda: time.sleep(options.seconds))
         for part in range(options.shadow // 10):
-            load = Load(options.load, daemon, scratch, lines, options.connections)
-            time.sleep(options.seconds)
-            counts, statuses, err = load.end()
-            check_answers(statuses, err)
-            plain.append(counts["rate"])
-            load = Load(options.load, daemon, scratch, lines, options.connections)
-            for number in range(10):
-                began = time.monotonic()
-                bank.take("BA"[number % 2])
-                history = reload(daemon, partial=True)["report"]["history"]
-                if history["asked"] == 0 or history["differing"] != 0:
-                    raise Failure(f"history was not asked or differs: {history}")
-                asked += history["events"]
-                took.append(time.monotonic() - began)
-                time.sleep(max(0, options.seconds / 10 - took[-1]))
-            counts, statuses, err = load.end()
-            check_answers(statuses, err)
-            beside.append(counts["rate"])
+            beside = measure(options, scratch, daemon, lines, reloads)
+            after = measure(options, scratch, daemon, lines, lambda: time.sleep(options.seconds))
+            ratios.append((2 * beside / (before + after), beside, (before + after) / 2))
+            before = after
         daemon.stop()
     finally:
         daemon.kill()
-    ratio = statistics.median(b / p for b, p in zip(beside, plain))
-    print(f"shadow: {len(took)} reloads, median {statistics.median(took) * 1000:.0f} ms, {asked} events folded by both; "
-          f"{statistics.median(beside):.0f} commands/s of {statistics.median(plain):.0f}: {ratio:.2f} "
-          f"[{min(b / p for b, p in zip(beside, plain)):.2f} .. {max(b / p for b, p in zip(beside, plain)):.2f}]")
+    ratio = statistics.median(one[0] for one in ratios)
+    print(f"shadow: {len(took)} reloads at {len(took) / options.shadow * 10 / options.seconds:.1f} a second, each "
+          f"{statistics.median(took) * 1000:.0f} ms for {statistics.median(asked):.0f} events folded by both; "
+          f"{statistics.median(one[1] for one in ratios):.0f} commands/s of "
+          f"{statistics.median(one[2] for one in ratios):.0f}: {ratio:.2f} [{min(ratios)[0]:.2f} .. {max(ratios)[0]:.2f}]")
     if options.share and ratio < options.share:
         raise Failure(f"reloads with shadow leave {ratio:.2f} of the throughput")
 

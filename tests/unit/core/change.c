@@ -71,7 +71,7 @@ change_write(const struct change *change, const char *domain, const struct varia
 		"Move = { anywhere = true, data = {}, handle = function(state, _, ctx) local by = BY or "
 		"ctx.settings.by; "
 		"local other = ctx:load('counter', 'other'); "
-		"return { { type = 'Added', data = { by = by, amount = -1 } }, %s } end },\n} }\n",
+		"return { { type = 'Added', data = { by = by, amount = -1 } }, %s }, { by = by } end },\n} }\n",
 		variant->extra ? "{ type = 'Extra', data = { by = by }, stream = other }"
 			       : "{ type = 'Added', data = { by = by, amount = 1 }, stream = other }");
 	fclose(file);

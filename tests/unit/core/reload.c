@@ -107,25 +107,20 @@ TEST(a_plan_changes_nothing)
 	change_close(&change);
 }
 
-/* Each fails at its step, the second time also on the second worker's machine; then the same reload is taken. */
+/* Of the two workers' machines the first cannot be made, then the second, then the commit; then all goes well. */
 TEST(a_step_that_fails_leaves_the_old_rules_whole)
 {
-	static const struct {
-		const char *probe, *stage;
-	} steps[] = {
-		{ "reload.prepare:1:fail", "prepare" },
-		{ "reload.prepare:4:fail", "prepare" },
-		{ "reload.before_commit:1:fail", "commit" },
-	};
+	static const char *const stages[] = { "prepare", "prepare", "commit" };
 
-	CHECK_INT(probe_setup("reload.prepare:1:fail,reload.prepare:3:fail,reload.before_commit:1:fail"), 0);
+	/* A pass that one probe lets fail is not counted by the next. */
+	CHECK_INT(probe_setup("reload.prepare:1:fail,reload.prepare:2:fail,reload.before_commit:1:fail"), 0);
 	change_open(&change, &one, 2);
 	check_add("first", "a", "one", 1);
 	change_write(&change, "first", &two);
-	for (size_t i = 0; i < countof(steps); i++) {
+	for (size_t i = 0; i < countof(stages); i++) {
 		struct changed changed = change_ask(&change, RELOAD_TAKE, "first");
 
-		check_answer(changed, RELOAD_FAILED, steps[i].stage, "probe");
+		check_answer(changed, RELOAD_FAILED, stages[i], "probe");
 		CHECK_INT(changed.generation, 1);
 		check_add("first", "a", "one", (int)i + 2);
 	}
