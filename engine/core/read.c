@@ -402,33 +402,24 @@ read_state_then(struct reader *reader, struct engine_read *read, const struct ru
 }
 
 static int
-read_state_once(struct reader *reader, struct engine_read *read, struct rules_found *found)
-{
-	struct stream_name name;
-
-	if (find_rules(reader, read, found, &name) != 0)
-		return -1;
-	if (!found->there)
-		return 0;
-	if (read->has_at_version || read->has_at_time)
-		return read_state_then(reader, read, found, name.id);
-	return read_state_now(reader, read, found, name.id);
-}
-
-/* Rules that a reload replaced in the midst of it may meet what the new ones recorded: those read it then. */
-static int
 read_state(struct reader *reader, struct engine_read *read)
 {
 	size_t start = read->out->size;
 	struct rules_found found;
+	struct stream_name name;
 	int result;
 
-	do {
-		read->out->size = start;
-		result = read_state_once(reader, read, &found);
-	} while (result != 0 && read->fault.class == FAULT_SCRIPT && found.seat != NULL &&
-		 !domain_decides(reader->domains[found.domain], found.seat->rules));
-	return result;
+	if ((result = find_rules(reader, read, &found, &name)) != 0 || !found.there)
+		return result;
+	if (read->has_at_version || read->has_at_time)
+		result = read_state_then(reader, read, &found, name.id);
+	else
+		result = read_state_now(reader, read, &found, name.id);
+	if (result == 0 || read->fault.class != FAULT_SCRIPT ||
+	    domain_decides(reader->domains[found.domain], found.seat->rules))
+		return result;
+	read->out->size = start; /* replaced meanwhile, they may have met what the new ones recorded */
+	return read_state(reader, read);
 }
 
 static int

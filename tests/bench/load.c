@@ -7,12 +7,12 @@
  *   load PORT CONNECTIONS COUNT   open  IDS_FILE PREFIX      opens COUNT accounts, writes their ids
  *   load PORT CONNECTIONS SECONDS deposit IDS_FILE BODY_FILE random accounts, a new random Idempotency-Key each
  *   load PORT CONNECTIONS SECONDS each PATH_PREFIX IDS_FILE PATH_SUFFIX   GET of a random id
- *   load PORT CONNECTIONS SECONDS lines FILE SERIES   POSTs of random lines of a file, each PATH TAB BODY; writes when
- *                                                     each answer came and how long it took (two int64 of ns) to SERIES;
- *                                                     with 0 SECONDS each line once, in their order
+ *   load PORT CONNECTIONS SECONDS lines FILE SERIES   POSTs of random lines of a file, each PATH TAB BODY; with 0
+ *                                                     SECONDS each once, in their order. Writes to SERIES when each
+ *                                                     answer came and how long it took (two int64 of ns)
  *
- * Prints one line: requests a second, p50, p99, p99.9 and maximum in microseconds, answers, those that were not 2xx, and
- * how many there were of each status. SIGTERM ends it early: what was sent is still waited for.
+ * Prints one line: requests a second, p50, p99, p99.9 and maximum in microseconds, answers, those that were not 2xx,
+ * and how many there were of each status. SIGTERM ends it early: what was sent is still waited for.
  */
 #include <arpa/inet.h>
 #include <errno.h>

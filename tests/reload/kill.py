@@ -9,8 +9,8 @@ active; each entry of the log names the generation of the variant in its data; a
 """
 import argparse, http.client, json, os, random, shutil, signal, sys, tempfile, time
 
-from rig import (Bank, Failure, Load, Socket, ask, deposit, each_once, get, head, reload, start, transfer, wait_for_load,
-                 whole_log)
+from rig import (Bank, Failure, Load, Socket, ask, deposit, each_once, get, head, reload, start, transfer,
+                 wait_for_load, whole_log)
 
 FOLDS = {"A": "state.balance = state.balance + data.amount", "B": "state.balance = state.balance + 2 * data.amount"}
 ROWS = {"A": "data.amount", "B": "2 * data.amount"}
@@ -68,7 +68,8 @@ def check_whole(daemon, generations, step):
     sums = {}
     for entry in whole_log(daemon):
         if generations.get(entry["generation"]) != entry["data"]["by"]:
-            raise Failure(f"{step}: position {entry['position']} by {entry['data']['by']} names generation {entry['generation']}")
+            raise Failure(f"{step}: position {entry['position']} by {entry['data']['by']} names generation "
+                          f"{entry['generation']}")
         account = entry["stream"].rsplit("/", 1)[1]
         sums[account] = sums.get(account, 0) + entry["data"]["amount"] * FACTOR[variant]
     for account, wanted in sums.items():
@@ -143,7 +144,8 @@ def main():
     lines = []
     for _ in range(2000):
         pair = chance.sample(range(ACCOUNTS), 2)
-        lines.append(deposit(pair[0], chance.randrange(1, 9)) if chance.random() < 0.7 else transfer(*pair, chance.randrange(1, 9)))
+        amount = chance.randrange(1, 9)
+        lines.append(deposit(pair[0], amount) if chance.random() < 0.7 else transfer(*pair, amount))
     found = {}
     try:
         take(bank, "A")

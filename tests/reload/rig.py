@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the proofs of reloading share: a domain that can be written in variants, a daemon over it, its own socket, a closed
-loop of commands and what it saw."""
+"""What the proofs of reloading share: a domain that can be written in variants, a daemon over it, its own socket, a
+closed loop of commands and what it saw."""
 import array, http.client, json, os, re, signal, socket, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,7 +27,9 @@ return {
     commands = {
         Open = {
             creates = true, data = {},
-            handle = function(_, _, ctx) return { { type = "Opened", data = { by = VARIANT or ctx.settings.variant } } } end,
+            handle = function(_, _, ctx)
+                return { { type = "Opened", data = { by = VARIANT or ctx.settings.variant } } }
+            end,
         },
         Deposit = {
             anywhere = true,
@@ -61,7 +63,8 @@ return {
 }
 """
 QUERIES = """-- SPDX-License-Identifier: MIT
-return { queries = { rows = { params = {}, run = function(view) return view.Rows:find { order = { "Id" }, limit = 1000 } end } } }
+local function rows(view) return view.Rows:find { order = { "Id" }, limit = 1000 } end
+return { queries = { rows = { params = {}, run = rows } } }
 """
 DOMAIN = """-- SPDX-License-Identifier: MIT
 return { settings = { variant = "%s" } }
@@ -143,8 +146,9 @@ class Load:
     def __init__(self, tool, daemon, scratch, lines, connections, seconds=3600, name="load"):
         path, self.series = os.path.join(scratch, name), os.path.join(scratch, name + ".series")
         write(path, "".join(f"{target}\t{json.dumps(body)}\n" for target, body in lines))
-        self.process = subprocess.Popen([tool, str(daemon.port), str(connections), str(seconds), "lines", path, self.series],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [tool, str(daemon.port), str(connections), str(seconds), "lines", path, self.series],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def end(self):
         """What it counted; `statuses` by number."""

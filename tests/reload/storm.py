@@ -4,19 +4,19 @@
 
   storm.py --binary B --load L [--reloads 2000] [--connections 32] [--modes handler,settings] [--shadow 60] [--seed N]
 
-Reloads without shadow, back to back, between two variants of a domain; each event says in its data which variant decided
-it. Afterwards: no answer but 200, and 409 of a transfer that lost its streams too often; each entry of the log names the
-generation of the variant in its data; each commit is of one generation, with both its events; as many commits as
-answers; states as a ledger of the log says; memory as after the first twentieth (a hundred of 2,000), looked at when the
-store's open segment, whose index lies in memory, is as full as it was then; and a fifth as many reloads without commands
-cost nothing either.
+Reloads without shadow, back to back, between two variants of a domain; each event says in its data which variant
+decided it. Afterwards: no answer but 200, and 409 of a transfer that lost its streams too often; each entry of the log
+names the generation of the variant in its data; each commit is of one generation, with both its events; as many commits
+as answers; states as a ledger of the log says; memory as after the first twentieth (a hundred of 2,000), looked at when
+the store's open segment, whose index lies in memory, is as full as it was then; and a fifth as many reloads without
+commands cost nothing either.
 
 --shadow N: N reloads at one a second, history asked each time, in turns with the same load without reloads.
 """
 import argparse, json, os, random, shutil, statistics, sys, tempfile, time
 
-from rig import (Bank, Failure, Load, deposit, each_once, get, head, memory_kb, open_accounts, reload, start, transfer, wait_for_load,
-                 whole_log)
+from rig import (Bank, Failure, Load, deposit, each_once, get, head, memory_kb, open_accounts, reload, start,
+                 transfer, wait_for_load, whole_log)
 
 SEGMENT = 131072  # entries, of the store
 
@@ -134,7 +134,8 @@ def storm(options, scratch, mode):
         check_states(daemon, balances, chance)
         first, last = middle(memory[early // 2:early]), middle(memory[-1:])
         if len(quiet) >= 20:
-            check_memory("without commands", middle(quiet[:len(quiet) // 2]), middle(quiet[-len(quiet) // 4:]), quiet, 1.1)
+            half, end = middle(quiet[:len(quiet) // 2]), middle(quiet[-len(quiet) // 4:])
+            check_memory("without commands", half, end, quiet, 1.1)
         print(f"{mode}: {options.reloads} reloads, median {statistics.median(took) * 1000:.1f} ms, "
               f"max {max(took) * 1000:.1f} ms; {counts['rate']:.0f} commands/s, p99 {counts['p99'] / 1000:.1f} ms, "
               f"{statuses}; events {seen}; private {first[0] / 1024:.1f} -> {last[0] / 1024:.1f} MB, "
@@ -191,7 +192,8 @@ def shadowed(options, scratch):
     print(f"shadow: {len(took)} reloads at {len(took) / options.shadow * 10 / options.seconds:.1f} a second, each "
           f"{statistics.median(took) * 1000:.0f} ms for {statistics.median(asked):.0f} events folded by both; "
           f"{statistics.median(one[1] for one in ratios):.0f} commands/s of "
-          f"{statistics.median(one[2] for one in ratios):.0f}: {ratio:.2f} [{min(ratios)[0]:.2f} .. {max(ratios)[0]:.2f}]")
+          f"{statistics.median(one[2] for one in ratios):.0f}: {ratio:.2f} "
+          f"[{min(ratios)[0]:.2f} .. {max(ratios)[0]:.2f}]")
     if options.share and ratio < options.share:
         raise Failure(f"reloads with shadow leave {ratio:.2f} of the throughput")
 
@@ -205,10 +207,10 @@ def main():
     parser.add_argument("--accounts", type=int, default=1000)
     parser.add_argument("--modes", default="handler,settings")
     parser.add_argument("--warm", type=int, default=140000,
-                        help="entries of the log before the reloads begin; 0: memory is looked at without commands only")
+                        help="entries of the log before the reloads begin; 0: memory without commands only")
     parser.add_argument("--shadow", type=int, default=60, help="reloads with shadow, tens; 0: none")
     parser.add_argument("--seconds", type=float, default=10, help="of each of their turns")
-    parser.add_argument("--share", type=float, default=0.8, help="of the throughput that they leave; 0: not looked at")
+    parser.add_argument("--share", type=float, default=0.8, help="of the throughput; 0: not looked at")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     scratch = tempfile.mkdtemp(prefix="moonlog-storm-")
