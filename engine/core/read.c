@@ -411,10 +411,8 @@ read_state(struct reader *reader, struct engine_read *read)
 
 	if ((result = find_rules(reader, read, &found, &name)) != 0 || !found.there)
 		return result;
-	if (read->has_at_version || read->has_at_time)
-		result = read_state_then(reader, read, &found, name.id);
-	else
-		result = read_state_now(reader, read, &found, name.id);
+	result = (read->has_at_version || read->has_at_time ? read_state_then : read_state_now)(reader, read, &found,
+												name.id);
 	if (result == 0 || read->fault.class != FAULT_SCRIPT ||
 	    domain_decides(reader->domains[found.domain], found.seat->rules))
 		return result;
