@@ -255,7 +255,9 @@ TEST(planted_leaks_are_found_with_stream_and_event)
 	put("shop.post/80", "Leaky", "{\"kind\":\"sort\",\"set\":{}}");
 	CHECK_INT(findings(), 3);
 	says("state at shop.post/40 4 Leaky: the state after it: ");
-	says("state at shop.post/60 4 Leaky: the state after it: ...408,\"text\":\"table: 0x");
+	/* Where the excerpt begins depends on how much two addresses have in common. */
+	says("state at shop.post/60 4 Leaky: the state after it: ...");
+	says("\"text\":\"table: 0x");
 	says("state at shop.post/80 4 Leaky: the state after it: ");
 	tear_down();
 }
