@@ -244,6 +244,7 @@ domain_open(const char *folder, struct ruleset *rules, struct domain **domain, s
 	made->name = slice_from(made->word, rules->sources.domain.size);
 	must(pthread_mutex_init(&made->lock, NULL) == 0);
 	breaker_init(&made->breaker);
+	told_init(&made->told);
 	atomic_init(&made->active, rules);
 	made->asked = ruleset_hold(rules);
 	*domain = made;
@@ -265,6 +266,8 @@ domain_close(struct domain *domain)
 		return;
 	domain_drop(&domain->building);
 	domain_drop(&domain->kept);
+	domain_drop(&domain->leaving);
+	told_fini(&domain->told);
 	readside_close(domain->live);
 	ruleset_release(domain->asked);
 	ruleset_release(atomic_load(&domain->active));
@@ -294,6 +297,18 @@ domain_hold_asked(struct domain *domain, struct ruleset **rules, struct readside
 	pthread_mutex_unlock(&domain->lock);
 }
 
+struct readside *
+domain_hold_aside(struct domain *domain, const struct aside *place, int64_t *since_ns)
+{
+	struct readside *readside;
+
+	pthread_mutex_lock(&domain->lock);
+	readside = place->readside != NULL ? readside_hold(place->readside) : NULL;
+	*since_ns = place->since_ns;
+	pthread_mutex_unlock(&domain->lock);
+	return readside;
+}
+
 static void
 wake(const struct readside *readside)
 {
@@ -308,5 +323,6 @@ domain_wake(struct domain *domain)
 	wake(domain->live);
 	wake(domain->building.readside);
 	wake(domain->kept.readside);
+	wake(domain->leaving.readside);
 	pthread_mutex_unlock(&domain->lock);
 }

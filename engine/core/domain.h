@@ -9,10 +9,12 @@
 #include <pthread.h>
 
 #include "core/breaker.h"
+#include "core/compare.h"
 #include "core/engine.h"
 #include "core/generation.h"
 #include "core/readside.h"
 #include "core/ruleset.h"
+#include "core/told.h"
 #include "store/store.h"
 
 #define DOMAIN_MAX       64 /* domains of one engine */
@@ -24,6 +26,25 @@ struct aside {
 	struct readside *readside; /* NULL: none */
 	struct ruleset *rules;     /* whose queries go with it; held */
 	int64_t since_ns;
+};
+
+/* The read model that is to be made, or is being made; the reloader's alone. */
+struct making {
+	struct ruleset *rules; /* held until it is begun; NULL: nothing waits for that */
+	uint64_t number;       /* of the build, from 1 */
+	bool all;              /* every row is made from nothing */
+	struct buf asked;      /* projections whose rows were ordered to be made from nothing, a NUL behind each */
+	bool *anew;            /* by number of the projection: its rows are made from nothing */
+	size_t count;
+	int64_t began_us;
+	int64_t again_ns;     /* begin, or compare, not before; 0: at once */
+	unsigned tries;       /* at what comes next */
+	unsigned interrupted; /* by asks, which go first */
+	bool settled;         /* compared, or never to be */
+	bool compared;        /* `found` holds */
+	struct comparison found;
+	char reason
+		[TOLD_REASON_SIZE]; /* why they were not compared; empty: they were, or there was nothing to compare */
 };
 
 struct domain {
@@ -40,6 +61,11 @@ struct domain {
 	struct aside building;            /* changed by the reloader alone, read by it or under the lock */
 	struct aside kept;
 	struct breaker breaker;
+	struct aside leaving; /* replaced and not kept: until no window holds it */
+	struct making making;
+	uint64_t builds; /* begun so far; the reloader's, like the next */
+	int64_t heal_ns; /* damaged rows are not made anew again before */
+	struct told told;
 };
 
 /*
@@ -56,6 +82,8 @@ int domain_load(const char *folder, const struct script_ops *script, const struc
 
 /* Takes the hold on the rules over, also on failure. */
 int domain_open(const char *folder, struct ruleset *rules, struct domain **domain, struct fault *fault);
+/* What is read, or lies aside, held for the caller; NULL: nothing does. Any thread. */
+struct readside *domain_hold_aside(struct domain *domain, const struct aside *place, int64_t *since_ns);
 /* Closes what nobody holds and nobody can find any more. */
 void domain_drop(struct aside *aside);
 /* No thread uses it any more. */

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "core/build.h"
+#include "core/projections.h"
 #include "core/routes.h"
 #include "core/start.h"
 
@@ -65,6 +66,16 @@ progressed(void *self, log_position position)
 		return;
 	for (unsigned i = 0; i < engine->limits.readers; i++)
 		reader_progressed(&engine->readers[i]);
+}
+
+/* The reloader looks for it. */
+static void
+damaged(void *self, const struct fault *fault)
+{
+	struct engine *engine = self;
+
+	log_fault(LOG_ERROR, "a read model is damaged", fault);
+	mailbox_nudge(&engine->reloader.box);
 }
 
 int
@@ -124,6 +135,7 @@ engine_projector_options(struct engine *engine)
 					   .clock = engine->parts.clock,
 					   .batch_entries = engine->limits.projection_batch,
 					   .progressed = progressed,
+					   .damaged = damaged,
 					   .self = engine };
 }
 
@@ -435,54 +447,17 @@ engine_route_done(struct route_match *match)
 	memset(match, 0, sizeof(*match));
 }
 
-/* Adds a domain's statuses behind the first *count. */
-static int
-add_statuses(struct domain *domain, struct arena *arena, struct projection_status **statuses, size_t *count,
-	     struct fault *fault)
-{
-	struct projection_status *some, *all;
-	struct readside *readside;
-	struct ruleset *rules;
-	size_t some_count = 0;
-	int result = 0;
-
-	domain_hold_asked(domain, &rules, &readside);
-	if (readside != NULL && readside->projector != NULL)
-		result = projector_status(readside->projector, arena, &some, &some_count, fault);
-	readside_release(readside);
-	ruleset_release(rules);
-	if (result != 0 || some_count == 0)
-		return result;
-	all = arena_zero(arena, *count + some_count, sizeof(*all));
-	if (all == NULL)
-		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for statuses");
-	if (*count != 0)
-		memcpy(all, *statuses, *count * sizeof(*all));
-	memcpy(all + *count, some, some_count * sizeof(*all));
-	*statuses = all;
-	*count += some_count;
-	return 0;
-}
-
 int
 engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
 		   struct fault *fault)
 {
-	*count = 0;
-	*statuses = NULL;
-	for (size_t i = 0; i < engine->domain_count; i++)
-		if (add_statuses(engine->domains[i], arena, statuses, count, fault) != 0)
-			return -1;
-	return 0;
+	return projections_list(engine, arena, statuses, count, fault);
 }
 
-static struct domain *
-find_domain(struct engine *engine, struct slice name)
+void
+engine_builds(struct engine *engine, struct buf *out)
 {
-	for (size_t i = 0; i < engine->domain_count; i++)
-		if (slice_equal(engine->domains[i]->name, name))
-			return engine->domains[i];
-	return NULL;
+	projections_builds(engine, out);
 }
 
 /* An order, or a part to be made anew when there is one. */
@@ -490,22 +465,12 @@ static int
 give_order(struct engine *engine, struct slice name, struct slice projection, enum projection_order order,
 	   const struct projection_part *part, struct fault *fault)
 {
-	struct domain *domain = find_domain(engine, name);
-	struct readside *readside = NULL;
-	struct ruleset *rules = NULL;
-	int result;
+	struct domain *domain = projections_domain(engine, name);
 
 	if (domain != NULL)
-		domain_hold_asked(domain, &rules, &readside);
-	if (readside != NULL && readside->projector != NULL)
-		result = part != NULL ? projector_rebuild_part(readside->projector, projection, part, fault)
-				      : projector_order(readside->projector, projection, order, fault);
-	else
-		result = fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %.*s.%.*s",
-				   SLICE_ARG(name), SLICE_ARG(projection));
-	readside_release(readside);
-	ruleset_release(rules);
-	return result;
+		return projections_order(domain, projection, order, part, fault);
+	return fault_set(fault, FAULT_INPUT, "no_such_projection", "there is no projection %.*s.%.*s", SLICE_ARG(name),
+			 SLICE_ARG(projection));
 }
 
 int

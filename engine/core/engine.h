@@ -281,7 +281,7 @@ struct engine_reload {
 	bool partial;            /* take the rules although only a part of it was asked */
 	struct slice accept;     /* the plan whose differences are meant */
 	struct arena *arena;
-	struct buf *out; /* the report, a JSON object; also when refused */
+	struct buf *out; /* the report, a JSON object; also when refused; for REBUILD {"build"}: its number */
 	void (*done)(struct engine_reload *reload);
 	/* answered */
 	enum reload_answer answer;
@@ -310,12 +310,19 @@ struct projection_status {
 	struct slice note;    /* what the last order for a part came to; empty: there was none */
 	bool note_failed;     /* it was not done, `note` says why */
 	int64_t seconds_left; /* until it has caught up at that rate; -1: not known, 0: it has */
+	/* JSON object about its rows that are being made, or were made last, from nothing beside the ones that are
+	 * read; empty: there are none */
+	struct slice build;
 };
 
 /* Copies into `arena`. */
 int engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
 		       struct fault *fault);
-/* Orders; they return when taken, the status tells the rest. Fails: INPUT "no_such_projection". */
+/* Appends a JSON array, an object a domain: which read model is read, which one is kept, which one is being made, and
+ * what came of the last ones. */
+void engine_builds(struct engine *engine, struct buf *out);
+/* Orders to the rows that are read; they return when taken, the status tells the rest. REBUILD empties them at once:
+ * RELOAD_REBUILD makes others beside. Fails: INPUT "no_such_projection". */
 enum projection_order { PROJECTION_REBUILD, PROJECTION_RETRY, PROJECTION_SKIP, PROJECTION_REBUILD_PART };
 
 /* Which rows to make anew: those of one stream, or of the stream that the row with this key comes from. */
@@ -330,7 +337,8 @@ int engine_projection_order(struct engine *engine, struct slice domain, struct s
 int engine_projection_rebuild_part(struct engine *engine, struct slice domain, struct slice name,
 				   const struct projection_part *part, struct fault *fault);
 
-/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers. Appends a JSON object
+/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers (what is made beside does
+ * not count). Appends a JSON object
  * with details. */
 bool engine_ready(struct engine *engine, struct buf *out);
 /* Appends a JSON object: version, head, store, queues, domains with generations, projections. */

@@ -120,9 +120,8 @@ is_poison(const struct fault *fault)
 static void
 tell_damage(struct projector *projector, const struct fault *fault)
 {
-	if (strcmp(fault->code, "view_corrupt") != 0 || projector->damaged)
+	if (strcmp(fault->code, "view_corrupt") != 0 || atomic_exchange(&projector->damaged, true))
 		return;
-	projector->damaged = true;
 	if (projector->options.damaged != NULL)
 		projector->options.damaged(projector->options.self, fault);
 }
@@ -417,6 +416,7 @@ rebuild(struct projector *projector, struct projection *projection, struct fault
 	const struct script_projection *script = projection->script;
 	if (view_reset(projector->options.view, script->name, script->tables, script->table_count, fault) != 0)
 		return -1;
+	atomic_store(&projector->read, false);
 	projection->stored = 0;
 	projection->rate_since_ns = projection->told_ns = 0;
 	projection->now.at = projection->now.poison = 0;

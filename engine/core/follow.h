@@ -60,7 +60,8 @@ struct projector {
 		log_position at; /* as asked; once held, where */
 	} pause;
 	pthread_t thread;
-	bool damaged; /* options.damaged was called */
+	_Atomic bool damaged; /* options.damaged was called */
+	_Atomic bool read;    /* rebuilding is not shown */
 	bool started;
 	_Atomic bool stopping;
 	struct mailbox box;

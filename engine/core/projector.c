@@ -144,6 +144,18 @@ projector_hurry(struct projector *projector)
 	post(projector, MAIL_HURRY);
 }
 
+bool
+projector_is_damaged(const struct projector *projector)
+{
+	return atomic_load(&projector->damaged);
+}
+
+void
+projector_is_read(struct projector *projector)
+{
+	atomic_store(&projector->read, true);
+}
+
 log_position
 projector_position(const struct projector *projector)
 {
@@ -203,6 +215,7 @@ show(struct projector *projector, const struct projection *projection, log_posit
 	pthread_mutex_unlock(&projector->lock);
 	memcpy(reason, shown.reason, sizeof(reason));
 	int64_t behind = shown.oldest_us != 0 ? clock_wall_us(projector->options.clock) - shown.oldest_us : 0;
+	bool rebuilding = shown.rebuilding && !atomic_load(&projector->read);
 	bool far = head > shown.at && head - shown.at > projector->options.batch_entries;
 	*status = (struct projection_status){
 		.domain = arena_copy(arena, projector->options.program->domain),
@@ -211,7 +224,7 @@ show(struct projector *projector, const struct projection *projection, log_posit
 		.head = head,
 		.behind_us = shown.at < head && behind > 0 ? behind : 0,
 		.state = shown.stopped          ? PROJECTION_STOPPED
-			 : shown.rebuilding     ? PROJECTION_REBUILDING
+			 : rebuilding           ? PROJECTION_REBUILDING
 			 : far || shown.ordered ? PROJECTION_CATCHING_UP
 						: PROJECTION_LIVE,
 		.poison = shown.stopped ? shown.poison : 0,

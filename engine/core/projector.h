@@ -53,6 +53,10 @@ void projector_close(struct projector *projector);
 void projector_wake(struct projector *projector);
 /* Somebody waits for a position: the next batch is not delayed to make it larger. Any thread. */
 void projector_hurry(struct projector *projector);
+/* Did a call on the view find it damaged? Any thread. */
+bool projector_is_damaged(const struct projector *projector);
+/* Readers have what they are to have: the status does not say rebuilding until the next order for that. Any thread. */
+void projector_is_read(struct projector *projector);
 /*
  * The position that the rows of all projections have reached (stopped ones aside while any is not stopped): every
  * row a reader sees in a snapshot begun after this call stands at it or later. The head when there are no

@@ -45,22 +45,55 @@ int
 readside_open(const struct engine_parts *parts, struct ruleset *rules, unsigned slot,
 	      const struct projector_options *options, struct readside **readside, struct fault *fault)
 {
-	const struct script_program *program = rules->program;
-	struct projector_options all = *options;
+	struct readside_plan plan = { .parts = parts, .rules = rules, .slot = slot, .options = options };
+
+	return readside_make(&plan, readside, fault);
+}
+
+static int
+open_view(const struct readside_plan *plan, struct view **view, struct fault *fault)
+{
+	const struct engine_parts *parts = plan->parts;
+	const struct script_program *program = plan->rules->program;
+	struct engine_view_copy copy = { .from = plan->from,
+					 .domain = program->domain,
+					 .slot = plan->slot,
+					 .tables = program->tables,
+					 .table_count = program->table_count,
+					 .stop = plan->stop };
+
+	if (plan->from == NULL)
+		return parts->open_view(parts->self, program->domain, plan->slot, program->tables, program->table_count,
+					view, fault);
+	if (parts->copy_view(parts->self, &copy, view, fault) != 0)
+		return -1;
+	for (size_t i = 0; plan->reset != NULL && i < program->projection_count; i++) {
+		const struct script_projection *projection = &program->projections[i];
+
+		if (plan->reset[i] &&
+		    view_reset(*view, projection->name, projection->tables, projection->table_count, fault) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+readside_make(const struct readside_plan *plan, struct readside **readside, struct fault *fault)
+{
+	struct projector_options all = *plan->options;
 	struct readside *made;
 
 	*readside = NULL;
 	made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a read model");
-	made->rules = ruleset_hold(rules);
-	made->slot = slot;
-	if (parts->open_view(parts->self, program->domain, slot, program->tables, program->table_count, &made->view,
-			     fault) != 0)
+	made->rules = ruleset_hold(plan->rules);
+	made->slot = plan->slot;
+	if (open_view(plan, &made->view, fault) != 0)
 		goto failed;
 	all.view = made->view;
-	all.program = program;
-	if (program->projection_count != 0 && projector_open(&all, &made->projector, fault) != 0)
+	all.program = plan->rules->program;
+	if (all.program->projection_count != 0 && projector_open(&all, &made->projector, fault) != 0)
 		goto failed;
 	*readside = made;
 	return 0;
@@ -123,6 +156,29 @@ same_table(const struct table *a, const struct table *b)
 		if (!same_set(&a->indexes[i], &b->indexes[i]))
 			return false;
 	return true;
+}
+
+static bool
+same_projection(const struct script_program *a, const struct script_projection *x, const struct script_program *b,
+		const struct script_projection *y)
+{
+	if (!slice_equal(x->name, y->name) || memcmp(&x->hash, &y->hash, sizeof(x->hash)) != 0 ||
+	    x->table_count != y->table_count)
+		return false;
+	for (size_t i = 0; i < x->table_count; i++)
+		if (!same_table(&a->tables[x->tables[i]], &b->tables[y->tables[i]]))
+			return false;
+	return true;
+}
+
+bool
+readside_differs(const struct readside *readside, const struct ruleset *rules, size_t number)
+{
+	const struct script_program *a = readside->rules->program, *b = rules->program;
+	const struct script_projection *wanted = &b->projections[number];
+	int found = script_find_projection(a, wanted->name);
+
+	return found < 0 || !same_projection(a, &a->projections[found], b, wanted);
 }
 
 bool

@@ -20,6 +20,19 @@ struct readside {
 	_Atomic size_t users; /* windows of readers; it is closed by its owner when there are none */
 };
 
+/* How a read model is to be made. */
+struct readside_plan {
+	const struct engine_parts *parts;
+	struct ruleset *rules;
+	unsigned slot;
+	const struct projector_options *options; /* of the projector, without view and program */
+	struct view *from;        /* rows and checkpoints are a copy of these; NULL: they are what the slot holds */
+	const _Atomic bool *stop; /* set by anybody: give the copy up; may be NULL */
+	const bool *reset;        /* by number of the projection: its rows in the copy are emptied; NULL: none */
+};
+
+/* Fails: as copying and opening views does (TIMEOUT "copy_stopped", CORRUPT "view_corrupt"), as opening projectors. */
+int readside_make(const struct readside_plan *plan, struct readside **readside, struct fault *fault);
 /*
  * What slot holds, with the rules' tables. `options`: of the projector, without view and program. Opens view and
  * projector, starts no thread. Fails: as opening views and projectors does.
@@ -49,6 +62,9 @@ readside_release(struct readside *readside)
 	if (readside != NULL)
 		atomic_fetch_sub(&readside->users, 1);
 }
+
+/* By number of a program's projection: would its rows be other ones by `rules` than they are here? */
+bool readside_differs(const struct readside *readside, const struct ruleset *rules, size_t number);
 
 /* The rows stand here; the head where nothing is projected. Any thread that holds it. */
 log_position readside_position(const struct readside *readside, const struct store *store);

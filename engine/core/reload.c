@@ -228,7 +228,7 @@ follow_with_queries(struct candidate *candidate)
 {
 	struct fault fault;
 
-	if (build_follow(candidate->engine, candidate->domain, candidate->rules, false, SLICE_NONE, &fault) != 0)
+	if (build_follow(candidate->engine, candidate->domain, candidate->rules, &fault) != 0)
 		log_fault(LOG_ERROR, "the queries stay with the rules before: their new rows cannot be made", &fault);
 }
 
@@ -268,6 +268,20 @@ find_domain(const struct engine *engine, struct slice name)
 }
 
 static void
+rebuild(struct candidate *candidate)
+{
+	struct engine_reload *asked = candidate->asked;
+	uint64_t number;
+
+	asked->stage = "build";
+	if (build_anew(candidate->engine, candidate->domain, asked->projection, &number, &asked->fault) != 0)
+		return;
+	asked->answer = RELOAD_DONE;
+	if (asked->out != NULL)
+		buf_format(asked->out, "{\"build\":%llu}", (unsigned long long)number);
+}
+
+static void
 run(struct candidate *candidate)
 {
 	struct engine_reload *asked = candidate->asked;
@@ -287,10 +301,7 @@ run(struct candidate *candidate)
 			take(candidate, "rollback", began_ns);
 		return;
 	case RELOAD_REBUILD:
-		asked->answer = RELOAD_DONE;
-		if (build_follow(candidate->engine, candidate->domain, candidate->domain->asked, true,
-				 asked->projection, &asked->fault) != 0)
-			failed(candidate, "build");
+		rebuild(candidate);
 		return;
 	}
 }
@@ -342,7 +353,10 @@ reloader_main(void *self)
 
 	for (;;) {
 		int64_t patience_ns = look_at_builds(reloader);
-		struct mail *list = mailbox_wait(&reloader->box, patience_ns);
+		struct mail *list;
+
+		atomic_store(&reloader->hurried, false);
+		list = mailbox_wait(&reloader->box, patience_ns);
 
 		if (list == NULL && mailbox_is_closed(&reloader->box))
 			return NULL;
@@ -381,6 +395,7 @@ reloader_stop(struct reloader *reloader)
 	if (!reloader->running)
 		return;
 	mailbox_close(&reloader->box);
+	atomic_store(&reloader->hurried, true);
 	pthread_join(reloader->thread, NULL);
 	reloader->running = false;
 }
@@ -398,4 +413,5 @@ void
 reloader_give(struct reloader *reloader, struct engine_reload *reload)
 {
 	must(mailbox_give(&reloader->box, &reload->mail));
+	atomic_store(&reloader->hurried, true);
 }

@@ -24,7 +24,8 @@ struct reloader {
 	struct store_reader *reader;
 	pthread_t thread;
 	bool running;
-	struct mailbox box; /* of asks */
+	struct mailbox box;   /* of asks */
+	_Atomic bool hurried; /* something waits in it, or it is closed: what takes long is broken off */
 };
 
 int reloader_open(struct reloader *reloader, struct engine *engine, struct fault *fault);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "daemon/admin_build.h"
 #include "daemon/admin_reload.h"
 #include "daemon/ask.h"
 
@@ -106,6 +107,10 @@ write_projection(const struct projection_status *status, struct buf *out)
 		number_member(out, "poison", status->poison);
 		text_member(out, "reason", status->reason);
 	}
+	if (status->build.size != 0) {
+		json_key(out, "build");
+		buf_add(out, status->build);
+	}
 	buf_byte(out, '}');
 }
 
@@ -179,9 +184,15 @@ order(void *self, struct http_admin_call *call, struct fault *fault)
 	for (size_t i = 0; i < countof(orders); i++) {
 		if (!slice_equal(path, slice_text(orders[i].name)))
 			continue;
-		bool part = orders[i].order == PROJECTION_REBUILD && call->body.size != 0;
-		if ((part ? rebuild_part(admin, domain, name, call->body, fault)
-			  : engine_projection_order(admin->engine, domain, name, orders[i].order, fault)) != 0)
+		bool rebuild = orders[i].order == PROJECTION_REBUILD;
+		int result;
+		if (rebuild && call->body.size != 0)
+			result = rebuild_part(admin, domain, name, call->body, fault);
+		else if (rebuild)
+			result = admin_rebuild_order(admin->engine, domain, name, fault);
+		else
+			result = engine_projection_order(admin->engine, domain, name, orders[i].order, fault);
+		if (result != 0)
 			return -1;
 		buf_text(call->out, "{\"taken\":true}");
 		return 0;
@@ -313,6 +324,8 @@ admin_open(struct admin *admin)
 		{ "GET", "/admin/status", false, status, NULL },
 		{ "GET", "/admin/projections", false, projections, NULL },
 		{ "POST", "/admin/projections/", false, order, NULL },
+		{ "GET", "/admin/builds", false, admin_builds, NULL },
+		{ "POST", "/admin/rebuild", true, admin_rebuild, NULL },
 		{ "POST", "/admin/backup", true, backup, NULL },
 		{ "POST", "/admin/try", true, try_command, NULL },
 		{ "POST", "/admin/reload", true, admin_reload, NULL },

@@ -9,7 +9,7 @@
 #include "core/engine.h"
 #include "http/server.h"
 
-#define ADMIN_VERBS 9
+#define ADMIN_VERBS 11
 
 struct admin {
 	struct engine *engine;

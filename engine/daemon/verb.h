@@ -111,6 +111,7 @@ enum exit_code verb_stream_show(struct call *call);
 enum exit_code verb_stream_tail(struct call *call);
 enum exit_code verb_state(struct call *call);
 enum exit_code verb_projection_list(struct call *call);
+enum exit_code verb_projection_builds(struct call *call);
 enum exit_code verb_projection_rebuild(struct call *call);
 enum exit_code verb_projection_retry(struct call *call);
 enum exit_code verb_projection_skip(struct call *call);

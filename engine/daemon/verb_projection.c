@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `projection list|rebuild|retry|skip`. Orders go through the door; then the list is asked again and again until the
- * projection stands where the order wanted it. Without a daemon the list is read from the read models themselves.
+ * `projection list|builds|rebuild|retry|skip`. Orders go through the door; then the list is asked again and again until
+ * the projection stands where the order wanted it; of a rebuild, what is told of read models that are being made.
+ * Without a daemon the list is read from the read models themselves.
  */
 #include <stdio.h>
 #include <time.h>
 
+#include "daemon/building.h"
 #include "daemon/client.h"
 #include "daemon/door.h"
 #include "daemon/print.h"
@@ -211,6 +213,50 @@ verb_projection_list(struct call *call)
 	return code;
 }
 
+/* ---- builds ---- */
+
+static int
+print_builds(const struct call *call, struct slice answer, struct fault *fault)
+{
+	struct json_value list, item;
+	struct json_iter iter;
+	struct slice key;
+	struct buf out;
+
+	if (json_check(answer, &list, fault) != 0)
+		return -1;
+	buf_init(&out, OUT_MAX);
+	json_iter(&iter, list);
+	while (json_next(&iter, &key, &item)) {
+		if (call_has(call, OPTION_JSON))
+			buf_format(&out, "%.*s\n", SLICE_ARG(item.raw));
+		else
+			print_json_text(item, &out);
+	}
+	print_out(&out);
+	buf_fini(&out);
+	return 0;
+}
+
+enum exit_code
+verb_projection_builds(struct call *call)
+{
+	struct config config = { 0 };
+	const char *directory;
+	struct fault fault;
+	struct buf answer;
+	int result = -1;
+
+	buf_init(&answer, OUT_MAX);
+	if (call_config(call, &config, &fault) == 0 && call_data(&config, &directory, &fault) == 0)
+		result = client_ask(directory, "GET", "/admin/builds", SLICE_NONE, &answer, &fault);
+	if (result == 0)
+		result = print_builds(call, buf_slice(&answer), &fault);
+	config_fini(&config);
+	buf_fini(&answer);
+	return result == 0 ? EXIT_DONE : exit_say(&fault);
+}
+
 /* ---- orders ---- */
 
 struct ordering {
@@ -398,10 +444,97 @@ run(struct call *call, const char *verb)
 	return code;
 }
 
+/* ---- rebuild: rows beside the ones that are read ---- */
+
+static int
+give_rebuild(struct ordering *order, uint64_t *number, struct fault *fault)
+{
+	struct json_value answer;
+	struct buf body;
+	int result;
+
+	buf_init(&body, 4096);
+	buf_text(&body, "{\"domain\":");
+	json_quote(&body, order->domain);
+	json_key(&body, "projection");
+	json_quote(&body, order->name);
+	buf_byte(&body, '}');
+	buf_clear(&order->answer);
+	result = door_ask(&order->door, "POST", "/admin/rebuild", buf_slice(&body), &order->answer, fault);
+	buf_fini(&body);
+	if (result != 0 || json_check(buf_slice(&order->answer), &answer, fault) != 0)
+		return -1;
+	*number = member_number(answer, "build");
+	return 0;
+}
+
+static void
+print_rebuilt(const struct ordering *order, const struct shown *shown, const struct building_end *end)
+{
+	struct buf out;
+
+	buf_init(&out, OUT_MAX);
+	if (call_has(order->call, OPTION_JSON)) {
+		buf_text(&out, "{\"projection\":");
+		json_quote(&out, slice_text(order->call->words[0]));
+		buf_format(&out, ",\"order\":\"rebuild\",\"result\":\"%s\",\"state\":\"%.*s\",\"position\":%llu",
+			   end->live ? "live" : "given_up", SLICE_ARG(shown->state),
+			   (unsigned long long)shown->position);
+		if (end->compared)
+			buf_format(&out, ",\"rows_differ\":%llu", (unsigned long long)end->rows_differ);
+		if (end->reason[0] != '\0') {
+			json_key(&out, "reason");
+			json_quote(&out, slice_text(end->reason));
+		}
+		buf_text(&out, "}\n");
+	} else {
+		print_shown(shown, &out);
+		if (end->compared)
+			buf_format(&out, "rows that differ: %llu\n", (unsigned long long)end->rows_differ);
+		if (end->reason[0] != '\0')
+			buf_format(&out, "%s%s\n", end->live ? "" : "not rebuilt: ", end->reason);
+	}
+	print_out(&out);
+	buf_fini(&out);
+}
+
+static enum exit_code
+rebuild_whole(struct call *call)
+{
+	struct ordering order = { .call = call, .verb = "rebuild" };
+	struct building_end end = { .live = true };
+	struct config config;
+	struct shown shown;
+	struct fault fault;
+	uint64_t number;
+	int result = -1;
+	bool wait = true;
+
+	buf_init(&order.answer, OUT_MAX);
+	if (call_config(call, &config, &fault) == 0 && parse_target(&order, &fault) == 0 &&
+	    door_open(&order.door, &config, DOOR_ORDERS, &fault) == 0 && give_rebuild(&order, &number, &fault) == 0) {
+		/* Without a daemon nobody else would go on with it. */
+		wait = !order.door.remote || !call_has(call, OPTION_NO_WAIT);
+		result = !wait ? 0 : building_wait(&order.door, order.domain, number, call->words[0], &end, &fault);
+	}
+	if (result == 0 && wait)
+		result = find_shown(&order, &shown, &fault);
+	if (result == 0 && wait)
+		print_rebuilt(&order, &shown, &end);
+	else if (result == 0)
+		print_order(&order, NULL);
+	door_close(&order.door);
+	config_fini(&config);
+	buf_fini(&order.answer);
+	return result != 0 ? exit_say(&fault) : end.live ? EXIT_DONE : EXIT_FAILED;
+}
+
 enum exit_code
 verb_projection_rebuild(struct call *call)
 {
-	return run(call, "rebuild");
+	if (call->values[OPTION_STREAM] != NULL || call->values[OPTION_KEY] != NULL)
+		return run(call, "rebuild");
+	return rebuild_whole(call);
 }
 
 enum exit_code

@@ -94,9 +94,14 @@ const struct verb verbs[] = {
 	  VERB_CONFIG_RULES, 1, 2, false, verb_debug },
 	{ "projection list", "", "projections and how far they are", NULL, JSON, VERB_CONFIG_RULES, 0, 0, false,
 	  verb_projection_list },
+	{ "projection builds", "", "read models that are being made, kept, or were made last",
+	  "A changed projection is made beside the one that is read and then takes its place: how far it is, how many\n"
+	  "rows differ, samples of them, and why one was given up.",
+	  JSON, VERB_CONFIG_RULES, 0, 0, false, verb_projection_builds },
 	{ "projection rebuild", "DOMAIN.PROJECTION", "make a projection's rows anew from the log",
-	  "With --stream or --key only the rows of one stream, in one step that readers see whole; for projections\n"
-	  "whose tables have a stream_column.",
+	  "Beside the ones that are read, which are read until the new ones have caught up. With --stream or --key\n"
+	  "only the rows of one stream, in one step that readers see whole; for projections whose tables have a\n"
+	  "stream_column.",
 	  JSON | OPTION_BIT(OPTION_NO_WAIT) | OPTION_BIT(OPTION_STREAM) | OPTION_BIT(OPTION_KEY), VERB_CONFIG_RULES, 1,
 	  1, false, verb_projection_rebuild },
 	{ "projection retry", "DOMAIN.PROJECTION", "try the event again that stopped a projection", NULL,

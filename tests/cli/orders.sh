@@ -61,8 +61,28 @@ expect 0 "skip" projection skip shop.items --config etc/moonlog.lua
 says "skip" "^shop.items +live +3 of 3"
 same "rows" "$(curl -s "http://$ADDRESS/shop/items?at_least=3" |
 	python3 -c 'import json,sys; print(*[r["Title"] for r in json.load(sys.stdin)])')" "one two"
+# A rebuild beside meets it again: what is read stays.
 expect 1 "a rebuild meets it again" projection rebuild shop.items --config etc/moonlog.lua
+says "a rebuild meets it again" "^shop.items +live +3 of 3"
+says "a rebuild meets it again" "^not rebuilt: projection items stopped at 2: .*not this one"
+expect 0 "builds" projection builds --config etc/moonlog.lua --json
+is_json "builds"
+says "builds" '"build":1,"result":"given_up","generation":1,"projections":\["items"\].*"reason":"projection items stopped at 2'
+expect 0 "list of one not rebuilt" projection list --config etc/moonlog.lua --json
+says "list of one not rebuilt" '"state":"live".*"build":\{"build":1,"state":"given_up","reason":"projection items stopped'
+same "rows as before" "$(curl -s "http://$ADDRESS/shop/items?at_least=3" |
+	python3 -c 'import json,sys; print(*[r["Title"] for r in json.load(sys.stdin)])')" "one two"
+same "ready" "$(curl -s -o answer -w '%{http_code}' "http://$ADDRESS/readyz")" 200
 stop 0 "TERM"
+expect 69 "builds without a daemon" projection builds --config etc/moonlog.lua
+expect 1 "a rebuild without a daemon" projection rebuild shop.items --config etc/moonlog.lua --no-wait
+says "a rebuild without a daemon" "^not rebuilt: projection items stopped at 2: "
+
+# Without any rows a start meets it too.
+rm -rf data/views
+serve_file
+stands "stopped"
+stop 0 "TERM after it met the event again"
 
 expect 0 "a stopped one without a daemon" projection list --config etc/moonlog.lua --json
 is_json "a stopped one without a daemon"
@@ -88,10 +108,17 @@ expect 0 "reload" reload --config etc/moonlog.lua
 says "reload" "^answer: done"
 for _ in $(seq 100); do [ "$(titles 3)" = "bad one two" ] && break; sleep 0.05; done
 same "rows of the repaired rule" "$(titles 3)" "bad one two"
+for _ in $(seq 100); do
+	"$MOONLOG" projection builds --config etc/moonlog.lua --json >out 2>err
+	grep -q '"result":"live"' out && break
+	sleep 0.05
+done
+says "what a build came to" '"live":\{"generation":2,"position":3\},"kept":\{"generation":1,"position":3,"until":"2'
+says "what a build came to" '"rows_differ":1,.*"new":1,"changed":0,"samples":\[\{"kind":"new","key":\{"Id":"'
+says "what a build came to" '"after":\{.*"Title":"bad"'
 expect 0 "reload again" reload shop --config etc/moonlog.lua
 says "reload again" "^answer: unchanged"
 expect 0 "rollback" rollback shop --config etc/moonlog.lua
-for _ in $(seq 100); do [ "$(titles 3)" = "one two" ] && break; sleep 0.05; done
 same "rows of the rules before, again" "$(titles 3)" "one two"
 kill -HUP "$DAEMON"
 for _ in $(seq 100); do [ "$(titles 3)" = "bad one two" ] && break; sleep 0.05; done

@@ -10,7 +10,7 @@ says "unknown verb" 'did you mean "serve"'
 expect 2 "unknown option" serve --lisen x
 says "unknown option" 'did you mean "listen"'
 expect 0 "help" help
-for verb in serve dev new editor test record check try "stream list" "stream show" "stream tail" state "projection list" "projection rebuild" \
+for verb in serve dev new editor test record check try "stream list" "stream show" "stream tail" state "projection list" "projection builds" "projection rebuild" \
 	"projection retry" "projection skip" status backup restore verify config version help; do
 	says "help names $verb" "^  $verb "
 	grep -qE "^\.(B|BI|BR) \"?${verb}\"?( |$)" "$SOURCE/docs/moonlog.1" && pass || fail "the man page lacks $verb"
