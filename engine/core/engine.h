@@ -310,16 +310,13 @@ struct projection_status {
 	struct slice note;    /* what the last order for a part came to; empty: there was none */
 	bool note_failed;     /* it was not done, `note` says why */
 	int64_t seconds_left; /* until it has caught up at that rate; -1: not known, 0: it has */
-	/* JSON object about its rows that are being made, or were made last, from nothing beside the ones that are
-	 * read; empty: there are none */
-	struct slice build;
+	struct slice build;   /* JSON object: its rows that are being made, or were made last, beside these; or empty */
 };
 
 /* Copies into `arena`. */
 int engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
 		       struct fault *fault);
-/* Appends a JSON array, an object a domain: which read model is read, which one is kept, which one is being made, and
- * what came of the last ones. */
+/* Appends a JSON array, an object a domain: the read models that are read, kept, being made, and were made last. */
 void engine_builds(struct engine *engine, struct buf *out);
 /* Orders to the rows that are read; they return when taken, the status tells the rest. REBUILD empties them at once:
  * RELOAD_REBUILD makes others beside. Fails: INPUT "no_such_projection". */
@@ -337,9 +334,8 @@ int engine_projection_order(struct engine *engine, struct slice domain, struct s
 int engine_projection_rebuild_part(struct engine *engine, struct slice domain, struct slice name,
 				   const struct projection_part *part, struct fault *fault);
 
-/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers (what is made beside does
- * not count). Appends a JSON object
- * with details. */
+/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers; what is made beside does
+ * not count. Appends a JSON object with details. */
 bool engine_ready(struct engine *engine, struct buf *out);
 /* Appends a JSON object: version, head, store, queues, domains with generations, projections. */
 void engine_status(struct engine *engine, struct buf *out);

@@ -2,8 +2,8 @@
 /*
  * How a read model begins. It is a copy of the live rows and checkpoints, of which those that are to be made from
  * nothing are emptied; where nothing is to be copied, or nothing can be, an empty slot. A projector of its own then
- * reads the log. What may pass by itself is tried again for a while; a copy is broken off when others want the reloader,
- * a few times.
+ * reads the log. What may pass by itself is tried again for a while; a copy is broken off when others want the
+ * reloader, a few times.
  */
 #include "core/making.h"
 

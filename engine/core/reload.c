@@ -412,6 +412,7 @@ reloader_close(struct reloader *reloader)
 void
 reloader_give(struct reloader *reloader, struct engine_reload *reload)
 {
-	must(mailbox_give(&reloader->box, &reload->mail));
+	/* Before: once it is answered the engine may be closed. */
 	atomic_store(&reloader->hurried, true);
+	must(mailbox_give(&reloader->box, &reload->mail));
 }
