@@ -112,7 +112,7 @@ determinism_say(char *text, size_t size, const char *what, struct slice first, s
 }
 
 static struct determinism_finding *
-add_finding(struct folder *folder, int what, const struct recorded_entry *entry)
+add_finding(struct folder *folder, enum determinism_what what, const struct recorded_entry *entry)
 {
 	struct determinism_finding *finding = &folder->findings[folder->finding_count];
 

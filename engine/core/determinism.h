@@ -11,8 +11,10 @@
 #include "store/store.h"
 #include "view/view.h"
 
+enum determinism_what { DIFFERS_STATE, DIFFERS_PIECES, DIFFERS_ROWS, RULES_FAIL };
+
 struct determinism_finding {
-	enum { DIFFERS_STATE, DIFFERS_PIECES, DIFFERS_ROWS, RULES_FAIL } what;
+	enum determinism_what what;
 	struct slice projection; /* rows; else empty */
 	struct slice stream;
 	stream_version version; /* of the first event after which they differ, or at which the rules fail */

@@ -199,7 +199,8 @@ listen(struct side *side)
 /* ---- events ---- */
 
 static void
-tell(struct both *both, uint16_t projection, const struct recorded_entry *entry, int what, const char *text)
+tell(struct both *both, uint16_t projection, const struct recorded_entry *entry, enum determinism_what what,
+     const char *text)
 {
 	struct determinism *check = both->check;
 	struct determinism_finding finding = { .projection = check->program->projections[projection].name,

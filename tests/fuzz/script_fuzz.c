@@ -134,8 +134,8 @@ static const char *const forms[] = {
 	"rawlen($)",
 	"rawset($, $, $)",
 	"setmetatable($, $)",
-	"setmetatable({}, { __index = $, __len = $, __lt = $, __concat = $, __call = $, __close = $, "
-	"__tostring = $ })",
+	"setmetatable({}, { __index = $, __len = $, __lt = $, __concat = $, __call = $, __close = $ })",
+	"setmetatable({}, { __tostring = $, __close = $ })",
 	"setmetatable($, { __index = function(t, k) # return $ end })",
 	"getmetatable($)",
 	"coroutine.wrap(function(...) # end)",
