@@ -10,7 +10,7 @@ return {
         Do = {
             handle = function()
                 local t = {}
-                while true do t = { t, t } t = { t, { t } } local u = {} u[1] = string.rep("x", 1000) t[3] = u end
+                while true do t = { t, t } t = { t, { t } } local u = {} u[1] = string.rep("x", 50000) t[3] = u end
             end,
         },
     },
