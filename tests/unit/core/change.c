@@ -166,12 +166,14 @@ reload_done(struct engine_reload *reload)
 	mailbox_give(&waiting->answers, &reload->mail);
 }
 
-struct changed
-change_ask(struct change *change, enum reload_what what, const char *domain)
+static struct changed
+ask(struct change *change, enum reload_what what, const char *domain, const char *projection)
 {
-	struct waiting_reload waiting = {
-		.reload = { .what = what, .domain = slice_text(domain), .no_shadow = true, .done = reload_done }
-	};
+	struct waiting_reload waiting = { .reload = { .what = what,
+						      .domain = slice_text(domain),
+						      .projection = slice_text(projection),
+						      .no_shadow = true,
+						      .done = reload_done } };
 	struct arena arena;
 	struct buf report;
 	struct changed changed;
@@ -190,6 +192,18 @@ change_ask(struct change *change, enum reload_what what, const char *domain)
 	buf_fini(&report);
 	arena_fini(&arena);
 	return changed;
+}
+
+struct changed
+change_ask(struct change *change, enum reload_what what, const char *domain)
+{
+	return ask(change, what, domain, "");
+}
+
+struct changed
+change_rebuild(struct change *change, const char *domain, const char *projection)
+{
+	return ask(change, RELOAD_REBUILD, domain, projection);
 }
 
 enum outcome_kind

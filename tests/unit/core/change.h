@@ -41,6 +41,9 @@ struct changed {
 /* Without shadow. */
 struct changed change_ask(struct change *change, enum reload_what what, const char *domain);
 
+/* RELOAD_REBUILD; of all projections where `projection` is empty. */
+struct changed change_rebuild(struct change *change, const char *domain, const char *projection);
+
 /* One command of an aggregate "counter": the outcome's kind; `reply` (may be NULL) gets its text, or its code. */
 enum outcome_kind change_command(struct change *change, const char *domain, const char *id, const char *command,
 				 char reply[128]);
