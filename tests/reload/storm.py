@@ -7,8 +7,8 @@
 Reloads without shadow, back to back, between two variants of a domain; each event says in its data which variant
 decided it. Afterwards: no answer but 200, and 409 of a transfer that lost its streams too often; each entry of the log
 names the generation of the variant in its data; each commit is of one generation, with both its events; as many commits
-as answers; states as a ledger of the log says; memory as after the first twentieth (a hundred of 2,000), looked at when
-the store's open segment, whose index lies in memory, is as full as it was then; and a fifth as many reloads without
+as answers; states as a ledger of the log says; memory as after the first twentieth (a hundred of 2,000), where the log
+was long enough before (--warm) that commands alone do not grow it any more; and a fifth as many reloads without
 commands cost nothing either.
 
 --shadow N: N reloads at one a second, history asked each time, in turns with the same load without reloads.
@@ -17,9 +17,6 @@ import argparse, json, os, random, shutil, statistics, sys, tempfile, time
 
 from rig import (Bank, Failure, Load, deposit, each_once, get, head, memory_kb, open_accounts, reload, start,
                  transfer, wait_for_load, whole_log)
-
-SEGMENT = 131072  # entries, of the store
-
 
 def mixed_lines(accounts, chance, transfers=0.3, count=20000):
     lines = []
@@ -69,7 +66,8 @@ def check_states(daemon, balances, chance):
 
 
 def warm(options, scratch, daemon, lines):
-    """Past one segment: its index, of which the open one lies in memory, has had its full size once."""
+    """The store keeps the index of its open segment in memory, 131,072 entries at most, and each table and cache grows
+    to its bound: what commands cost alone is there before the reloads begin."""
     if options.warm == 0:
         return 0
     load = Load(options.load, daemon, scratch, lines, options.connections)
@@ -90,19 +88,13 @@ def alternate(bank, daemon, generations, count):
         took.append(time.monotonic() - began)
         if generations.get(generation) != variant:
             raise Failure(f"reload {number} of {variant} gave generation {generation} of {generations}")
-        memory.append((*memory_kb(daemon), head(daemon)))
+        memory.append(memory_kb(daemon))
     return took, memory
-
-
-def wait_for_phase(daemon, entries):
-    """Commands go on until the store's open segment is as full as it was then."""
-    while (head(daemon) - entries) % SEGMENT > SEGMENT // 20:
-        time.sleep(0.02)
 
 
 def middle(memory):
     """Private and resident; of many, since a reload's machines come and go."""
-    return [statistics.median(part) for part in list(zip(*memory))[:2]]
+    return [statistics.median(part) for part in zip(*memory)]
 
 
 def check_memory(when, first, last, all_of_it, bound):
@@ -124,15 +116,12 @@ def storm(options, scratch, mode):
         bank.take("B")
         generations = {1: "A", reload(daemon, shadow=False)["generation"]: "B"}
         took, memory = alternate(bank, daemon, generations, options.reloads)
-        if options.warm:
-            wait_for_phase(daemon, memory[early - 1][2])
-            memory.append((*memory_kb(daemon), head(daemon)))
         counts, statuses, err = load.end()
         check_answers(statuses, err)
         quiet = alternate(bank, daemon, generations, options.reloads // 10 * 2)[1]
         balances, seen = check_log(daemon, generations, statuses[200] + warmed + options.accounts)
         check_states(daemon, balances, chance)
-        first, last = middle(memory[early // 2:early]), middle(memory[-1:])
+        first, last = middle(memory[early // 2:early]), middle(memory[-early // 2:])
         if len(quiet) >= 20:
             half, end = middle(quiet[:len(quiet) // 2]), middle(quiet[-len(quiet) // 4:])
             check_memory("without commands", half, end, quiet, 1.1)
@@ -206,7 +195,7 @@ def main():
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--accounts", type=int, default=1000)
     parser.add_argument("--modes", default="handler,settings")
-    parser.add_argument("--warm", type=int, default=140000,
+    parser.add_argument("--warm", type=int, default=300000,
                         help="entries of the log before the reloads begin; 0: memory without commands only")
     parser.add_argument("--shadow", type=int, default=60, help="reloads with shadow, tens; 0: none")
     parser.add_argument("--seconds", type=float, default=10, help="of each of their turns")
