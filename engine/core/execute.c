@@ -359,6 +359,21 @@ execute_stranded(struct worker *worker)
 	}
 }
 
+/*
+ * Newer rules decide since this command took its seat: other workers may have recorded by them on a stream that it
+ * read. It is decided again by those, so that on no stream the old ones follow the new. true: it waits.
+ */
+static bool
+is_outdated(struct worker *worker, struct command *command)
+{
+	if (domain_decides(command->domain, command->rules))
+		return false;
+	put_back(worker, command);
+	arena_reset(command->asked->arena, command->mark);
+	wait_for_adoption(worker, command);
+	return true;
+}
+
 /* The rule failed, or the input was not as its schema wants: place and reason go into the answer. */
 static void
 fail_decision(struct worker *worker, struct command *command, const struct fault *fault)
@@ -439,6 +454,8 @@ execute_decide(struct worker *worker, struct command *command)
 		park(worker, command);
 		return;
 	}
+	if (is_outdated(worker, command))
+		return;
 	if (result != 0) {
 		fail_decision(worker, command, &fault);
 		return;

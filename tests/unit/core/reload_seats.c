@@ -226,12 +226,12 @@ TEST(workers_change_over_one_by_one_each_between_two_commands)
 static void
 meet_newer(unsigned behind, const char *id, const char *command, const char *said)
 {
-	struct later stranded, next, old;
+	struct later stranded, next, beside;
 	char text[64];
 
 	make_rules(&two);
 	hold_worker(behind);
-	send_later(&old, id_of(behind, 3), "Old");
+	send_later(&beside, id_of(behind, 3), "Add");
 	send_later(&stranded, id, command);
 	send_later(&next, id, "Add");
 	switch_over();
@@ -241,12 +241,12 @@ meet_newer(unsigned behind, const char *id, const char *command, const char *sai
 	change_event(&change, "first.counter/other", 1, text);
 	CHECK_TEXT(text, "9:two");
 	let_worker_go();
-	/* one that meets nothing of it goes on by the rules that this worker still has */
-	check_later(&old, OUTCOME_ACCEPTED, "{\"by\":\"one\",\"value\":1}");
 	wait_for_worker(behind);
 	CHECK_INT(mailbox_count(&stranded.answers) + mailbox_count(&next.answers), 0);
+	CHECK_INT(mailbox_count(&beside.answers), 0);
 	give_adoption(behind);
 	check_later(&stranded, OUTCOME_ACCEPTED, said);
+	check_later(&beside, OUTCOME_ACCEPTED, "{\"by\":\"two\",\"value\":1}");
 	CHECK(mailbox_wait(&next.answers, -1) != NULL);
 	CHECK_INT(next.ask.command.outcome.kind, OUTCOME_ACCEPTED);
 	CHECK_INT(next.ask.command.outcome.version, stranded.ask.command.outcome.version + 1);
@@ -268,6 +268,32 @@ TEST(a_command_that_loads_what_newer_rules_recorded_waits_too)
 	unsigned behind = 1 - worker_of_stream("other");
 
 	meet_newer(behind, id_of(behind, 0), "Move", "{\"by\":\"two\"}");
+}
+
+/* What the newer rules recorded can be read by the old ones, which would write behind it on the same stream. */
+TEST(on_one_stream_the_old_rules_never_follow_the_new)
+{
+	struct later moved;
+	char text[64];
+
+	change_open(&change, &one, WORKERS);
+	unsigned ahead = worker_of_stream("other"), behind = 1 - ahead;
+
+	make_rules(&two);
+	hold_worker(behind);
+	send_later(&moved, id_of(behind, 0), "Move");
+	switch_over();
+	give_adoption(ahead);
+	wait_for_adoptions();
+	CHECK_INT(change_command(&change, "first", "other", "Add", NULL), OUTCOME_ACCEPTED);
+	let_worker_go();
+	wait_for_worker(behind);
+	give_adoption(behind);
+	check_later(&moved, OUTCOME_ACCEPTED, "{\"by\":\"two\"}");
+	change_event(&change, "first.counter/other", 2, text);
+	CHECK_TEXT(text, "9:two");
+	end_hold();
+	end_by_hand();
 }
 
 TEST(a_rule_that_fails_by_itself_is_answered_at_once)
