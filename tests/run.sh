@@ -4,7 +4,7 @@
 #
 #   tests/run.sh             all stages
 #   tests/run.sh --quick     only the suites, under ASan and UBSan
-#   tests/run.sh --whole     crash tests at full length (300 kills, 2,000 power losses), reloads too (2,000, 100,000 streams)
+#   tests/run.sh --whole     crash tests (300 kills, 2,000 power losses) and reloads (2,000) at full length
 #   tests/run.sh --fuzz N    N seconds a fuzzer instead of 60
 #   tests/run.sh --only S    only the stage S (packages always); --list names them
 #
