@@ -33,7 +33,7 @@ struct determinism {
 	unsigned threads; /* for streams, beside the caller's; 0 = 2 */
 	/* Both may be NULL and are called on the caller's thread; a finding is borrowed until it returns. */
 	void (*found)(void *self, const struct determinism_finding *finding);
-	void (*progress)(void *self, uint64_t streams, uint64_t of_streams, uint64_t events);
+	void (*progress)(void *self, log_position at, log_position head);
 	void *self;
 	/* answered */
 	uint64_t streams;

@@ -53,15 +53,14 @@ differs(void *self, const struct determinism_finding *finding)
 }
 
 static void
-progress(void *self, uint64_t streams, uint64_t of_streams, uint64_t events)
+progress(void *self, log_position at, log_position head)
 {
 	struct talk *talk = self;
 
 	if (!talk->terminal)
 		return;
 	talk->told = true;
-	fprintf(stderr, "\rfolding twice: %llu of %llu streams, %llu events ", (unsigned long long)streams,
-		(unsigned long long)of_streams, (unsigned long long)events);
+	fprintf(stderr, "\rfolding twice: %llu of %llu entries ", (unsigned long long)at, (unsigned long long)head);
 }
 
 static int
