@@ -121,12 +121,6 @@ take_kept(struct engine *engine, struct domain *domain, struct ruleset *rules)
 		 log_int("generation", rules->generation));
 }
 
-static bool
-is_well(const struct readside *readside)
-{
-	return readside->projector == NULL || !projector_is_damaged(readside->projector);
-}
-
 int
 build_follow(struct engine *engine, struct domain *domain, struct ruleset *rules, struct fault *fault)
 {
@@ -147,7 +141,7 @@ build_follow(struct engine *engine, struct domain *domain, struct ruleset *rules
 		buf_fini(&asked);
 		return 0;
 	}
-	if (domain->kept.readside != NULL && is_well(domain->kept.readside) &&
+	if (domain->kept.readside != NULL && !readside_is_damaged(domain->kept.readside) &&
 	    readside_fits(domain->kept.readside, rules)) {
 		buf_fini(&asked);
 		take_kept(engine, domain, rules);
@@ -206,7 +200,7 @@ static bool
 look_at_stopped(struct engine *engine, struct domain *domain, struct arena *arena, bool *any_going)
 {
 	struct projector *made = domain->building.readside->projector;
-	bool well = domain->live == NULL || is_well(domain->live);
+	bool well = domain->live == NULL || !readside_is_damaged(domain->live);
 	struct projection_status *now, *live = NULL;
 	size_t count, live_count = 0;
 	struct fault fault;
@@ -264,11 +258,11 @@ compare(struct engine *engine, struct domain *domain)
 		return true;
 	told_stage(&domain->told, TOLD_COMPARING);
 	buf_clear(&making->found.tables);
-	if (is_well(live) && compare_rows(live, made, &options, &making->found, &fault) == 0) {
+	if (!readside_is_damaged(live) && compare_rows(live, made, &options, &making->found, &fault) == 0) {
 		making->compared = true;
 		return true;
 	}
-	if (!is_well(live))
+	if (readside_is_damaged(live))
 		fault_set(&fault, FAULT_CORRUPT, "view_corrupt", "the rows before are damaged");
 	told_stage(&domain->told, TOLD_FILLING);
 	if (strcmp(fault.code, "diff_stopped") == 0)
@@ -288,8 +282,9 @@ place_for_live(struct domain *domain)
 {
 	if (domain->live == NULL)
 		return &domain->kept;
-	return is_well(domain->live) && !readside_fits(domain->live, domain->building.rules) ? &domain->kept
-											     : &domain->leaving;
+	return !readside_is_damaged(domain->live) && !readside_fits(domain->live, domain->building.rules)
+		       ? &domain->kept
+		       : &domain->leaving;
 }
 
 /* What was there makes room, once no window holds it. */
@@ -331,7 +326,7 @@ look_at_building(struct engine *engine, struct domain *domain)
 		return making_begin(engine, domain);
 	if (domain->building.readside == NULL)
 		return -1;
-	if (!is_well(domain->building.readside)) {
+	if (readside_is_damaged(domain->building.readside)) {
 		making_give_up(engine, domain, "the new read model was found damaged");
 		return -1;
 	}
@@ -361,7 +356,7 @@ look_at_live(struct engine *engine, struct domain *domain)
 	struct fault fault;
 	struct buf asked;
 
-	if (domain->live == NULL || is_well(domain->live) || making_is_on(domain))
+	if (domain->live == NULL || !readside_is_damaged(domain->live) || making_is_on(domain))
 		return -1;
 	if (now < domain->heal_ns)
 		return domain->heal_ns - now;
@@ -383,7 +378,7 @@ look_at_kept(struct engine *engine, struct domain *domain)
 	if (domain->kept.readside == NULL)
 		return -1;
 	age_ns = now_ns(engine) - domain->kept.since_ns;
-	if (age_ns < keep_ns && is_well(domain->kept.readside))
+	if (age_ns < keep_ns && !readside_is_damaged(domain->kept.readside))
 		return keep_ns - age_ns;
 	return make_room(engine, domain, &domain->kept) ? -1 : LOOK_AGAIN_NS;
 }

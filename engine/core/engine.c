@@ -198,6 +198,7 @@ open_threads(struct engine *engine, struct fault *fault)
 		reader->domains = engine->domains;
 		reader->domain_count = engine->domain_count;
 		reader->inside = &engine->inside;
+		reader->healer = &engine->reloader.box;
 		if (reader_open(reader, &engine->script, fault) != 0)
 			return -1;
 	}

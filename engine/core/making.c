@@ -236,7 +236,7 @@ copy_from(const struct engine *engine, const struct domain *domain)
 	for (size_t i = 0; i < making->count; i++)
 		some = some || !making->anew[i];
 	if (!some || engine->parts.copy_view == NULL || domain->live == NULL || domain->live->projector == NULL ||
-	    projector_is_damaged(domain->live->projector))
+	    readside_is_damaged(domain->live))
 		return NULL;
 	return domain->live->view;
 }

@@ -7,6 +7,7 @@
  * A failed read leaves what it wrote in `out`; the asker looks at the outcome first.
  */
 #include "base/json.h"
+#include "base/log.h"
 #include "core/load.h"
 #include "core/reader.h"
 #include "core/render.h"
@@ -458,6 +459,16 @@ read_history(struct reader *reader, struct engine_read *read)
 	return 0;
 }
 
+/* The writer may not have met it yet: what it needs lies in its memory. */
+static void
+tell_damage(const struct reader *reader, struct readside *readside, const struct fault *fault)
+{
+	if (readside == NULL || strcmp(fault->code, "view_corrupt") != 0 || atomic_exchange(&readside->damaged, true))
+		return;
+	log_fault(LOG_ERROR, "a query found its read model damaged", fault);
+	mailbox_nudge(reader->healer);
+}
+
 static int
 run_query(struct reader *reader, struct engine_read *read, const struct window *window, uint16_t query)
 {
@@ -512,6 +523,8 @@ read_query(struct reader *reader, struct engine_read *read, int *result)
 		return false;
 	} else {
 		*result = run_query(reader, read, window, (uint16_t)query);
+		if (*result != 0)
+			tell_damage(reader, window->readside, &read->fault);
 	}
 	return true;
 }

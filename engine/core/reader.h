@@ -48,6 +48,7 @@ struct reader {
 	struct reading *parked;
 	_Atomic unsigned waiting; /* 1: something is parked: progress of projections is news */
 	_Atomic size_t *inside;
+	struct mailbox *healer; /* nudged when a query finds its rows damaged */
 	_Atomic size_t queued;
 	_Atomic uint64_t answered, refused, entries;
 };

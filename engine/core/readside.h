@@ -17,6 +17,7 @@ struct readside {
 	struct view *view;
 	struct projector *projector; /* NULL: no projections */
 	unsigned slot;
+	_Atomic bool damaged; /* somebody who read its rows found that */
 	_Atomic size_t users; /* windows of readers; it is closed by its owner when there are none */
 };
 
@@ -61,6 +62,14 @@ readside_release(struct readside *readside)
 {
 	if (readside != NULL)
 		atomic_fetch_sub(&readside->users, 1);
+}
+
+/* Did a reader of its rows, or its projector, find it damaged? */
+static inline bool
+readside_is_damaged(const struct readside *readside)
+{
+	return atomic_load(&readside->damaged) ||
+	       (readside->projector != NULL && projector_is_damaged(readside->projector));
 }
 
 /* By number of a program's projection: would its rows be other ones by `rules` than they are here? */

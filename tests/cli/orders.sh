@@ -171,6 +171,22 @@ stands "live +4 of 4"
 same "rows after damage" "$(curl -s "http://$ADDRESS/shop/items?at_least=4" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')" 4
 stop 0 "TERM after views were damaged"
 
+# Also while they are read: whoever meets the damage says so, and others are made beside.
+serve_file
+stands "live +4 of 4"
+python3 - "data/views/$(readlink data/views/shop.db)" <<'END'
+import os, sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(4096)
+    file.write(b"\xff" * (os.path.getsize(sys.argv[1]) - 4096))
+END
+same "rows whose file was damaged" "$(curl -s -o answer -w '%{http_code}' "http://$ADDRESS/shop/items?at_least=4")" 500
+for _ in $(seq 100); do [ "$(curl -s -o answer -w '%{http_code}' "http://$ADDRESS/shop/items")" = 200 ] && break; sleep 0.05; done
+same "rows after damage while they were read" "$(python3 -c 'import json; print(len(json.load(open("answer"))))')" 4
+cp daemon.err err
+says "damage while rows are read" "the read model is damaged: its rows are made anew beside it"
+stop 0 "TERM after views were damaged while they were read"
+
 # A directory whose name is too long for a socket.
 LONG=$(printf 'x%.0s' $(seq 120))
 expect 78 "a long name" serve --data "$LONG" --listen 127.0.0.1:0 shop

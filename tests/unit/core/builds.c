@@ -27,9 +27,10 @@ static const struct rules plain = { .factor = 1 }, doubled = { .factor = 2 };
 static struct fixture {
 	struct change change;
 	unsigned copies, opened;
-	bool corrupt_copy;    /* the next copy finds its source damaged */
-	_Atomic bool damaged; /* the view that was opened first is */
-	struct view_ops ops;  /* of the first view, with a begin of ours */
+	bool corrupt_copy;         /* the next copy finds its source damaged */
+	_Atomic bool damaged;      /* the view that was opened first is, for its writer */
+	_Atomic bool damaged_read; /* for its readers */
+	struct view_ops ops;       /* of the first view, with a begin of ours */
 	const struct view_ops *real;
 	int64_t keep_us;
 } fix;
@@ -45,6 +46,14 @@ begin_first(struct view *view, struct fault *fault)
 }
 
 static int
+reader_begin_first(struct view_reader *reader, struct fault *fault)
+{
+	if (atomic_load(&fix.damaged_read))
+		return fault_set(fault, FAULT_CORRUPT, "view_corrupt", "planted damage");
+	return fix.real->reader_begin(reader, fault);
+}
+
+static int
 open_view(void *self, struct slice domain, unsigned slot, const struct table *tables, size_t table_count,
 	  struct view **view, struct fault *fault)
 {
@@ -57,6 +66,7 @@ open_view(void *self, struct slice domain, unsigned slot, const struct table *ta
 		fix.real = (*view)->ops;
 		fix.ops = *fix.real;
 		fix.ops.begin = begin_first;
+		fix.ops.reader_begin = reader_begin_first;
 		(*view)->ops = &fix.ops;
 	}
 	return 0;
@@ -493,6 +503,31 @@ TEST(rows_found_damaged_are_made_anew_beside)
 	check_query("sums", "{\"factor\":1,\"rows\":[{\"Id\":\"a\",\"Sum\":3}]}");
 	CHECK(!told("\"kept\""));
 	CHECK(is_ready());
+	change_close(&fix.change);
+}
+
+/* The writer's memory may still hold what the file has lost. */
+TEST(rows_that_a_query_finds_damaged_are_made_anew_beside)
+{
+	struct rig rig;
+	struct engine_read read = { .kind = READ_QUERY, .domain = SLICE("shop"), .query = SLICE("sums") };
+	struct arena arena;
+	struct buf out;
+
+	set_up(&plain, 0);
+	add("a", 1);
+	check_query("sums", "{\"factor\":1,\"rows\":[{\"Id\":\"a\",\"Sum\":1}]}");
+	atomic_store(&fix.damaged_read, true);
+	rig = (struct rig){ .engine = fix.change.engine };
+	arena_init(&arena, (size_t)16 << 20);
+	buf_init(&out, (size_t)1 << 20);
+	CHECK_INT(read_once(&rig, &read, &arena, &out), OUTCOME_FAILED);
+	CHECK_TEXT(read.fault.code, "view_corrupt");
+	wait_ended(1, "live");
+	CHECK_INT(fix.copies, 0);
+	check_query("sums", "{\"factor\":1,\"rows\":[{\"Id\":\"a\",\"Sum\":1}]}");
+	buf_fini(&out);
+	arena_fini(&arena);
 	change_close(&fix.change);
 }
 
