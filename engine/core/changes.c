@@ -51,7 +51,7 @@ joined(struct finder *finder, struct slice first, const char *between, struct sl
 
 /* ---- files ---- */
 
-static const struct source *
+static const struct source_file *
 find_source(const struct source_set *sources, struct slice path)
 {
 	for (size_t i = 0; i < sources->count; i++) {
@@ -69,7 +69,7 @@ compare_files(struct finder *finder)
 	if (before == NULL || after == NULL)
 		return;
 	for (size_t i = 0; i < after->count; i++) {
-		const struct source *was = find_source(before, after->items[i].path);
+		const struct source_file *was = find_source(before, after->items[i].path);
 		if (was == NULL)
 			add(finder, CHANGE_FILE, CHANGE_ADDED, after->items[i].path, SLICE_NONE);
 		else if (!slice_equal(was->bytes, after->items[i].bytes))

@@ -20,7 +20,7 @@
 
 struct reading {
 	struct arena *arena;
-	struct source *items;
+	struct source_file *items;
 	size_t count;
 	size_t room;
 };
@@ -52,7 +52,7 @@ static int
 add_file(struct reading *reading, int folder, const char *name, const char *path, struct fault *fault)
 {
 	struct stat status;
-	struct source *source;
+	struct source_file *source;
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int result = -1;
 
@@ -149,7 +149,7 @@ read_folder(struct reading *reading, int folder, const char *prefix, unsigned de
 static int
 by_path(const void *a, const void *b)
 {
-	return slice_compare(((const struct source *)a)->path, ((const struct source *)b)->path);
+	return slice_compare(((const struct source_file *)a)->path, ((const struct source_file *)b)->path);
 }
 
 static void

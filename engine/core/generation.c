@@ -286,7 +286,7 @@ read_object(struct store_reader *reader, struct slice space, struct slice key, s
 }
 
 static int
-read_source(struct store_reader *reader, struct json_value item, struct arena *arena, struct source *source,
+read_source(struct store_reader *reader, struct json_value item, struct arena *arena, struct source_file *source,
 	    struct fault *fault)
 {
 	struct slice hash;
@@ -304,7 +304,7 @@ static int
 read_sources(struct store_reader *reader, struct json_value list, struct arena *arena, struct source_set *sources,
 	     struct fault *fault)
 {
-	struct source *items = arena_zero(arena, FILES_MAX, sizeof(*items));
+	struct source_file *items = arena_zero(arena, FILES_MAX, sizeof(*items));
 	struct json_iter iter;
 	struct json_value item;
 	struct slice key;

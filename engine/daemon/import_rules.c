@@ -79,7 +79,7 @@ text_of(struct json_value object, const char *key)
 static int
 read_sources(struct import *import, const struct exchange_line *line, struct source_set *set, struct fault *fault)
 {
-	struct source *items = arena_zero(&import->arena, DOMAIN_FILES_MAX, sizeof(*items));
+	struct source_file *items = arena_zero(&import->arena, DOMAIN_FILES_MAX, sizeof(*items));
 	struct json_value item;
 	struct json_iter iter;
 	struct slice key;
@@ -89,7 +89,7 @@ read_sources(struct import *import, const struct exchange_line *line, struct sou
 	*set = (struct source_set){ .domain = line->domain, .items = items, .hash = line->hash };
 	json_iter(&iter, line->sources);
 	while (json_next(&iter, &key, &item)) {
-		struct source *source = &items[set->count];
+		struct source_file *source = &items[set->count];
 		struct slice hex = text_of(item, "hash");
 		bool found = false;
 		source->path = text_of(item, "path");

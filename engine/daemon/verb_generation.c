@@ -100,7 +100,7 @@ show_files(const struct call *call, uint32_t number, const struct source_set *so
 		buf_format(out, "{\"generation\":%u,\"domain\":\"%.*s\",\"files\":[", number,
 			   SLICE_ARG(sources->domain));
 	for (size_t i = 0; i < sources->count; i++) {
-		const struct source *source = &sources->items[i];
+		const struct source_file *source = &sources->items[i];
 
 		if (!json) {
 			buf_hex(out, source->hash.bytes, 6);
@@ -138,7 +138,8 @@ show(const struct call *call, struct reading *reading, struct buf *out, struct f
 /* ---- diff: by the system's diff, over copies ---- */
 
 static int
-put_copy(const char *folder, const char *side, const struct source *source, char path[PATH_SIZE], struct fault *fault)
+put_copy(const char *folder, const char *side, const struct source_file *source, char path[PATH_SIZE],
+	 struct fault *fault)
 {
 	FILE *file;
 	bool written;
@@ -171,7 +172,7 @@ run_diff(const char *name_a, const char *name_b, const char *a, const char *b, s
 	return 0;
 }
 
-static const struct source *
+static const struct source_file *
 find_source(const struct source_set *sources, struct slice path)
 {
 	for (size_t i = 0; i < sources->count; i++)
@@ -181,8 +182,8 @@ find_source(const struct source_set *sources, struct slice path)
 }
 
 static int
-diff_file(const char *folder, const uint32_t numbers[2], struct slice path, const struct source *a,
-	  const struct source *b, struct fault *fault)
+diff_file(const char *folder, const uint32_t numbers[2], struct slice path, const struct source_file *a,
+	  const struct source_file *b, struct fault *fault)
 {
 	char paths[2][PATH_SIZE], names[2][PATH_SIZE];
 	int result;
@@ -210,12 +211,12 @@ diff_sets(const uint32_t numbers[2], const struct source_set sets[2], struct fau
 	if (mkdtemp(folder) == NULL)
 		return fault_errno(fault, FAULT_AWAY, errno, "%s", folder);
 	for (size_t i = 0; result == 0 && i < sets[0].count; i++) {
-		const struct source *a = &sets[0].items[i];
+		const struct source_file *a = &sets[0].items[i];
 
 		result = diff_file(folder, numbers, a->path, a, find_source(&sets[1], a->path), fault);
 	}
 	for (size_t i = 0; result == 0 && i < sets[1].count; i++) {
-		const struct source *b = &sets[1].items[i];
+		const struct source_file *b = &sets[1].items[i];
 
 		if (find_source(&sets[0], b->path) == NULL)
 			result = diff_file(folder, numbers, b->path, NULL, b, fault);

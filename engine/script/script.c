@@ -111,6 +111,14 @@ script_decide(struct script_machine *machine, const struct decide_request *reque
 }
 
 int
+script_react(struct script_machine *machine, const struct react_request *request, struct arena *arena,
+	     struct decided *decided, struct fault *fault)
+{
+	*decided = (struct decided){ 0 };
+	return machine->ops->react(machine, request, arena, decided, fault);
+}
+
+int
 script_project(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 	       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault)
 {

@@ -17,19 +17,20 @@
 #include "base/fault.h"
 #include "model/entry.h"
 #include "model/table.h"
+#include "script/decision.h"
 #include "script/options.h"
 #include "script/pieces.h"
 
 /* One file, read whole: never read again, so half-written files and later edits cannot matter. */
-struct source {
+struct source_file {
 	struct slice path; /* relative to the domain's folder, '/' between: "account.lua", "lib/text.lua" */
 	struct slice bytes;
 	struct digest hash;
 };
 
 struct source_set {
-	struct slice domain;        /* the folder's name, a stream word */
-	const struct source *items; /* in bytewise order of path */
+	struct slice domain;             /* the folder's name, a stream word */
+	const struct source_file *items; /* in bytewise order of path */
 	size_t count;
 	struct digest hash; /* of paths and hashes */
 };
@@ -71,6 +72,8 @@ struct script_aggregate {
 	size_t command_count;
 	struct digest fold_hash; /* of the modules its fold depends on */
 	bool meta_matters;       /* apply reads meta.id, position or time: fold again after the commit */
+	/* Current state without event sourcing: each event is its whole state, so the newest alone is folded. */
+	bool document;
 };
 
 struct script_projection {
@@ -114,6 +117,8 @@ struct script_program {
 	size_t aggregate_count;
 	const struct script_projection *projections;
 	size_t projection_count;
+	const struct script_reactor *reactors;
+	size_t reactor_count;
 	const struct script_query *queries;
 	size_t query_count;
 	const struct table *tables;
@@ -126,85 +131,6 @@ struct script_program {
 };
 
 /* ---- calls ---- */
-
-/* A text parameter of a path or a query string, percent-decoded. */
-struct script_param {
-	struct slice name;
-	struct slice value;
-};
-
-/* What ctx knows. Everything that is not deterministic enters a decision here and nowhere else. */
-struct script_context {
-	int64_t now_us;
-	uint64_t seed[2]; /* ctx:uuid and ctx:random derive from it: the same command decides the same again */
-	struct slice caller;
-	struct slice correlation_id;
-};
-
-/*
- * A decoded state that stays in the machine; 0 = none. Released by script_state_release. A machine that had to stop a
- * call (its time limit, memory) makes itself anew before the next one and drops all states it kept: script_state_held
- * tells, releasing one is fine, and a call with one fails with BUSY "state_gone".
- */
-typedef uint64_t script_state;
-
-/* ctx:load: core finds another stream's state at a version. Gives state 0 and version 0 for a stream that is not there
- * (the room then uses `initial`). The state belongs to the decision from then on. */
-struct script_loader {
-	int (*load)(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
-		    struct fault *fault);
-	void *self;
-};
-
-struct decide_request {
-	uint16_t aggregate;
-	uint16_t command;
-	struct slice id;                   /* of the stream, without domain.aggregate/ */
-	stream_version version;            /* that `state` stands at */
-	script_state state;                /* 0: the stream is not there */
-	struct slice body;                 /* JSON object, or empty for none */
-	const struct script_param *params; /* become fields of data that the body lacks */
-	size_t param_count;
-	const struct script_route *route; /* may be NULL: /commands/... */
-	struct script_context context;
-	struct script_loader loader;
-	bool lift_expected; /* an undeclared member "expectedVersion" of the body is an expectation */
-};
-
-struct decided_stream {
-	struct slice name;      /* whole */
-	stream_version version; /* that was read */
-	bool written;           /* some entry goes to it */
-	uint32_t event_count;
-	script_state state; /* after the new events, provisional until the commit; owned by the caller */
-	bool meta_touched;  /* a fold read what only the commit gives (id, position, time): read it once more */
-};
-
-enum decision { DECISION_ACCEPTED, DECISION_REFUSED };
-
-struct decided {
-	enum decision decision;
-	/* also filled when refused: a decision may record events and still refuse */
-	struct decided_stream *streams; /* [0] is the command's own */
-	size_t stream_count;
-	struct new_entry *entries; /* digest not yet filled */
-	size_t entry_count;
-	struct reservation {
-		bool release;
-		struct slice name; /* of the unique set */
-		struct slice key;
-		struct slice code;    /* of the refusal when it is taken; empty: "already_taken" */
-		struct slice message; /* may be empty */
-	} * reservations;
-	size_t reservation_count;
-	uint16_t status;    /* HTTP status of the answer */
-	struct slice reply; /* JSON body of the answer; empty when the rule gave none */
-	struct slice code;  /* refused: the rule's code */
-	struct slice message;
-	struct slice details; /* refused: canonical JSON object or empty */
-	bool has_expected;
-	struct expected expected; /* lifted from the body */
-};
 
 /* Input that a person sent and that a schema refuses: 400. */
 struct input_trouble {
@@ -256,6 +182,8 @@ struct script_ops {
 	bool (*held)(const struct script_machine *machine, script_state state);
 	int (*decide)(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
 		      struct decided *decided, struct fault *fault);
+	int (*react)(struct script_machine *machine, const struct react_request *request, struct arena *arena,
+		     struct decided *decided, struct fault *fault);
 	int (*project)(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
 	int (*query)(struct script_machine *machine, const struct query_request *request, struct buf *out,
@@ -308,6 +236,13 @@ bool script_state_held(const struct script_machine *machine, script_state state)
  */
 int script_decide(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
 		  struct decided *decided, struct fault *fault);
+/*
+ * What a reactor, a process or a timer makes of what it hears: see react_request. decided->streams is empty when it has
+ * no handler for it. A command that a rule refuses is no failure: `refused` of the action answers it, or it is counted.
+ * Fails: as script_decide; SCRIPT "retry" when the handler asked to be called again later.
+ */
+int script_react(struct script_machine *machine, const struct react_request *request, struct arena *arena,
+		 struct decided *decided, struct fault *fault);
 /*
  * Calls the projection's handlers for the entries it handles, in order. On failure entries[*done] is the one
  * at fault.

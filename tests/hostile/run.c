@@ -105,7 +105,7 @@ expected(const struct script *script, const char *code, bool hurried)
 static int
 host_open(struct host *host, const char *domain, const struct script *script, bool beside)
 {
-	struct source items[2];
+	struct source_file items[2];
 	size_t count = 0;
 	const struct script_options options = { .limits = { LIMIT_MS, LIMIT_MS, LIMIT_MS, LIMIT_MS, LOAD_MS },
 						.heap_bytes = (size_t)64 << 20,
@@ -114,10 +114,10 @@ host_open(struct host *host, const char *domain, const struct script *script, bo
 	arena_init(&host->arena, (size_t)64 << 20);
 	buf_init(&host->out, (size_t)64 << 20);
 	if (script != NULL)
-		items[count++] = (struct source){ .path = SLICE("hostile.lua"),
-						  .bytes = slice_from(script->text, script->size) };
+		items[count++] = (struct source_file){ .path = SLICE("hostile.lua"),
+						       .bytes = slice_from(script->text, script->size) };
 	if (beside)
-		items[count++] = (struct source){ .path = SLICE("thing.lua"), .bytes = slice_text(thing) };
+		items[count++] = (struct source_file){ .path = SLICE("thing.lua"), .bytes = slice_text(thing) };
 	const struct source_set set = { .domain = slice_text(domain), .items = items, .count = count };
 	if (script_load(moon_ops(), &set, &options, &host->program, &host->fault) != 0 ||
 	    script_open(host->program, &options, &host->machine, &host->fault) != 0)

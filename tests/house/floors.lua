@@ -10,16 +10,20 @@ floors.rooms = {
     ["store"] = { "base", "model" },
     ["view"] = { "base", "model" },
     ["script"] = { "base", "model" },
+    ["bus"] = { "base", "model" },
     ["store/memory"] = { "base", "model", "store" },
     ["store/sqlite"] = { "base", "model", "store" },
     ["view/memory"] = { "base", "model", "view" },
     ["view/sqlite"] = { "base", "model", "view" },
     ["script/lua"] = { "base", "model", "script" },
-    ["core"] = { "base", "model", "store", "view", "script" },
+    -- The local bus has the store's door where others have a library: the log is its broker.
+    ["bus/local"] = { "base", "model", "bus", "store" },
+    ["bus/kafka"] = { "base", "model", "bus" },
+    ["core"] = { "base", "model", "store", "view", "script", "bus" },
     ["http"] = { "base", "model", "core/engine.h" },
     ["daemon"] = {
-        "base", "model", "store", "view", "script", "core", "http", "moonlog",
-        "store/memory", "store/sqlite", "view/memory", "view/sqlite", "script/lua",
+        "base", "model", "store", "view", "script", "bus", "core", "http", "moonlog",
+        "bus/local", "bus/kafka", "store/memory", "store/sqlite", "view/memory", "view/sqlite", "script/lua",
     },
     ["moonlog"] = {},
 }
@@ -33,6 +37,7 @@ floors.libraries = {
     { "^lauxlib%.h$", "script/lua/" },
     { "^luaconf%.h$", "script/lua/" },
     { "^event2/", "http/", "daemon/floors.c" },
+    { "^librdkafka/", "bus/kafka/", "daemon/floors.c" },
 }
 
 -- What every room has: the C library, POSIX, threads.

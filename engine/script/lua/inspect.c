@@ -156,7 +156,7 @@ inspect_quiet(struct inspection *in)
 void
 inspect_note(struct inspection *in, enum finding_severity severity, const char *code, const char *format, ...)
 {
-	const struct source *source = &in->program->sources.items[in->source];
+	const struct source_file *source = &in->program->sources.items[in->source];
 	char path[200], reason[400], text[620], shown[512];
 	va_list args;
 	if (!inspect_gathers(in))

@@ -165,7 +165,7 @@ on_function(void *self, int first, int last)
 }
 
 static void
-find_idle(const struct source *source, struct kit_lines *lines)
+find_idle(const struct source_file *source, struct kit_lines *lines)
 {
 	struct arena arena;
 	arena_init(&arena, (size_t)4 << 20);
@@ -213,7 +213,7 @@ percent(const struct tally *tally)
 }
 
 static void
-tell_file(const char *folder, const struct source *source, struct kit_lines *lines, struct tally *all)
+tell_file(const char *folder, const struct source_file *source, struct kit_lines *lines, struct tally *all)
 {
 	struct tally own = { 0 };
 	find_idle(source, lines);

@@ -31,7 +31,7 @@ bool token_is(const struct token *token, const char *text);
 /* Names that may be used; the nearest is suggested for one that may not. */
 struct lint {
 	struct findings *findings;
-	const struct source *source;
+	const struct source_file *source;
 	/* Is a type of event declared somewhere? NULL: not known. A hint is written to `hint`. */
 	bool (*type_known)(void *self, struct slice type, char *hint, size_t size);
 	/* Each function with the lines of its first and last word, after its statements; each statement's line. */

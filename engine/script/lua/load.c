@@ -15,7 +15,7 @@
 static void
 cycle(lua_State *L, const struct moon_machine *machine, uint16_t source, unsigned from)
 {
-	const struct source *files = machine->program->sources.items;
+	const struct source_file *files = machine->program->sources.items;
 	luaL_Buffer text;
 	luaL_buffinit(L, &text);
 	for (unsigned i = from; i < machine->require_depth; i++) {
@@ -42,7 +42,7 @@ enter(lua_State *L, struct moon_machine *machine, uint16_t source)
 void
 moon_source_run(lua_State *L, struct moon_machine *machine, uint16_t source)
 {
-	const struct source *file = &machine->program->sources.items[source];
+	const struct source_file *file = &machine->program->sources.items[source];
 	luaL_checkstack(L, 8, NULL);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->modules);
 	if (lua_rawgeti(L, -1, source + 1) != LUA_TNIL) {

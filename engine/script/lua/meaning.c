@@ -25,7 +25,7 @@ add_text(struct meaning *meaning, const char *tag, struct slice text)
 
 /* ---- functions ---- */
 
-static const struct source *
+static const struct source_file *
 find_source(const struct source_set *sources, const char *chunk)
 {
 	for (size_t i = 0; i < sources->count; i++)
@@ -52,7 +52,7 @@ static void
 add_function(struct meaning *meaning, int index)
 {
 	lua_State *L = meaning->L;
-	const struct source *source;
+	const struct source_file *source;
 	const char *name;
 	lua_Debug where;
 

@@ -373,14 +373,14 @@ inspect_body(lua_State *L)
 static int
 copy_sources(struct moon_program *program, const struct source_set *sources, struct fault *fault)
 {
-	struct source *items = arena_zero(&program->arena, sources->count + 1, sizeof *items);
+	struct source_file *items = arena_zero(&program->arena, sources->count + 1, sizeof *items);
 	program->needs = arena_zero(&program->arena, sources->count * sources->count + 1, sizeof *program->needs);
 	program->door.domain = arena_copy(&program->arena, sources->domain);
 	bool whole = items != NULL && program->needs != NULL && program->door.domain.data != NULL;
 	for (size_t i = 0; whole && i < sources->count; i++) {
-		items[i] = (struct source){ .path = arena_copy(&program->arena, sources->items[i].path),
-					    .bytes = arena_copy(&program->arena, sources->items[i].bytes),
-					    .hash = sources->items[i].hash };
+		items[i] = (struct source_file){ .path = arena_copy(&program->arena, sources->items[i].path),
+						 .bytes = arena_copy(&program->arena, sources->items[i].bytes),
+						 .hash = sources->items[i].hash };
 		whole = items[i].path.data != NULL && items[i].bytes.data != NULL;
 	}
 	if (!whole)

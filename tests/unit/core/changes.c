@@ -9,7 +9,7 @@ static struct arena arena;
 static struct buf told;
 
 struct side {
-	struct source items[4];
+	struct source_file items[4];
 	struct source_set sources;
 	struct script_program *program;
 };
@@ -24,8 +24,8 @@ load(struct side *side, const char *const *texts)
 	for (size_t i = 0; i < countof(names); i++) {
 		if (texts[i] == NULL)
 			continue;
-		struct source *item = &side->items[side->sources.count++];
-		*item = (struct source){ .path = slice_text(names[i]), .bytes = slice_text(texts[i]) };
+		struct source_file *item = &side->items[side->sources.count++];
+		*item = (struct source_file){ .path = slice_text(names[i]), .bytes = slice_text(texts[i]) };
 		digest_of(item->bytes, &item->hash);
 	}
 	side->sources.domain = SLICE("bank");

@@ -110,8 +110,8 @@ static struct script_ops leaky;
 static void
 set_up(bool with_holes)
 {
-	struct source sources[] = { { .path = SLICE("post.lua"), .bytes = slice_text(rules) },
-				    { .path = SLICE("texts.lua"), .bytes = slice_text(rows) } };
+	struct source_file sources[] = { { .path = SLICE("post.lua"), .bytes = slice_text(rules) },
+					 { .path = SLICE("texts.lua"), .bytes = slice_text(rows) } };
 	struct source_set set = { .domain = SLICE("shop"), .items = sources, .count = countof(sources) };
 
 	arena_init(&arena, SIZE_MAX);

@@ -61,7 +61,7 @@ put(const char *stream, const char *type, uint32_t version, const char *data, si
 static void
 load(const char *text)
 {
-	struct source source = { .path = SLICE("post.lua"), .bytes = slice_text(text) };
+	struct source_file source = { .path = SLICE("post.lua"), .bytes = slice_text(text) };
 	struct source_set sources = { .domain = SLICE("shop"), .items = &source, .count = 1 };
 
 	digest_of(source.bytes, &source.hash);

@@ -61,11 +61,11 @@ load(const char *reports)
 					 { "reports.lua", reports },
 					 { "shop.lua", shop_rules },
 					 { "totals.lua", totals_rules } };
-	struct source items[countof(texts)];
+	struct source_file items[countof(texts)];
 	const struct script_limits limits = { 20000, 20000, 20000, 20000, 20000 };
 	const struct script_options options = { .limits = limits };
 	for (size_t i = 0; i < countof(texts); i++) {
-		items[i] = (struct source){ .path = slice_text(texts[i][0]), .bytes = slice_text(texts[i][1]) };
+		items[i] = (struct source_file){ .path = slice_text(texts[i][0]), .bytes = slice_text(texts[i][1]) };
 		digest_of(items[i].bytes, &items[i].hash);
 	}
 	const struct source_set set = { .domain = SLICE("bank"), .items = items, .count = countof(texts) };

@@ -19,7 +19,7 @@ check(const struct text_file *files)
 {
 	static const char *const severities[] = { "error", "warning", "note" };
 	const struct script_options options = { .development = true };
-	struct source items[10];
+	struct source_file items[10];
 	struct script_program *program;
 	struct fault fault;
 	size_t count = 0, used = 0;
@@ -27,8 +27,8 @@ check(const struct text_file *files)
 	arena_init(&arena, 64 << 20);
 	findings = (struct findings){ .arena = &arena };
 	for (; files[count].path != NULL; count++) {
-		items[count] = (struct source){ .path = slice_text(files[count].path),
-						.bytes = slice_text(files[count].text) };
+		items[count] = (struct source_file){ .path = slice_text(files[count].path),
+						     .bytes = slice_text(files[count].text) };
 		digest_of(items[count].bytes, &items[count].hash);
 	}
 	const struct source_set set = { .domain = SLICE("bank"), .items = items, .count = count };

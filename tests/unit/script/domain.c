@@ -15,7 +15,7 @@ say(void *self, int level, struct slice name, struct slice text)
 int
 domain_load(struct domain *domain, const struct domain_file *files)
 {
-	struct source items[20];
+	struct source_file items[20];
 	size_t count = 0;
 	/* A sanitizer is slow: what is not about time must not end by it. */
 	const struct script_limits limits = { 20000, 20000, 20000, 20000, 20000 };
@@ -23,8 +23,8 @@ domain_load(struct domain *domain, const struct domain_file *files)
 	*domain = (struct domain){ 0 };
 	arena_init(&domain->arena, 64 << 20);
 	for (; files[count].path != NULL; count++) {
-		items[count] = (struct source){ .path = slice_text(files[count].path),
-						.bytes = slice_text(files[count].text) };
+		items[count] = (struct source_file){ .path = slice_text(files[count].path),
+						     .bytes = slice_text(files[count].text) };
 		digest_of(items[count].bytes, &items[count].hash);
 	}
 	const struct source_set set = { .domain = SLICE("bank"), .items = items, .count = count };

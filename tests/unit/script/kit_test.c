@@ -33,7 +33,7 @@ rows_close(void *self, struct kit_rows *rows)
 	view_close(rows->self);
 }
 
-static const struct source counter[] = {
+static const struct source_file counter[] = {
 	{ .path = SLICE("counter.lua"),
 	  .bytes = SLICE(
 		  "return { name = 'counter', initial = function() return { n = 0 } end,\n"

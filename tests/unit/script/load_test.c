@@ -210,7 +210,7 @@ TEST(sources_must_be_texts_of_a_domain)
 	struct script_program *program;
 	struct fault fault;
 	struct domain_file none = { NULL, NULL };
-	const struct source binary = { .path = SLICE("a.lua"), .bytes = SLICE("\033Lua\0") };
+	const struct source_file binary = { .path = SLICE("a.lua"), .bytes = SLICE("\033Lua\0") };
 	const struct source_set set = { .domain = SLICE("bank"), .items = &binary, .count = 1 };
 	const struct script_options options = { 0 };
 	CHECK_INT(domain_load(&d, &none), 0); /* an empty folder is a domain without rules */

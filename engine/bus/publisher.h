@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The publisher's door: messages leave through it in order, whole commits at a time, together with the mark that says
+ * how far they reach [I9]. The steps R1 to R9 that use it are core/relay.h.
+ *
+ * Three classes of error, as the bus that is hardest has them: the same call again (AGAIN), the transaction is to be
+ * undone and everything since the mark sent again (UNDO), the publisher is of no use any more and a new one must fence,
+ * and read the mark back, before it sends anything (LOST).
+ *
+ * Threads: a publisher belongs to one thread.
+ */
+#ifndef MOONLOG_BUS_PUBLISHER_H
+#define MOONLOG_BUS_PUBLISHER_H
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "bus/message.h"
+
+struct publisher;
+
+enum bus_answer {
+	BUS_DONE,
+	BUS_AGAIN, /* *fault says why: the same call later; for publisher_settle: not yet known */
+	BUS_UNDO,  /* publisher_undo, then again from the last mark */
+	BUS_LOST   /* only publisher_close; *fault code "fenced" when another may have taken over */
+};
+
+struct topic_wanted {
+	struct slice name;
+	/* answered */
+	int32_t partitions; /* as it stands */
+};
+
+struct publisher_ops {
+	void (*close)(struct publisher *publisher);
+	enum bus_answer (*fence)(struct publisher *publisher, struct fault *fault);
+	enum bus_answer (*read_mark)(struct publisher *publisher, struct arena *arena, struct bus_mark *mark,
+				     struct fault *fault);
+	enum bus_answer (*topics)(struct publisher *publisher, struct topic_wanted *topics, size_t count,
+				  struct fault *fault);
+	enum bus_answer (*begin)(struct publisher *publisher, struct fault *fault);
+	enum bus_answer (*send)(struct publisher *publisher, const struct message *message, struct fault *fault);
+	enum bus_answer (*commit)(struct publisher *publisher, const struct bus_mark *mark, struct fault *fault);
+	enum bus_answer (*settle)(struct publisher *publisher, int64_t wait_ns, struct fault *fault);
+	enum bus_answer (*undo)(struct publisher *publisher, struct fault *fault);
+};
+
+struct publisher {
+	const struct publisher_ops *ops;
+	const char *kind; /* "local", "kafka" */
+	/* Messages and mark become visible together or not at all. false: the mark is the caller's to keep, and what
+	 * was sent and not yet marked is sent again after a crash, with the same ids. */
+	bool transactional;
+	/* false: the bus reads the log itself (bus/local); nothing is to be sent, only commits moved along. */
+	bool carries;
+};
+
+/* Opens one. `self` is what the daemon wired. Fails: CONFIG (settings the bus refuses), MEMORY. */
+struct publisher_maker {
+	int (*open)(void *self, struct publisher **publisher, struct fault *fault);
+	void *self;
+};
+
+/* Undoes what is open as far as that goes without waiting. `publisher` may be NULL. */
+void publisher_close(struct publisher *publisher);
+/* Once, before all else: whoever published this log before can send no more, and what it had open is decided [R1]. */
+enum bus_answer publisher_fence(struct publisher *publisher, struct fault *fault);
+/* After the fence, never before: the newest mark of this log, with everything before it [R2]. */
+enum bus_answer publisher_read_mark(struct publisher *publisher, struct arena *arena, struct bus_mark *mark,
+				    struct fault *fault);
+/* Makes those that are missing, and tells how many partitions each has. Before the first message of a topic. */
+enum bus_answer publisher_topics(struct publisher *publisher, struct topic_wanted *topics, size_t count,
+				 struct fault *fault);
+enum bus_answer publisher_begin(struct publisher *publisher, struct fault *fault);
+/* Copies the message. AGAIN: its queue is full. */
+enum bus_answer publisher_send(struct publisher *publisher, const struct message *message, struct fault *fault);
+/* Starts to end what is begun, with the mark as the last record; returns at once. DONE: publisher_settle tells. */
+enum bus_answer publisher_commit(struct publisher *publisher, const struct bus_mark *mark, struct fault *fault);
+/* Waits for it. AGAIN: not decided yet; DONE: visible, with its mark. */
+enum bus_answer publisher_settle(struct publisher *publisher, int64_t wait_ns, struct fault *fault);
+/* What was begun is to have no effect. */
+enum bus_answer publisher_undo(struct publisher *publisher, struct fault *fault);
+
+#endif

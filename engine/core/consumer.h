@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A consumer: one reactor or process manager with its lanes. Each message becomes one append: what its handler decided
+ * (events of any streams of the domain, messages, timers), the lane's place moved by compare-and-set, and the message's
+ * id as command id, which is the inbox. So an effect happens exactly once whatever is repeated, and a consumer that has
+ * lost its lane can record nothing more [I6].
+ *
+ *   space "consumer/<domain>.<name>"   key <topic>/<partition>         -> the next offset
+ *   space "dead/<domain>.<name>"       key <topic>/<partition>/<20 digits of offset> -> a dead letter (JSON)
+ *   space "parked/<domain>.<name>"     key of the message, hashed      -> how many dead letters wait in its order
+ *
+ * Appends of following messages are given in without waiting for those before them; the compare-and-set chains them, so
+ * that one that loses takes all behind it with it, and they are decided again.
+ *
+ * consumer_step is the whole machine without a thread, for the simulation of tests/model.
+ *
+ * Thread: one; what says "any thread" by any.
+ */
+#ifndef MOONLOG_CORE_CONSUMER_H
+#define MOONLOG_CORE_CONSUMER_H
+
+#include "bus/source.h"
+#include "core/committer.h"
+#include "core/domain.h"
+#include "core/seat.h"
+
+struct consumer;
+
+struct consumer_options {
+	struct store *store;
+	struct domain *domain; /* whose active rules decide */
+	struct slice name;     /* of the reactor; copied */
+	/* What its reactor hears of other services, and of its own log; each may be absent (open NULL). */
+	struct source_maker foreign;
+	struct source_maker own;
+	/* Gives an append in; its answer comes back as submission->back in submission->home. */
+	void (*give)(void *self, struct submission *submission);
+	/* A stream was written that a worker may keep the state of. May be NULL. */
+	void (*wrote)(void *self, struct slice stream);
+	void *self;
+	const struct script_options *script;
+	const struct clock *clock;
+	const struct entropy *entropy;
+	struct waker waker;                    /* there is something to do: consumer_step */
+	unsigned window;                       /* appends given in and not yet answered; 0 = 64 */
+	int64_t retry_first_us, retry_last_us; /* 0 = 100 ms, 30 s */
+};
+
+enum consumer_state { CONSUMER_STARTING, CONSUMER_RUNNING, CONSUMER_RETRYING, CONSUMER_HALTED, CONSUMER_AWAY };
+
+struct consumer_status {
+	struct slice domain;
+	struct slice name;
+	enum consumer_state state;
+	uint64_t taken; /* messages whose effect is recorded, since start */
+	uint64_t repeated;
+	uint64_t refused;
+	uint64_t dead;   /* dead letters that lie there */
+	uint64_t parked; /* keys */
+	uint64_t behind; /* messages; UINT64_MAX: not known */
+	char reason[sizeof(((struct fault *)NULL)->text)];
+};
+
+int consumer_open(const struct consumer_options *options, struct consumer **consumer, struct fault *fault);
+/* One step: settled appends, then at most a window of messages. Gives how long to wait unless woken, as relay_step. */
+int64_t consumer_step(struct consumer *consumer);
+/* Every append that was given in is answered when this returns. */
+void consumer_close(struct consumer *consumer);
+/* Copies slices into `arena`. Any thread. */
+int consumer_status(struct consumer *consumer, struct arena *arena, struct consumer_status *status,
+		    struct fault *fault);
+
+#endif
