@@ -56,8 +56,8 @@ struct decide_request {
 
 struct decided_stream {
 	struct slice name;      /* whole */
-	stream_version version; /* that was read */
-	bool written;           /* some entry goes to it */
+	stream_version version; /* that was read; 0 also where only messages of a reactor go to it */
+	bool written;           /* events go to it */
 	uint32_t event_count;
 	script_state state; /* after the new events, provisional until the commit; owned by the caller */
 	bool meta_touched;  /* a fold read what only the commit gives (id, position, time): read it once more */
@@ -74,6 +74,7 @@ struct decided {
 	size_t entry_count;
 	struct reservation {
 		bool release;
+		uint32_t stream;   /* whose command reserves it: index into `streams` */
 		struct slice name; /* of the unique set */
 		struct slice key;
 		struct slice code;    /* of the refusal when it is taken; empty: "already_taken" */
@@ -82,7 +83,8 @@ struct decided {
 	size_t reservation_count;
 	struct decided_timer *timers;
 	size_t timer_count;
-	uint32_t refused;   /* reactions: commands that a rule refused */
+	/* reactions: commands that a rule refused and no `refused` answered; code and message are the last one's */
+	uint32_t refused;
 	uint16_t status;    /* HTTP status of the answer */
 	struct slice reply; /* JSON body of the answer; empty when the rule gave none */
 	struct slice code;  /* refused: the rule's code */
@@ -98,7 +100,7 @@ struct decided {
  */
 struct react_request {
 	enum react_cause cause;
-	uint16_t reactor;                   /* EVENT, MESSAGE */
+	uint16_t reactor;                   /* EVENT, MESSAGE: into the program's reactors */
 	const struct recorded_entry *event; /* EVENT: as recorded; it passes its upcasters */
 	const struct react_message *message;
 	uint16_t aggregate; /* TIMER */

@@ -6,6 +6,7 @@
 #ifndef MOONLOG_SCRIPT_REACT_H
 #define MOONLOG_SCRIPT_REACT_H
 
+#include "base/digest.h"
 #include "base/slice.h"
 #include "model/entry.h"
 
@@ -29,14 +30,16 @@ struct script_reactor {
 	int aggregate;              /* of the process; -1: a reactor, which has no state */
 	const struct slice *topics; /* whose messages it hears; none: only events of its own domain */
 	size_t topic_count;
-	const struct slice *messages; /* types it handles */
+	const struct slice *messages; /* types it handles, as written: script_message_heard */
 	size_t message_count;
-	const struct slice *events; /* "aggregate.Event" of its own domain that it handles, in the log's order */
+	/* "aggregate.Event" of its own domain that it handles; an older kind of event of these aggregates may become one */
+	const struct slice *events;
 	size_t event_count;
 	enum react_failure failure;
 	unsigned attempts; /* of a message that its handler cannot take; 0 = 3 */
 	bool inbox;        /* repeats of an id under new offsets have no effect; true unless said otherwise */
 	enum react_versions versions;
+	struct digest hash; /* of what it does: its handlers and all that they reach */
 };
 
 enum react_cause { REACT_EVENT, REACT_MESSAGE, REACT_TIMER };

@@ -114,6 +114,13 @@ int
 script_react(struct script_machine *machine, const struct react_request *request, struct arena *arena,
 	     struct decided *decided, struct fault *fault)
 {
+	must(machine != NULL && request != NULL && arena != NULL && decided != NULL);
+	if (request->cause == REACT_TIMER)
+		check_aggregate(machine, request->aggregate);
+	else
+		must(request->reactor < machine->program->reactor_count);
+	must(request->cause != REACT_EVENT || (request->event != NULL && request->event->kind == ENTRY_EVENT));
+	must(request->cause != REACT_MESSAGE || request->message != NULL);
 	*decided = (struct decided){ 0 };
 	return machine->ops->react(machine, request, arena, decided, fault);
 }
@@ -127,6 +134,17 @@ script_project(struct script_machine *machine, uint16_t projection, const struct
 	must(entries != NULL || count == 0);
 	*done = 0;
 	return count == 0 ? 0 : machine->ops->project(machine, projection, rows, entries, count, done, fault);
+}
+
+int
+script_project_messages(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
+			const struct react_message *messages, size_t count, size_t *done, struct fault *fault)
+{
+	must(machine != NULL && projection < machine->program->projection_count);
+	must(rows != NULL && rows->writable && done != NULL);
+	must(messages != NULL || count == 0);
+	*done = 0;
+	return count == 0 ? 0 : machine->ops->project_messages(machine, projection, rows, messages, count, done, fault);
 }
 
 int
@@ -222,4 +240,54 @@ script_find_projection(const struct script_program *program, struct slice name)
 		if (slice_equal(program->projections[i].name, name))
 			return (int)i;
 	return -1;
+}
+
+int
+script_find_reactor(const struct script_program *program, struct slice name)
+{
+	for (size_t i = 0; i < program->reactor_count; i++)
+		if (slice_equal(program->reactors[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+/* "a.b.Event.v1" -> "a.b.Event"; empty for what is no such type. */
+static struct slice
+without_version(struct slice type)
+{
+	size_t dots = 0, last = 0;
+
+	for (size_t i = 0; i < type.size; i++) {
+		last = type.data[i] == '.' ? i : last;
+		dots += type.data[i] == '.';
+	}
+	if (dots != 3 || last + 2 > type.size - 1 || type.data[last + 1] != 'v')
+		return SLICE_NONE;
+	for (size_t i = last + 2; i < type.size; i++)
+		if (type.data[i] < '0' || type.data[i] > '9')
+			return SLICE_NONE;
+	return slice_from(type.data, last);
+}
+
+static int
+find_type(const struct slice *types, size_t count, struct slice type)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal(types[i], type))
+			return (int)i;
+	return -1;
+}
+
+int
+script_message_heard(const struct slice *types, size_t count, struct slice type)
+{
+	int found = find_type(types, count, type);
+	struct slice rest = without_version(type);
+
+	while (found < 0 && rest.size > 0) {
+		const char *dot = memchr(rest.data, '.', rest.size);
+		found = find_type(types, count, rest);
+		rest = dot == NULL ? SLICE_NONE : slice_from(dot + 1, (size_t)(rest.data + rest.size - dot) - 1);
+	}
+	return found;
 }

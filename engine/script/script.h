@@ -74,6 +74,7 @@ struct script_aggregate {
 	bool meta_matters;       /* apply reads meta.id, position or time: fold again after the commit */
 	/* Current state without event sourcing: each event is its whole state, so the newest alone is folded. */
 	bool document;
+	bool process; /* state and events of a process manager: no commands */
 };
 
 struct script_projection {
@@ -82,6 +83,10 @@ struct script_projection {
 	size_t table_count;
 	const struct slice *events; /* "aggregate.Event" or "Event" as written */
 	size_t event_count;
+	const struct slice *topics; /* fed by these instead of the log: script_project_messages; no events then */
+	size_t topic_count;
+	const struct slice *messages; /* types it handles, as written: script_message_heard */
+	size_t message_count;
 	struct digest hash;        /* of what its rows depend on */
 	bool by_stream;            /* all its tables have a stream_column; no handler touches another stream's rows */
 	uint16_t stream_aggregate; /* of all its events, when by_stream */
@@ -186,6 +191,8 @@ struct script_ops {
 		     struct decided *decided, struct fault *fault);
 	int (*project)(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		       const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
+	int (*project_messages)(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
+				const struct react_message *messages, size_t count, size_t *done, struct fault *fault);
 	int (*query)(struct script_machine *machine, const struct query_request *request, struct buf *out,
 		     struct fault *fault);
 	int (*show)(struct script_machine *machine, const struct show_request *request, struct buf *out,
@@ -249,6 +256,9 @@ int script_react(struct script_machine *machine, const struct react_request *req
  */
 int script_project(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		   const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
+/* The same for a projection that topics feed: messages[*done] is the one at fault. */
+int script_project_messages(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
+			    const struct react_message *messages, size_t count, size_t *done, struct fault *fault);
 /*
  * Appends the JSON answer to `out`. A query may refuse: *fault INPUT with the refusal's code and message, and
  * its HTTP status in fault->native (0: bad parameters, see script_trouble's input).
@@ -280,5 +290,11 @@ int script_find_aggregate(const struct script_program *program, struct slice nam
 int script_find_command(const struct script_aggregate *aggregate, struct slice name);
 int script_find_query(const struct script_program *program, struct slice name);
 int script_find_projection(const struct script_program *program, struct slice name);
+int script_find_reactor(const struct script_program *program, struct slice name);
+/*
+ * Which of the types that a handler was written for a message's type is: itself, or of "shop.order.OrderPlaced.v1" also
+ * "shop.order.OrderPlaced", "order.OrderPlaced" and "OrderPlaced", the longest first. -1: none.
+ */
+int script_message_heard(const struct slice *types, size_t count, struct slice type);
 
 #endif
