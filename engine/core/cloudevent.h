@@ -27,8 +27,8 @@
 int cloudevent_encode(const struct recorded_entry *entry, struct slice source, struct arena *arena,
 		      struct message *message, struct fault *fault);
 /*
- * What came in, in either mode; a message that is no CloudEvent is taken by its headers `type`/`id` or with its topic as
- * type, and topic, partition and offset as id. Fails: INPUT "bad_cloudevent" with the reason; MEMORY.
+ * What came in, in either mode; a message that is no CloudEvent is taken by its headers `type`/`id` or with its topic
+ * as type, and topic, partition and offset as id. Fails: INPUT "bad_cloudevent" with the reason; MEMORY.
  */
 int cloudevent_decode(const struct message *message, const char *place, struct arena *arena,
 		      struct react_message *decoded, struct fault *fault);
