@@ -8,8 +8,8 @@ Reloads without shadow, back to back, between two variants of a domain; each eve
 decided it. Afterwards: no answer but 200, and 409 of a transfer that lost its streams too often; each entry of the log
 names the generation of the variant in its data; each commit is of one generation, with both its events; as many commits
 as answers; states as a ledger of the log says. Memory after the last is within a tenth of that after the first
-twentieth (a hundred of 2,000), beyond what the same commands cost without reloads: the store keeps the index of its open
-segment in memory. And a fifth as many reloads without commands cost nothing.
+twentieth (a hundred of 2,000), beyond what the same commands cost without reloads: the store keeps the index of its
+open segment in memory. And a fifth as many reloads without commands cost nothing.
 
 --shadow N: N reloads at one a second, history asked each time, in turns with the same load without reloads.
 """
