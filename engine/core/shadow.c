@@ -71,6 +71,7 @@ struct judge {
 	unsigned number;
 	int64_t deadline_ns; /* 0: none */
 	log_position first, last;
+	struct slice prefix; /* of the streams that are asked; empty: several aggregates' */
 	struct store_reader *reader;
 	struct side before, after;
 	struct seen seen;
@@ -330,7 +331,10 @@ meet_stream(struct judge *judge, struct slice stream)
 static int
 walk_window(struct judge *judge, log_position after, log_position to)
 {
-	struct log_filter filter = { .domain = judge->options->before->program->domain, .events_only = true };
+	struct log_filter filter = { .domain = judge->options->before->program->domain,
+				     .stream_prefix = judge->prefix,
+				     .events_only = true,
+				     .until = to };
 
 	while (after < to) {
 		struct read_limit limit = { (size_t)(to - after), WINDOW_BYTES };
@@ -341,9 +345,7 @@ walk_window(struct judge *judge, log_position after, log_position to)
 				   &judge->fault) != 0)
 			return -1;
 		for (size_t i = entries.count; i > 0; i--) {
-			const struct recorded_entry *entry = &entries.items[i - 1];
-
-			if (entry->position <= to && meet_stream(judge, entry->stream) != 0)
+			if (meet_stream(judge, entries.items[i - 1].stream) != 0)
 				return -1;
 		}
 	}
@@ -445,20 +447,47 @@ by_position(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
+/* How many aggregates' folds differ, and what the names of their streams begin with when it is one: others are passed
+ * over in the store, unread. */
+static size_t
+differing_folds(const struct shadow_options *options, struct arena *arena, struct slice *prefix)
+{
+	const struct script_program *before = options->before->program, *after = options->after->program;
+	size_t count = 0;
+
+	*prefix = SLICE_NONE;
+	for (size_t i = 0; i < before->aggregate_count; i++) {
+		struct slice name = before->aggregates[i].name;
+		int number = script_find_aggregate(after, name);
+
+		if (number < 0 || memcmp(&before->aggregates[i].fold_hash, &after->aggregates[number].fold_hash,
+					 sizeof(struct digest)) == 0)
+			continue;
+		*prefix = count++ == 0 ? arena_format(arena, "%.*s.%.*s/", SLICE_ARG(before->domain), SLICE_ARG(name))
+				       : SLICE_NONE;
+	}
+	return count;
+}
+
 /* Asks the streams that have an entry after `first` and up to `last`. */
 static int
 ask_range(const struct shadow_options *options, log_position first, log_position last, int64_t deadline_ns,
 	  struct arena *arena, struct shadow_result *result, struct fault *fault)
 {
 	struct judge *judges = arena_zero(arena, options->threads, sizeof(*judges));
+	struct slice prefix;
 	int failed = 0;
 
+	differing_folds(options, arena, &prefix);
 	if (judges == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for threads");
 	for (unsigned i = 0; i < options->threads && failed == 0; i++) {
-		judges[i] = (struct judge){
-			.options = options, .number = i, .deadline_ns = deadline_ns, .first = first, .last = last
-		};
+		judges[i] = (struct judge){ .options = options,
+					    .number = i,
+					    .deadline_ns = deadline_ns,
+					    .first = first,
+					    .last = last,
+					    .prefix = prefix };
 		failed = judge_open(&judges[i], fault);
 		if (failed == 0 && pthread_create(&judges[i].thread, NULL, judge_main, &judges[i]) != 0)
 			failed = fault_set(fault, FAULT_AWAY, "no_thread", "a thread for history cannot be started");
@@ -475,33 +504,19 @@ ask_range(const struct shadow_options *options, log_position first, log_position
 	return failed;
 }
 
-static bool
-any_fold_differs(const struct shadow_options *options)
-{
-	const struct script_program *before = options->before->program, *after = options->after->program;
-
-	for (size_t i = 0; i < before->aggregate_count; i++) {
-		int number = script_find_aggregate(after, before->aggregates[i].name);
-
-		if (number >= 0 && memcmp(&before->aggregates[i].fold_hash, &after->aggregates[number].fold_hash,
-					  sizeof(struct digest)) != 0)
-			return true;
-	}
-	return false;
-}
-
 int
 shadow_run(const struct shadow_options *options, struct arena *arena, struct shadow_result *result, struct fault *fault)
 {
 	int64_t began_ns = clock_mono_ns(options->clock);
 	int64_t deadline_ns = options->box_us != 0 ? began_ns + options->box_us * 1000 : 0;
 	log_position asked_to = 0, head = store_head(options->store);
+	struct slice ignored;
 
 	*result = (struct shadow_result){ 0 };
 	result->shown = arena_zero(arena, (size_t)2 * SHADOW_SHOWN_MAX * options->threads, sizeof(*result->shown));
 	if (result->shown == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a report");
-	if (!any_fold_differs(options))
+	if (differing_folds(options, arena, &ignored) == 0)
 		return 0;
 	/* Once over all, and once over the streams that were written meanwhile. */
 	for (int round = 0; round < 2 && asked_to < head && result->differing == 0; round++) {

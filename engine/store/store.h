@@ -128,7 +128,8 @@ struct log_filter {
 	struct slice domain;
 	struct slice stream_prefix; /* of the whole name */
 	bool published_only;
-	bool events_only; /* no messages, documents and timers: they are passed unread */
+	bool events_only;   /* no messages, documents and timers: they are passed unread */
+	log_position until; /* the last one that is looked at; 0: the head */
 };
 
 struct read_limit {
@@ -265,7 +266,7 @@ int store_read_stream(struct store_reader *reader, struct slice stream, stream_v
 		      struct arena *arena, struct entries *entries, stream_version *version, struct fault *fault);
 /*
  * Entries after a position, in order, never past the durable head [I4]. *seen: the position the reader has come to
- * (moves past filtered entries; equal to the head when the end was reached). `filter` may be NULL.
+ * (moves past filtered entries; equal to the head, or to `until`, when the end was reached). `filter` may be NULL.
  */
 int store_read_log(struct store_reader *reader, log_position after, const struct log_filter *filter,
 		   struct read_limit limit, struct arena *arena, struct entries *entries, log_position *seen,

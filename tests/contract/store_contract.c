@@ -668,6 +668,8 @@ EACH(the_log_is_filtered)
 {
 	struct draft *made;
 	struct log_filter filter = { .domain = SLICE("shop") };
+	struct entries read;
+	log_position seen;
 
 	for (int i = 0; i < 10; i++) {
 		put(store, "shop.cart/1", "1");
@@ -691,6 +693,18 @@ EACH(the_log_is_filtered)
 	CHECK_INT(whole_log(&filter, 3).count, 12);
 	filter.events_only = true;
 	CHECK_INT(whole_log(&filter, 3).count, 11);
+	/* no further than it is told, though nothing there matches; beyond the head it is the head */
+	filter.until = 30;
+	CHECK_INT(whole_log(&filter, 3).count, 10);
+	filter.stream_prefix = SLICE("shop.cart/");
+	filter.until = 11;
+	CHECK_INT(store_read_log(reader, 0, &filter, (struct read_limit){ 100, 0 }, &arena, &read, &seen, &fault), 0);
+	CHECK_INT(read.count, 4);
+	CHECK_INT(seen, 11);
+	filter.until = 99;
+	CHECK_INT(store_read_log(reader, 20, &filter, (struct read_limit){ 100, 0 }, &arena, &read, &seen, &fault), 0);
+	CHECK_INT(read.count, 3);
+	CHECK_INT(seen, 32);
 	check_log();
 }
 

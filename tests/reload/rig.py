@@ -55,6 +55,34 @@ return {
 """
 SAME_FOLD = {"A": "state.balance = state.balance + data.amount",
              "B": "local sum = data.amount; sum = sum + state.balance; state.balance = sum"}
+VISITS = """-- SPDX-License-Identifier: MIT
+return {
+    name = "visits",
+    initial = function() return { count = 0, last = "" } end,
+    events = {
+        Visited = {
+            data = { by = "string" },
+            apply = function(state, data)
+                %s
+                state.last = data.by
+                return state
+            end,
+        },
+    },
+    commands = {
+        Visit = {
+            anywhere = true, data = { by = "string", times = "integer" },
+            handle = function(_, data)
+                local events = {}
+                for i = 1, data.times do events[i] = { type = "Visited", data = { by = data.by } } end
+                return events
+            end,
+        },
+    },
+}
+"""
+COUNTS = {"A": "state.count = state.count + 1",
+          "B": "local count = 1; count = count + state.count; state.count = count"}
 ROWS = """-- SPDX-License-Identifier: MIT
 return {
     name = "rows",
@@ -93,6 +121,10 @@ class Bank:
               ACCOUNT % {"variant": json.dumps(variant) if text else "nil", "state_version": state_version,
                          "fold": fold or SAME_FOLD[variant if text else "A"]})
         write(os.path.join(self.folder, "domain.lua"), DOMAIN % variant)
+
+    def take_visits(self, variant):
+        """Also an aggregate whose fold differs in text."""
+        write(os.path.join(self.folder, "visits.lua"), VISITS % COUNTS[variant])
 
     def take_rows(self, amount):
         """Also a read model, which adds up `amount`."""

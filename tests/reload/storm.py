@@ -174,17 +174,21 @@ def measure(options, scratch, daemon, lines, during):
 
 
 def shadowed(options, scratch):
-    """Without reloads, with ten at one a second, without, with ... : each turn beside the two around it."""
+    """Without reloads, with ten at one a second (or one after the other, where one takes longer: history is asked at
+    low priority), without, with ... : each turn beside the two around it. The fold that changes is that of an aggregate
+    with history and no commands now; that all states of streams in use are made anew when it is theirs is no question
+    of shadow, and can be seen with --own-fold."""
     chance = random.Random(options.seed)
     bank = Bank(os.path.join(scratch, "storm"), "handler")
-    daemon = start(options.binary, scratch, bank.folder, "shadow",
-                   options=("--workers", "2", "--set", "reload.history_seconds=1"))
+    change = bank.take if options.own_fold else bank.take_visits
+    bank.take_visits("A")
+    daemon = start(options.binary, scratch, bank.folder, "shadow")
     took, asked, ratios = [], [], []
 
     def reloads():
         for number in range(10):
             began = time.monotonic()
-            bank.take("BA"[number % 2])
+            change("BA"[number % 2])
             history = reload(daemon, partial=True)["report"]["history"]
             if history["asked"] == 0 or history["differing"] != 0:
                 raise Failure(f"history was not asked or differs: {history}")
@@ -195,6 +199,9 @@ def shadowed(options, scratch):
     try:
         lines = mixed_lines(options.accounts * 5, chance, 0.1)
         each_once(options.load, daemon, scratch, [deposit(account, 1) for account in range(options.accounts * 5)])
+        each_once(options.load, daemon, scratch,
+                  [(f"/commands/storm/visits/{number}/Visit", {"by": "somebody", "times": 20})
+                   for number in range(options.accounts)])
         before = measure(options, scratch, daemon, lines, lambda: time.sleep(options.seconds))
         for part in range(options.shadow // 10):
             beside = measure(options, scratch, daemon, lines, reloads)
@@ -205,7 +212,8 @@ def shadowed(options, scratch):
     finally:
         daemon.kill()
     ratio = statistics.median(one[0] for one in ratios)
-    print(f"shadow: {len(took)} reloads at {len(took) / options.shadow * 10 / options.seconds:.1f} a second, each "
+    pace = len(took) / sum(max(one, options.seconds / 10) for one in took)
+    print(f"shadow: {len(took)} reloads at {pace:.2f} a second, each "
           f"{statistics.median(took) * 1000:.0f} ms for {statistics.median(asked):.0f} events folded by both; "
           f"{statistics.median(one[1] for one in ratios):.0f} commands/s of "
           f"{statistics.median(one[2] for one in ratios):.0f}: {ratio:.2f} "
@@ -225,6 +233,7 @@ def main():
     parser.add_argument("--warm", type=int, default=20000, help="entries of the log before the reloads begin")
     parser.add_argument("--control", type=int, default=1, help="0: memory is looked at without commands only")
     parser.add_argument("--shadow", type=int, default=60, help="reloads with shadow, tens; 0: none")
+    parser.add_argument("--own-fold", action="store_true", help="shadow of the aggregate that the commands are of")
     parser.add_argument("--seconds", type=float, default=10, help="of each of their turns")
     parser.add_argument("--share", type=float, default=0.8, help="of the throughput; 0: not looked at")
     parser.add_argument("--seed", type=int, default=1)

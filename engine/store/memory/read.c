@@ -122,13 +122,15 @@ memory_read_log(struct store_reader *reader, log_position after, const struct lo
 		struct fault *fault)
 {
 	struct memory_store *memory = lock(reader);
-	size_t bytes = 0;
+	size_t bytes = 0, end = memory->log_count;
 
-	if (after >= memory->log_count)
+	if (filter != NULL && filter->until != 0 && filter->until < end)
+		end = (size_t)filter->until;
+	if (after >= end)
 		return unlock(memory, 0);
-	if (take_items(arena, limit, memory->log_count - (size_t)after, entries, fault) != 0)
+	if (take_items(arena, limit, end - (size_t)after, entries, fault) != 0)
 		return unlock(memory, -1);
-	for (size_t i = (size_t)after; i < memory->log_count; i++) {
+	for (size_t i = (size_t)after; i < end; i++) {
 		if (matches(filter, &memory->log[i])) {
 			int added = add(arena, limit, &bytes, &memory->log[i], entries, fault);
 

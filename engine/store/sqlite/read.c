@@ -471,6 +471,8 @@ sqlite_read_log(struct store_reader *base, log_position after, const struct log_
 		return -1;
 	read.reader->turn++;
 	read.head = read.reader->held ? read.reader->held_head : store_head(base->store);
+	if (filter != NULL && filter->until != 0 && filter->until < read.head)
+		read.head = filter->until;
 	while (!read.full && read.seen < read.head && entries->count < limit.entries)
 		if (take_bite(&read, fault) != 0)
 			return -1;
