@@ -229,3 +229,68 @@ determinism_check(struct determinism *check, struct fault *fault)
 	mailbox_fini(&all.ended);
 	return result;
 }
+
+/* ---- some streams ---- */
+
+/* The next events of each stream that has more, behind each other in the folder's chunk. */
+static int
+read_chunk(struct folder *folder, const struct slice *streams, size_t count, stream_version *next, stream_version last,
+	   struct entries *chunk, struct fault *fault)
+{
+	const struct read_limit limit = { CHUNK_ENTRIES / count + 1, CHUNK_BYTES / count + 1 };
+
+	*chunk = (struct entries){ arena_zero(&folder->chunk, limit.entries * count, sizeof(*chunk->items)), 0 };
+	if (chunk->items == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a chunk of streams");
+	for (size_t i = 0; i < count; i++) {
+		struct entries page = { 0 };
+		stream_version end;
+
+		if (next[i] > last)
+			continue;
+		if (store_read_stream(folder->reader, streams[i], next[i], limit, &folder->chunk, &page, &end, fault) !=
+		    0)
+			return -1;
+		for (size_t k = 0; k < page.count && page.items[k].version <= last; k++)
+			chunk->items[chunk->count++] = page.items[k];
+		next[i] = page.count != 0 ? page.items[page.count - 1].version + 1 : last + 1;
+	}
+	return 0;
+}
+
+static int
+check_streams(struct folder *folder, const struct slice *streams, size_t count, stream_version last,
+	      struct fault *fault)
+{
+	stream_version *next = arena_zero(&folder->kept, count, sizeof(*next));
+	struct entries chunk;
+
+	if (next == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for streams");
+	for (size_t i = 0; i < count; i++)
+		next[i] = 1;
+	do {
+		arena_clear(&folder->chunk);
+		if (read_chunk(folder, streams, count, next, last, &chunk, fault) != 0 ||
+		    determinism_chunk(folder, &chunk, fault) != 0)
+			return -1;
+	} while (chunk.count != 0);
+	return 0;
+}
+
+int
+determinism_streams(struct determinism *check, const struct slice *streams, size_t count, uint64_t events,
+		    struct fault *fault)
+{
+	struct all all = { .check = check, .threads = 1 };
+	struct folder *folder = new_folder(&all, 0);
+	int result = -1;
+
+	check->streams = check->events = check->projected = check->findings = 0;
+	if (folder == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory to fold twice");
+	fault_clear(&folder->fault);
+	if (open_folder(folder, fault) == 0)
+		result = check_streams(folder, streams, count, events, fault);
+	return collect(&all, &folder, result, fault);
+}

@@ -48,6 +48,13 @@ struct determinism {
  */
 int determinism_check(struct determinism *check, struct fault *fault);
 
+/*
+ * The same for these streams alone, at most `events` of each, on the caller's thread; projections are left out. Neither
+ * `progress` nor `threads` matter.
+ */
+int determinism_streams(struct determinism *check, const struct slice *streams, size_t count, uint64_t events,
+			struct fault *fault);
+
 /* Two machines of a program whose order of hashing differs, for the caller to close. Fails: as above, script_open. */
 int determinism_open_two(const struct script_program *program, const struct script_options *options,
 			 struct script_machine *machines[2], struct fault *fault);

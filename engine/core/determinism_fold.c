@@ -266,6 +266,13 @@ compare_pieces(struct folder *folder, struct pair *pair, struct fault *fault)
 
 /* ---- the chunk ---- */
 
+/* By its limit of time or memory: no difference. */
+static bool
+was_stopped(const char *code)
+{
+	return strcmp(code, "time_limit") == 0 || strcmp(code, "memory_limit") == 0;
+}
+
 static int
 begin_pair(struct folder *folder, struct pair *pair, struct fault *fault)
 {
@@ -287,9 +294,15 @@ end_pair(struct folder *folder, struct pair *pair, struct fault *fault)
 	pair->known->left_out = true; /* unless all is well */
 	if (fold(folder, pair, 1, pair->items, pair->count, &pair->folded[1], fault) != 0)
 		return -1;
-	if (pair->folded[1] < pair->count && pair->folded[0] == pair->folded[1] &&
-	    strcmp(pair->code, fault->code) == 0) {
+	if (pair->folded[1] < pair->count &&
+	    ((pair->folded[0] == pair->folded[1] && strcmp(pair->code, fault->code) == 0) ||
+	     was_stopped(fault->code))) {
 		say_failure(folder, &pair->items[pair->folded[1]], fault);
+		return 0;
+	}
+	if (was_stopped(pair->code)) {
+		fault_set(fault, FAULT_SCRIPT, pair->code, "stopped by its limit in one of two folds");
+		say_failure(folder, &pair->items[pair->folded[0]], fault);
 		return 0;
 	}
 	if (pair->states[1] == 0 || encode(folder, pair, 1, fault) != 0) {

@@ -39,6 +39,9 @@ fill_limits(struct engine_limits *limits)
 	limits->group_appends = limits->group_appends != 0 ? limits->group_appends : 256;
 	limits->snapshot_events = limits->snapshot_events != 0 ? limits->snapshot_events : 100;
 	limits->snapshot_check_us = limits->snapshot_check_us != 0 ? limits->snapshot_check_us : 1000000;
+	limits->determinism_sample = limits->determinism_sample == 0            ? 1000
+				     : limits->determinism_sample == UINT32_MAX ? 0
+										: limits->determinism_sample;
 	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 4000;
 	limits->shadow_us = limits->shadow_us != 0 ? limits->shadow_us : 10000000;
 	limits->shadow_threads = limits->shadow_threads != 0 ? limits->shadow_threads : 2;

@@ -75,15 +75,16 @@ struct engine_limits {
 	size_t queue_length; /* commands waiting at one worker; 0 = 1024 */
 	/* of one domain in that queue, so that none starves its neighbours; 0 = half, all of it for one alone */
 	size_t domain_share;
-	int64_t queue_wait_us;     /* a command that waited longer is answered 503; 0 = 2 s */
-	unsigned attempts;         /* decisions after conflicts; 0 = 10 */
-	size_t hot_states;         /* decoded states a machine keeps; 0 = 4096 */
-	size_t warm_bytes;         /* canonical states kept behind them, a worker; 0 = 16 MiB */
-	size_t group_appends;      /* appends packed into one commit; 0 = 256 */
-	size_t projection_batch;   /* entries; 0 = 4000 */
-	uint32_t snapshot_events;  /* of a stream from one snapshot to the next; 0 = 100, UINT32_MAX: none */
-	int64_t snapshot_check_us; /* one snapshot is compared with a replay every so often; 0 = 1 s */
-	size_t heap_bytes;         /* of one script machine; 0 = 64 MiB */
+	int64_t queue_wait_us;       /* a command that waited longer is answered 503; 0 = 2 s */
+	unsigned attempts;           /* decisions after conflicts; 0 = 10 */
+	size_t hot_states;           /* decoded states a machine keeps; 0 = 4096 */
+	size_t warm_bytes;           /* canonical states kept behind them, a worker; 0 = 16 MiB */
+	size_t group_appends;        /* appends packed into one commit; 0 = 256 */
+	size_t projection_batch;     /* entries; 0 = 4000 */
+	uint32_t snapshot_events;    /* of a stream from one snapshot to the next; 0 = 100, UINT32_MAX: none */
+	int64_t snapshot_check_us;   /* one snapshot is compared with a replay every so often; 0 = 1 s */
+	uint32_t determinism_sample; /* entries for one stream folded twice; 0 = 1000, UINT32_MAX: none */
+	size_t heap_bytes;           /* of one script machine; 0 = 64 MiB */
 	int64_t keep_us;   /* a replaced read model goes on for as long, for rollback; 0 = 10 min, < 0 = not at all */
 	size_t pool_bytes; /* of all of them; 0 = no bound */
 	struct script_limits script;
@@ -101,9 +102,8 @@ struct engine_limits {
 
 int engine_open(const struct engine_parts *parts, const struct engine_limits *limits, struct engine **engine,
 		struct fault *fault);
-/* Reads a domain's folder (every .lua outside spec/), loads it, keeps its sources in the store, gives it a
- * generation. Before engine_start only. Fails: SCRIPT "bad_rules", CONFIG (folder, name clash, store lacks a
- * capability). */
+/* Reads a domain's folder (every .lua outside spec/), loads it, keeps its sources in the store, gives it a generation.
+ * Before engine_start only. Fails: SCRIPT "bad_rules", CONFIG (folder, name clash, store lacks a capability). */
 int engine_add_domain(struct engine *engine, const char *folder, struct fault *fault);
 /* Starts workers, readers and followers. */
 int engine_start(struct engine *engine, struct fault *fault);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Its mailbox holds offers from workers and the same letters again, back from the committer. When nothing comes for a
- * moment it rings for what waits; when nothing waits it checks one snapshot, and then rests for twenty times as long
- * as that took, so that checking never takes more than a twentieth of a processor.
+ * moment it rings for what waits; when nothing waits it checks one snapshot, or folds some streams twice, and rests
+ * for twenty times as long as that took, so that checking never takes more than a twentieth of a processor.
  *
  * A snapshot that is not what a replay gives is reported, removed, and its stream's owner forgets the state that may
  * have come from it. One of another state_version is removed without a word.
@@ -291,7 +291,10 @@ idle(struct keeper *keeper)
 	}
 	if (begin_ns < keeper->next_check_ns)
 		return;
-	if (keeper->domain_count != 0)
+	keeper->sampled_last = !keeper->sampled_last && sampler_is_due(&keeper->sampler);
+	if (keeper->sampled_last)
+		sampler_look(&keeper->sampler);
+	else if (keeper->domain_count != 0)
 		check_next(keeper);
 	took_ns = (clock_mono_ns(keeper->parts->clock) - begin_ns) * REST_TIMES;
 	if (took_ns < keeper->limits->snapshot_check_us * 1000)
@@ -335,7 +338,16 @@ keeper_open(struct keeper *keeper, struct fault *fault)
 	buf_init(&keeper->state, STATE_MAX);
 	mailbox_init(&keeper->box, 0, NULL);
 	must(pthread_mutex_init(&keeper->lock, NULL) == 0);
-	return store_reader_open(keeper->parts->store, &keeper->reader, fault);
+	if (store_reader_open(keeper->parts->store, &keeper->reader, fault) != 0)
+		return -1;
+	keeper->sampler = (struct sampler){ .parts = keeper->parts,
+					    .script = keeper->script,
+					    .domains = keeper->domains,
+					    .domain_count = keeper->domain_count,
+					    .every = keeper->limits->determinism_sample,
+					    .reader = keeper->reader,
+					    .seen = store_head(keeper->parts->store) };
+	return 0;
 }
 
 int

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keeper of snapshots: a thread of its own that writes what workers offer and compares what is kept with a replay.
+ * The keeper of snapshots: a thread of its own that writes what workers offer and compares what is kept with a replay;
+ * in between it folds a sample of streams twice (sample.h).
  * Snapshots ride in groups that are committed for commands; only when none comes for a moment is one made for them.
  */
 #ifndef MOONLOG_CORE_KEEPER_H
 #define MOONLOG_CORE_KEEPER_H
 
+#include "core/sample.h"
 #include "core/worker.h"
 
 struct keeper {
@@ -29,7 +31,9 @@ struct keeper {
 	struct seat *seats[DOMAIN_MAX];
 	size_t pending; /* with the committer */
 	int64_t next_check_ns;
-	size_t domain; /* where the round of checks is */
+	struct sampler sampler;
+	bool sampled_last; /* checks and samples take turns */
+	size_t domain;     /* where the round of checks is */
 	uint16_t aggregate;
 	char after[STREAM_ID_MAX];
 	size_t after_size;

@@ -132,6 +132,10 @@ write_snapshots(struct engine *engine, struct buf *out)
 	       atomic_load(&keeper->wrong));
 	single(out, "moonlog_snapshots_stale_total", "counter", "Snapshots of an older state_version, removed.",
 	       atomic_load(&keeper->stale));
+	single(out, "moonlog_determinism_sampled_total", "counter",
+	       "Streams folded twice, in machines with other seeds.", atomic_load(&keeper->sampler.sampled));
+	single(out, "moonlog_nondeterminism_total", "counter", "Of those, streams for which two folds differed.",
+	       atomic_load(&keeper->sampler.differing));
 	keeper_last_wrong(keeper, name);
 	if (name[0] == '\0')
 		return;

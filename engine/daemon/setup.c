@@ -56,6 +56,9 @@ setup_wire(const struct config *config, struct wire_options *options)
 					   ? (uint32_t)config_integer(config, CONFIG_SNAPSHOT_EVENTS)
 					   : UINT32_MAX,
 		.snapshot_check_us = config_integer(config, CONFIG_SNAPSHOT_CHECK_MS) * 1000,
+		.determinism_sample = config_integer(config, CONFIG_DETERMINISM_SAMPLE) != 0
+					      ? (uint32_t)config_integer(config, CONFIG_DETERMINISM_SAMPLE)
+					      : UINT32_MAX,
 		.warm_bytes = size_of(config, CONFIG_WARM_BYTES),
 		.group_appends = size_of(config, CONFIG_GROUP_APPENDS),
 		.projection_batch = size_of(config, CONFIG_PROJECTION_BATCH),

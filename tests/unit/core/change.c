@@ -103,9 +103,11 @@ void
 change_reopen(struct change *change, unsigned workers)
 {
 	struct engine_parts parts = { .store = change->store, .script = moon_ops(), .open_view = open_view };
-	struct engine_limits limits = { .workers = workers };
+	struct engine_limits limits = { .workers = workers, .determinism_sample = change->sample };
 	struct fault fault;
 
+	if (change->sample != 0)
+		limits.snapshot_check_us = 1000;
 	if (engine_open(&parts, &limits, &change->engine, &fault) != 0)
 		give_up("engine_open", &fault);
 	for (size_t i = 0; i < countof(names); i++) {

@@ -19,6 +19,8 @@ struct change {
 	struct store *store;
 	struct engine *engine;
 	char folder[64]; /* its domains are folders in it */
+	/* for engines that are opened from now on */
+	uint32_t sample; /* determinism_sample */
 };
 
 /* With the domains "first" and "second", both by `variant`. Ends the test program when it cannot. */

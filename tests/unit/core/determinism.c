@@ -299,6 +299,31 @@ TEST(what_a_module_remembers_is_found)
 	tear_down();
 }
 
+TEST(streams_can_be_asked_alone)
+{
+	static const struct slice streams[] = { SLICE("shop.post/1"), SLICE("shop.post/2"), SLICE("shop.post/none") };
+	struct determinism check = { .found = note };
+
+	set_up(true);
+	fill(3, 3);
+	fill(2, 9000); /* more than a chunk */
+	check.store = store;
+	check.program = program;
+	check.options = &options;
+	CHECK_INT(determinism_streams(&check, streams, countof(streams), 10000, &fault), 0);
+	CHECK_INT(check.findings, 0);
+	CHECK_INT(check.events, 3 + 9000 + 3);
+	put("shop.post/0", "Leaky", "{\"kind\":\"order\",\"set\":" SET "}");
+	put("shop.post/2", "Leaky", "{\"kind\":\"order\",\"set\":" SET "}");
+	found[0] = '\0';
+	CHECK_INT(determinism_streams(&check, streams, countof(streams), 3, &fault), 0);
+	CHECK_INT(check.events, 6);
+	CHECK_INT(determinism_streams(&check, streams, countof(streams), 4, &fault), 0);
+	CHECK_INT(check.findings, 1);
+	says("state at shop.post/2 4 Leaky: the state after it: ");
+	tear_down();
+}
+
 TEST(rules_that_fail_are_a_finding)
 {
 	set_up(false);
