@@ -358,7 +358,8 @@ judge_main(void *self)
 	struct judge *judge = self;
 	log_position to = judge->last;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+	/* Lower than the threads that decide, whatever theirs is. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICENESS);
 	while (to > judge->first && judge->failed == 0) {
 		log_position after = to - judge->first > WINDOW ? to - WINDOW : judge->first;
 
