@@ -2,7 +2,8 @@
 # Sourced by tests/run.sh and examples/quickstart.sh: packages by their Debian names, installed only when missing.
 
 # What building and running the daemon takes.
-BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libssl-dev libsqlite3-dev liblua5.4-dev libevent-dev"
+BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libssl-dev libsqlite3-dev liblua5.4-dev libevent-dev
+	librdkafka-dev"
 
 # need_packages NAME...: installs those that are missing; asks apt for nothing when there are none.
 need_packages() {

@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 STAGES="asan release specs clang tsan lint fuzz quickstart"
 TEST_PACKAGES="lua5.4 lua-busted lua-check universal-ctags clang clang-format libclang-rt-14-dev curl sqlite3 python3
-	procps util-linux man-db"
+	procps util-linux man-db openjdk-17-jre-headless maven kcat"
 only="" crash=short fuzz_seconds=60 jobs=2
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -131,7 +131,7 @@ stage_clang() {
 stage_tsan() {
 	local names threads='threads|tsan|contract|store'
 	cmake --preset tsan -DMOONLOG_TESTS=ON >$logs/configure-tsan.log 2>&1
-	names=$(cd build/tsan && ctest -N -L "$threads" | sed -n 's/^ *Test *#[0-9]*: /test_/p')
+	names=$(cd build/tsan && ctest -N -FA . -L "$threads" | sed -n 's/^ *Test *#[0-9]*: /test_/p')
 	[ -n "$names" ] || { fail "tsan: no suite is labelled $threads"; return; }
 	# The sanitizer wants an address space without surprises.
 	wrap="setarch $(uname -m) -R"

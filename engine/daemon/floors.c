@@ -7,6 +7,7 @@
 #include "daemon/floors.h"
 
 #include <event2/event.h>
+#include <librdkafka/rdkafka.h>
 #include <lua.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
@@ -22,6 +23,8 @@ floors_libraries(struct floors_library libraries[FLOORS_LIBRARIES])
 						"2.1.12" };
 	libraries[3] = (struct floors_library){ "openssl", OpenSSL_version(OPENSSL_VERSION_STRING),
 						OPENSSL_version_major(), 3, "3" };
+	libraries[4] = (struct floors_library){ "librdkafka", rd_kafka_version_str(), (unsigned)rd_kafka_version(),
+						0x020002ff, "2.0.2" };
 }
 
 int

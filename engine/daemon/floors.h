@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 
-#define FLOORS_LIBRARIES 4
+#define FLOORS_LIBRARIES 5
 
 struct floors_library {
 	const char *name;
