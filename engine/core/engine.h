@@ -65,6 +65,7 @@ struct engine_parts {
 	/* This slot serves readers, also after a restart; people who look at files find it. NULL: nothing to do. */
 	int (*point_view)(void *self, struct slice domain, unsigned slot, struct fault *fault);
 	void *self;
+	const struct specs_runner *specs; /* core/specs.h; NULL: specs are not run. Outlives the engine */
 	const struct clock *clock;
 	const struct entropy *entropy;
 };
@@ -91,11 +92,10 @@ struct engine_limits {
 	const struct script_domain_limits *domain_limits; /* these replace `script`; they outlive the engine */
 	size_t domain_limit_count;
 	struct breaker_limits breaker;
-	int64_t shadow_us;       /* history is asked for as long when rules change; 0 = 10 s */
-	unsigned shadow_threads; /* streams asked at once; 0 = 2 */
-	bool shadow_warns;       /* what history says against rules is told, and they are taken */
-	/* The same for these alone; borrowed while the engine is open. */
-	const char *const *warn_domains;
+	int64_t shadow_us;               /* history is asked for as long when rules change; 0 = 10 s */
+	unsigned shadow_threads;         /* streams asked at once; 0 = 2 */
+	bool shadow_warns;               /* what history says against rules is told, and they are taken */
+	const char *const *warn_domains; /* the same for these alone; borrowed while the engine is open */
 	size_t warn_domain_count;
 	bool development;
 };
@@ -275,18 +275,18 @@ struct engine_reload {
 	/* asked */
 	enum reload_what what;
 	struct slice domain;
-	struct slice projection; /* REBUILD; empty: all of the domain */
-	bool no_shadow;          /* recorded history is not asked */
-	bool all;                /* all of it, however long that takes */
-	bool partial;            /* take the rules although only a part of it was asked */
-	struct slice accept;     /* the plan whose differences are meant */
+	struct slice projection;  /* REBUILD; empty: all of the domain */
+	bool no_shadow, no_specs; /* recorded history is not asked; the folder's specs are not run */
+	bool all;                 /* all of it, however long that takes */
+	bool partial;             /* take the rules although only a part of it was asked */
+	struct slice accept;      /* the plan whose differences are meant */
 	struct arena *arena;
 	struct buf *out; /* the report, a JSON object; also when refused; for REBUILD {"build"}: its number */
 	void (*done)(struct engine_reload *reload);
 	/* answered */
 	enum reload_answer answer;
 	struct fault fault;
-	const char *stage; /* where it ended: "read", "load", "catalogue", "history", "prepare", "commit", "adopt" */
+	const char *stage; /* where it ended: "read", "load", "catalogue", "specs", "history", "prepare" ... */
 	uint32_t generation;
 };
 

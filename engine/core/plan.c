@@ -190,6 +190,10 @@ plan_judge(const struct engine_parts *parts, const struct script_options *script
 	buf_byte(asked->out, '{');
 	text_member(asked->out, "plan", slice_text(id));
 	write_changes(before, after, asked);
+	if (policy->told.size != 0) {
+		buf_byte(asked->out, ',');
+		buf_add(asked->out, policy->told);
+	}
 	if (asked->no_shadow) {
 		text_member(asked->out, "history", SLICE("not asked"));
 	} else if (shadow_run(&options, asked->arena, &result, &asked->fault) != 0) {

@@ -18,6 +18,7 @@ struct plan_policy {
 	bool warn;
 	int64_t box_us; /* for history, when not all of it is asked for */
 	unsigned threads;
+	struct slice told; /* members of the report that are known already, without braces; may be empty */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "core/catalogue.h"
 #include "core/inside.h"
 #include "core/plan.h"
+#include "core/specs.h"
 
 /* Rules on their way to be the active ones. */
 struct candidate {
@@ -19,6 +20,7 @@ struct candidate {
 	struct ruleset *rules; /* held */
 	struct seat **seats;   /* one a worker, until they are adopted */
 	struct arena arena;    /* of this reload */
+	struct slice told;     /* of the report, by the stages before history */
 };
 
 /* ---- stages ---- */
@@ -116,6 +118,33 @@ check_catalogue(struct candidate *candidate)
 	return -1;
 }
 
+/* The folder's own specs, by whoever can run them. */
+static int
+run_specs(struct candidate *candidate)
+{
+	const struct engine *engine = candidate->engine;
+	struct engine_reload *asked = candidate->asked;
+	struct buf told;
+	int result;
+
+	if (engine->parts.specs == NULL || asked->no_specs)
+		return 0;
+	buf_init(&told, (size_t)1 << 16);
+	result = specs_judge(engine->parts.specs, candidate->domain, &candidate->rules->sources, &engine->draining,
+			     &told, &asked->fault);
+	if (result == 0) {
+		candidate->told = arena_copy(&candidate->arena, buf_slice(&told));
+	} else {
+		if (told.size != 0)
+			buf_format(asked->out, "{%.*s}", SLICE_ARG(buf_slice(&told)));
+		failed(candidate, "specs");
+		if (asked->fault.class == FAULT_INPUT)
+			asked->answer = RELOAD_REFUSED;
+	}
+	buf_fini(&told);
+	return result;
+}
+
 static bool
 only_warns(const struct engine_limits *limits, struct slice domain)
 {
@@ -131,7 +160,8 @@ ask_history(struct candidate *candidate)
 	const struct engine *engine = candidate->engine;
 	struct plan_policy policy = { .warn = only_warns(&engine->limits, candidate->domain->name),
 				      .box_us = engine->limits.shadow_us,
-				      .threads = engine->limits.shadow_threads };
+				      .threads = engine->limits.shadow_threads,
+				      .told = candidate->told };
 
 	return plan_judge(&engine->parts, &engine->script, &policy, atomic_load(&candidate->domain->active),
 			  candidate->rules, candidate->asked);
@@ -290,7 +320,8 @@ run(struct candidate *candidate)
 	switch (asked->what) {
 	case RELOAD_TAKE:
 	case RELOAD_PLAN:
-		if (load(candidate) != 0 || check_catalogue(candidate) != 0 || !ask_history(candidate))
+		if (load(candidate) != 0 || check_catalogue(candidate) != 0 || run_specs(candidate) != 0 ||
+		    !ask_history(candidate))
 			return;
 		asked->answer = RELOAD_PLANNED;
 		if (asked->what == RELOAD_TAKE)

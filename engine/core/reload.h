@@ -6,6 +6,7 @@
  *   read      every file of the folder, once; the same hash as the active rules: unchanged
  *   load      compile, run, check in a scratch state
  *   catalogue every type and version that was recorded has a way
+ *   specs     the folder's own, in a process beside (specs.h)
  *   history   recorded events through the old and the new rules (plan.h, shadow.h)
  *   prepare   a machine for each worker, made here; any failure: all go, nothing has changed
  *   commit    sources and the active generation, durable in one commit

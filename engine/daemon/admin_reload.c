@@ -58,7 +58,7 @@ text_member(struct json_value object, const char *key, struct arena *arena, stru
 static int
 check_members(struct json_value object, struct fault *fault)
 {
-	static const char *const known[] = { "domain", "all", "partial", "shadow", "accept" };
+	static const char *const known[] = { "domain", "all", "partial", "shadow", "specs", "accept" };
 	struct json_iter iter;
 	struct json_value item;
 	struct slice key;
@@ -80,7 +80,7 @@ static int
 read_body(struct slice body, struct engine_reload *reload, struct fault *fault)
 {
 	struct json_value object;
-	bool shadow = true;
+	bool shadow = true, specs = true;
 
 	if (body.size == 0)
 		return 0;
@@ -93,9 +93,10 @@ read_body(struct slice body, struct engine_reload *reload, struct fault *fault)
 	    text_member(object, "accept", reload->arena, &reload->accept, fault) != 0 ||
 	    flag_member(object, "all", &reload->all, fault) != 0 ||
 	    flag_member(object, "partial", &reload->partial, fault) != 0 ||
-	    flag_member(object, "shadow", &shadow, fault) != 0)
+	    flag_member(object, "shadow", &shadow, fault) != 0 || flag_member(object, "specs", &specs, fault) != 0)
 		return -1;
 	reload->no_shadow = !shadow;
+	reload->no_specs = !specs;
 	return 0;
 }
 

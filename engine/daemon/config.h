@@ -50,6 +50,8 @@ enum config_id {
 	CONFIG_RELOAD_HISTORY_SECONDS,
 	CONFIG_RELOAD_THREADS,
 	CONFIG_RELOAD_KEEP_SECONDS,
+	CONFIG_RELOAD_SPECS,
+	CONFIG_RELOAD_SPECS_SECONDS,
 	CONFIG_HTTP /* the first of HTTP's limits, in the order of http_limits_table */
 };
 

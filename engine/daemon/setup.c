@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/spawn_specs.h"
 
 #define DAY_US          86400000000LL
 #define WATCHDOG_SIGNAL (SIGRTMIN + 5) /* no library that we use takes it */
@@ -34,12 +35,17 @@ workers_of(const struct config *config)
 	return workers > 0 ? (unsigned)workers : 1;
 }
 
+/* Of the one engine that a process opens by its configuration. */
+static struct spawn_specs specs;
+
 void
 setup_wire(const struct config *config, struct wire_options *options)
 {
 	int64_t keep_us = config_integer(config, CONFIG_RELOAD_KEEP_SECONDS) * 1000000;
 
+	spawn_specs_init(&specs, config_integer(config, CONFIG_RELOAD_SPECS_SECONDS) * 1000);
 	*options = (struct wire_options){
+		.specs = config_integer(config, CONFIG_RELOAD_SPECS) != 0 ? &specs.runner : NULL,
 		.watchdog_signal = WATCHDOG_SIGNAL,
 		.remember_ids = (uint64_t)config_integer(config, CONFIG_REMEMBER_IDS),
 		.remember_us = config_integer(config, CONFIG_REMEMBER_DAYS) * DAY_US,

@@ -105,7 +105,7 @@ tell_changes(const struct report *before, struct report *after, struct buf *out)
 static void
 take(const struct dev *dev, struct slice domain, struct engine_reload *reload, struct buf *out)
 {
-	*reload = (struct engine_reload){ .what = RELOAD_TAKE, .domain = domain, .partial = true };
+	*reload = (struct engine_reload){ .what = RELOAD_TAKE, .domain = domain, .partial = true, .no_specs = true };
 	struct arena arena;
 	struct buf differences;
 

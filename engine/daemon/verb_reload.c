@@ -32,6 +32,10 @@ write_body(const struct call *call, const char *domain, struct buf *body)
 		json_key(body, "shadow");
 		buf_text(body, "false");
 	}
+	if (call_has(call, OPTION_NO_SPECS)) {
+		json_key(body, "specs");
+		buf_text(body, "false");
+	}
 	if (call_has(call, OPTION_ACCEPT)) {
 		json_key(body, "accept");
 		json_quote(body, slice_text(call->values[OPTION_ACCEPT]));

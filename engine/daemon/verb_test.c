@@ -83,7 +83,7 @@ run(const struct call *call, const struct kit_folder *folders, size_t count, dou
 static enum exit_code
 test_once(const struct call *call, const char *const *paths, size_t count, double least)
 {
-	static const enum exit_code codes[] = { EXIT_DONE, EXIT_FAILED, EXIT_BAD_DATA };
+	static const enum exit_code codes[] = { EXIT_DONE, EXIT_FAILED, EXIT_BAD_DATA, EXIT_UNREACHABLE };
 	struct kit_folder *folders = calloc(count, sizeof(*folders));
 	struct source_set *sources = calloc(count, sizeof(*sources));
 	struct arena arena;
@@ -99,7 +99,7 @@ test_once(const struct call *call, const char *const *paths, size_t count, doubl
 		folders[i] = (struct kit_folder){ paths[i], &sources[i] };
 	}
 	if (folders != NULL && sources != NULL)
-		code = codes[run(call, folders, count, least) % 3];
+		code = codes[(size_t)run(call, folders, count, least) % countof(codes)];
 out:
 	arena_fini(&arena);
 	free(folders);

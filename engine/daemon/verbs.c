@@ -29,6 +29,7 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_ALL] = { "all", NULL, "ask the whole of history, however long that takes" },
 	[OPTION_PARTIAL] = { "partial", NULL, "take the rules although only a part of history was asked" },
 	[OPTION_NO_SHADOW] = { "no-shadow", NULL, "do not ask history at all" },
+	[OPTION_NO_SPECS] = { "no-specs", NULL, "do not run the folder's specs" },
 	[OPTION_ACCEPT] = { "accept", "PLAN", "the differences that this plan showed are meant" },
 	[OPTION_MAP] = { "map", "FILE", "a Lua file that makes an event of each foreign record" },
 };
@@ -109,14 +110,16 @@ const struct verb verbs[] = {
 	{ "projection skip", "DOMAIN.PROJECTION", "step over the event that stopped a projection", NULL,
 	  JSON | OPTION_BIT(OPTION_NO_WAIT), VERB_CONFIG_RULES, 1, 1, false, verb_projection_skip },
 	{ "reload", "[DOMAIN...]", "take the rules that the folders hold now, if history agrees",
-	  "Loads the folders anew, replays recorded history through the new rules beside the old ones, and\n"
+	  "Loads the folders anew, runs their specs, replays recorded history through the new rules beside the old "
+	  "ones, and\n"
 	  "changes over between two commands, or says which stream and event stand against it. The gate\n"
 	  "judges folds, upcasters and projections, not what a command would decide.",
 	  JSON | OPTION_BIT(OPTION_ALL) | OPTION_BIT(OPTION_PARTIAL) | OPTION_BIT(OPTION_NO_SHADOW) |
-		  OPTION_BIT(OPTION_ACCEPT),
+		  OPTION_BIT(OPTION_NO_SPECS) | OPTION_BIT(OPTION_ACCEPT),
 	  VERB_CONFIG_RULES, 0, ANY_NUMBER, false, verb_reload },
-	{ "plan", "[DOMAIN...]", "what a reload would do, without doing it", NULL, JSON | OPTION_BIT(OPTION_ALL),
-	  VERB_CONFIG_RULES, 0, ANY_NUMBER, false, verb_plan },
+	{ "plan", "[DOMAIN...]", "what a reload would do, without doing it", NULL,
+	  JSON | OPTION_BIT(OPTION_ALL) | OPTION_BIT(OPTION_NO_SPECS), VERB_CONFIG_RULES, 0, ANY_NUMBER, false,
+	  verb_plan },
 	{ "rollback", "DOMAIN...", "go back to the rules that were active before", NULL, JSON, VERB_CONFIG_RULES, 1,
 	  ANY_NUMBER, false, verb_rollback },
 	{ "generation list", "[DOMAIN]", "all rules that ever decided", NULL, JSON, VERB_CONFIG_STORE, 0, 1, false,

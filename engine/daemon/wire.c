@@ -134,6 +134,7 @@ wire_open(struct wire *wire, const struct wire_options *options, struct fault *f
 		.remove_view = remove_view,
 		.point_view = point_view,
 		.self = wire,
+		.specs = options->specs,
 		.clock = clock_real(),
 		.entropy = entropy_real(),
 	};

@@ -14,10 +14,11 @@ struct wire {
 };
 
 struct wire_options {
-	const char *data;    /* the data directory, made when absent; NULL: everything in memory */
-	bool must_exist;     /* a store must be there already */
-	bool trial;          /* for dry runs: nothing is recorded or projected, no lock is taken */
-	int watchdog_signal; /* that stops rules over their limit; 0: none, they run under a count hook */
+	const char *data;                 /* the data directory, made when absent; NULL: everything in memory */
+	bool must_exist;                  /* a store must be there already */
+	bool trial;                       /* for dry runs: nothing is recorded or projected, no lock is taken */
+	const struct specs_runner *specs; /* of engine_parts */
+	int watchdog_signal;              /* that stops rules over their limit; 0: none, they run under a count hook */
 	struct engine_limits limits;
 	uint64_t remember_ids;
 	int64_t remember_us;

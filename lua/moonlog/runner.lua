@@ -13,7 +13,7 @@ local function chunk(name) return assert(load(texts[name], "@moonlog/" .. name .
 
 if not pcall(require, "busted.core") then
     io.stderr:write("moonlog test: busted for Lua 5.4 is not installed (Debian: apt-get install lua-busted)\n")
-    return 2
+    return 3
 end
 
 package.preload["busted.outputHandlers.moonlog"] = chunk "output"

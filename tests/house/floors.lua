@@ -45,7 +45,7 @@ floors.system = {}
 for name in ([[
     assert ctype errno inttypes limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio
     stdlib string strings time unistd fcntl poll pthread sched dirent getopt glob grp pwd netdb termios float libgen
-    sysexits
+    spawn sysexits
 ]]):gmatch("%S+") do
     floors.system[name .. ".h"] = true
 end

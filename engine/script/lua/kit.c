@@ -130,7 +130,7 @@ moon_run_specs(int argc, const char *const *argv, const struct kit_options *opti
 	lua_pushlightuserdata(L, &run);
 	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
 		fprintf(stderr, "moonlog test: %s\n", lua_tostring(L, -1));
-	if (options->coverage && run.result != 2 && !kit_cover_tell(&kit))
+	if (options->coverage && run.result < 2 && !kit_cover_tell(&kit))
 		run.result = 1;
 out:
 	kit_cover_close(&kit);

@@ -34,8 +34,8 @@ struct kit_options {
 /*
  * Runs the specs of all folders; argv holds busted's options and, instead of the folders' spec/, files to run.
  * Output goes to stdout (one line a failure, then "N passed, N failed"; -o junit for machines), trouble to
- * stderr. Gives 0 when all passed, 1 when some failed, 2 when they could not be run (rules that do not load,
- * busted missing).
+ * stderr. Gives 0 when all passed, 1 when some failed, 2 when they could not be run (rules that do not load), 3 when
+ * busted is missing.
  */
 int moon_run_specs(int argc, const char *const *argv, const struct kit_options *options);
 
