@@ -232,3 +232,38 @@ kit_send(const char *topic, int32_t partition, const char *key, const char *valu
 	check(offset >= 0, "a record that is not delivered");
 	return offset;
 }
+
+void
+kit_trim(const char *topic, int32_t partition, int64_t before)
+{
+	const char *const settings[][2] = { { NULL, NULL } };
+	rd_kafka_t *desk = client(RD_KAFKA_PRODUCER, settings);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(desk);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(list, topic, partition)->offset = before;
+	rd_kafka_DeleteRecords_t *what = rd_kafka_DeleteRecords_new(list);
+	rd_kafka_DeleteRecords(desk, &what, 1, NULL, queue);
+	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
+	check(event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR, "records are not removed");
+	rd_kafka_event_destroy(event);
+	rd_kafka_DeleteRecords_destroy(what);
+	rd_kafka_topic_partition_list_destroy(list);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_destroy(desk);
+}
+
+int64_t
+kit_committed(const char *group, const char *topic, int32_t partition)
+{
+	const char *const settings[][2] = { { "group.id", group }, { NULL, NULL } };
+	rd_kafka_t *reader = client(RD_KAFKA_CONSUMER, settings);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(list, topic, partition);
+	check(rd_kafka_committed(reader, list, 10000) == RD_KAFKA_RESP_ERR_NO_ERROR, "no committed offset");
+	int64_t offset = list->elems[0].offset;
+	rd_kafka_topic_partition_list_destroy(list);
+	rd_kafka_destroy_flags(reader, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	return offset;
+}

@@ -33,5 +33,9 @@ bool kit_wait(bool (*holds)(void *self), void *self, int seconds);
 void kit_topic(const char *topic, int32_t partitions);
 /* Sends one record outside of any transaction. Gives its offset. */
 int64_t kit_send(const char *topic, int32_t partition, const char *key, const char *value);
+/* Removes the records before an offset, as retention does. */
+void kit_trim(const char *topic, int32_t partition, int64_t before);
+/* What a group has committed; -1001: nothing. */
+int64_t kit_committed(const char *group, const char *topic, int32_t partition);
 
 #endif

@@ -92,7 +92,8 @@ set_property(rd_kafka_conf_t *conf, struct slice property, struct fault *fault)
 }
 
 rd_kafka_conf_t *
-kafka_configure(const struct kafka_options *options, const struct kafka_setting *settings, struct fault *fault)
+kafka_configure(const struct kafka_options *options, const struct kafka_setting *defaults,
+		const struct kafka_setting *settings, struct fault *fault)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char brokers[2048];
@@ -101,6 +102,8 @@ kafka_configure(const struct kafka_options *options, const struct kafka_setting 
 	if (snprintf(brokers, sizeof(brokers), "%.*s", SLICE_ARG(options->brokers)) >= (int)sizeof(brokers))
 		failed = fault_set(fault, FAULT_CONFIG, "kafka_setting", "the list of brokers is too long");
 	for (const struct kafka_setting *s = common; failed == 0 && s->name != NULL; s++)
+		failed = set(conf, s->name, s->value, fault);
+	for (const struct kafka_setting *s = defaults; failed == 0 && s != NULL && s->name != NULL; s++)
 		failed = set(conf, s->name, s->value, fault);
 	for (size_t i = 0; failed == 0 && i < options->property_count; i++)
 		failed = set_property(conf, options->properties[i], fault);

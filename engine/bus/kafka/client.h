@@ -18,11 +18,11 @@ struct kafka_setting {
 };
 
 /*
- * A configuration: what every client of ours has, then the author's properties, then `settings`, which nobody changes.
- * The list ends with a NULL name. Gives NULL with *fault filled: CONFIG, MEMORY.
+ * A configuration: what every client of ours has, `defaults` (may be NULL), then the author's properties, then
+ * `settings`, which nobody changes. Lists end with a NULL name. Gives NULL with *fault filled: CONFIG, MEMORY.
  */
-rd_kafka_conf_t *kafka_configure(const struct kafka_options *options, const struct kafka_setting *settings,
-				 struct fault *fault);
+rd_kafka_conf_t *kafka_configure(const struct kafka_options *options, const struct kafka_setting *defaults,
+				 const struct kafka_setting *settings, struct fault *fault);
 /* Takes the configuration, whatever comes of it. */
 rd_kafka_t *kafka_client(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct fault *fault);
 

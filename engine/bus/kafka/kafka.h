@@ -30,5 +30,6 @@ struct kafka_options {
  * the brokers yet. Fails: CONFIG "kafka_setting" (a property that does not exist, has a bad value, or is ours).
  */
 int kafka_publisher_open(void *options, struct publisher **publisher, struct fault *fault);
+int kafka_source_open(void *options, const struct source_wanted *wanted, struct source **source, struct fault *fault);
 
 #endif

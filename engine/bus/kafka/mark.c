@@ -149,7 +149,7 @@ kafka_mark_reader_open(const struct kafka_options *options, const char *topic, c
 		{ "allow.auto.create.topics", "false" },
 		{ NULL, NULL },
 	};
-	rd_kafka_conf_t *conf = kafka_configure(options, settings, fault);
+	rd_kafka_conf_t *conf = kafka_configure(options, NULL, settings, fault);
 	reader->client = conf != NULL ? kafka_client(RD_KAFKA_CONSUMER, conf, fault) : NULL;
 	if (reader->client == NULL) {
 		free(reader);

@@ -453,7 +453,7 @@ open_producer(struct kafka_publisher *p, struct fault *fault)
 		{ "delivery.report.only.error", "true" },
 		{ NULL, NULL },
 	};
-	rd_kafka_conf_t *conf = kafka_configure(o, settings, fault);
+	rd_kafka_conf_t *conf = kafka_configure(o, NULL, settings, fault);
 	if (conf == NULL)
 		return NULL;
 	rd_kafka_conf_set_dr_msg_cb(conf, report);

@@ -23,7 +23,7 @@ kafka_desk(const struct kafka_options *options, struct fault *fault)
 		{ "allow.auto.create.topics", "false" },
 		{ NULL, NULL },
 	};
-	rd_kafka_conf_t *conf = kafka_configure(options, settings, fault);
+	rd_kafka_conf_t *conf = kafka_configure(options, NULL, settings, fault);
 
 	return conf != NULL ? kafka_client(RD_KAFKA_CONSUMER, conf, fault) : NULL;
 }
