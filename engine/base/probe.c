@@ -20,6 +20,7 @@ struct probe {
 };
 
 atomic_bool probe_armed;
+bool (*probe_hook)(const char *name);
 static struct probe probes[PROBE_MAX];
 static size_t probe_count;
 
@@ -71,6 +72,8 @@ probe_setup(const char *text)
 bool
 probe_hit(const char *name)
 {
+	if (probe_hook != NULL)
+		return probe_hook(name);
 	for (struct probe *probe = probes; probe < probes + probe_count; probe++) {
 		if (strcmp(probe->name, name) != 0 || atomic_fetch_add(&probe->passed, 1) + 1 != probe->at)
 			continue;

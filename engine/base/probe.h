@@ -17,6 +17,9 @@ bool probe_hit(const char *name);
 /* Gives 0, or -1 when the text cannot be understood. */
 int probe_setup(const char *text);
 
+/* In place of the table, once probe_armed is set: for simulations of several processes in one. NULL: none. */
+extern bool (*probe_hook)(const char *name);
+
 #define PROBE(name) (atomic_load_explicit(&probe_armed, memory_order_relaxed) && probe_hit(name))
 
 #endif

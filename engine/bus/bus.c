@@ -62,6 +62,17 @@ publisher_undo(struct publisher *publisher, struct fault *fault)
 	return publisher->ops->undo(publisher, fault);
 }
 
+enum bus_answer
+publisher_find(struct publisher *publisher, const struct slice *topics, size_t count, struct slice source,
+	       log_position *position, struct fault *fault)
+{
+	*position = 0;
+	if (publisher->ops->find != NULL)
+		return publisher->ops->find(publisher, topics, count, source, position, fault);
+	fault_set(fault, FAULT_CONFIG, "unsupported", "the %s bus cannot look for messages", publisher->kind);
+	return BUS_UNDO;
+}
+
 void
 source_close(struct source *source)
 {

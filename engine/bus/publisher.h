@@ -43,6 +43,9 @@ struct publisher_ops {
 	enum bus_answer (*commit)(struct publisher *publisher, const struct bus_mark *mark, struct fault *fault);
 	enum bus_answer (*settle)(struct publisher *publisher, int64_t wait_ns, struct fault *fault);
 	enum bus_answer (*undo)(struct publisher *publisher, struct fault *fault);
+	/* Optional; NULL: it cannot look. */
+	enum bus_answer (*find)(struct publisher *publisher, const struct slice *topics, size_t count,
+				struct slice source, log_position *position, struct fault *fault);
 };
 
 struct publisher {
@@ -80,5 +83,12 @@ enum bus_answer publisher_commit(struct publisher *publisher, const struct bus_m
 enum bus_answer publisher_settle(struct publisher *publisher, int64_t wait_ns, struct fault *fault);
 /* What was begun is to have no effect. */
 enum bus_answer publisher_undo(struct publisher *publisher, struct fault *fault);
+/*
+ * Where the mark was, when it is lost: the highest position that the committed messages of `source` in these topics
+ * carry (ce_sequence); 0: there is none. After the fence, outside a transaction; takes as long as reading them does.
+ * UNDO: this bus cannot tell.
+ */
+enum bus_answer publisher_find(struct publisher *publisher, const struct slice *topics, size_t count,
+			       struct slice source, log_position *position, struct fault *fault);
 
 #endif
