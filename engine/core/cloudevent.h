@@ -29,14 +29,9 @@ int cloudevent_encode(const struct recorded_entry *entry, struct slice source, s
 /* Entries of whole commits, in order: those that have no correlation id get the id of their commit's first. */
 int cloudevent_correlate(struct recorded_entry *entries, size_t count, struct arena *arena, struct fault *fault);
 /*
-<<<<<<< HEAD
- * What came in, in either mode; a message that is no CloudEvent is taken by its headers `type`/`id` or with its topic
- * as type, and topic, partition and offset as id. Fails: INPUT "bad_cloudevent" with the reason; MEMORY.
-=======
  * What came in, in either mode. A message that is no CloudEvent is taken by its headers `type` and `id`, or with its
  * topic as type and `place` ("topic/partition/offset") as id; its source is its topic. Data that is not JSON and does
  * not claim to be is a JSON text; no data is null. Fails: INPUT "bad_cloudevent" with the reason; MEMORY.
->>>>>>> d242e3c (CloudEvents on the wire: out in binary mode, in in three; the local bus, whose log is its broker; a publisher may look for the mark it lost)
  */
 int cloudevent_decode(const struct message *message, const char *place, struct arena *arena,
 		      struct react_message *decoded, struct fault *fault);

@@ -15,6 +15,7 @@
 #include "core/build.h"
 #include "core/projections.h"
 #include "core/routes.h"
+#include "core/sending.h"
 #include "core/start.h"
 
 #define DRAIN_LOOK_NS ((int64_t)2 * 1000 * 1000)
@@ -56,6 +57,8 @@ announce(void *self)
 
 	for (size_t i = 0; i < engine->domain_count; i++)
 		domain_wake(engine->domains[i]);
+	if (engine->relay != NULL)
+		relay_wake(engine->relay);
 	watch_announce(&engine->watches);
 }
 
@@ -240,6 +243,8 @@ start_threads(struct engine *engine, struct fault *fault)
 		if (live != NULL && live->projector != NULL && projector_start(live->projector, fault) != 0)
 			return -1;
 	}
+	if (engine->relay != NULL && relay_start(engine->relay, fault) != 0)
+		return -1;
 	return reloader_start(&engine->reloader, fault);
 }
 
@@ -254,7 +259,7 @@ engine_start(struct engine *engine, struct fault *fault)
 	engine->readers = calloc(engine->limits.readers, sizeof(*engine->readers));
 	if (engine->workers == NULL || engine->readers == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for threads");
-	if (open_threads(engine, fault) != 0 || open_keeper(engine, fault) != 0)
+	if (open_threads(engine, fault) != 0 || open_keeper(engine, fault) != 0 || sending_open(engine, fault) != 0)
 		return -1;
 	engine->started_us = clock_wall_us(engine->parts.clock);
 	atomic_store(&engine->started, true);
@@ -290,6 +295,8 @@ close_threads(struct engine *engine)
 	for (unsigned i = 0; engine->workers != NULL && i < engine->limits.workers; i++)
 		worker_stop(&engine->workers[i]);
 	keeper_stop(&engine->keeper);
+	if (engine->relay != NULL)
+		relay_stop(engine->relay);
 	committer_stop(&engine->committer);
 	atomic_store(&engine->started, false);
 	for (unsigned i = 0; engine->readers != NULL && i < engine->limits.readers; i++)
@@ -298,6 +305,8 @@ close_threads(struct engine *engine)
 		worker_close(&engine->workers[i]);
 	reloader_close(&engine->reloader);
 	keeper_close(&engine->keeper);
+	relay_close(engine->relay);
+	engine->relay = NULL;
 }
 
 void

@@ -19,56 +19,13 @@
 #include "base/fault.h"
 #include "base/mailbox.h"
 #include "core/breaker.h"
+#include "core/parts.h"
 #include "model/command_id.h"
 #include "model/entry.h"
 #include "script/script.h" /* routes and parameters: what HTTP matches and hands down */
 
 struct engine;
-struct store;
-struct view;
-struct table;
 struct ruleset;
-
-/* A copy of an open read model into another slot, for another program's tables: see view_copy. */
-struct engine_view_copy {
-	struct view *from;
-	struct slice domain;
-	unsigned slot;
-	const struct table *tables;
-	size_t table_count;
-	const _Atomic bool *stop; /* may be NULL */
-};
-
-#define VIEW_SLOTS_MAX 32
-
-struct view_slots {
-	int live;         /* the one that serves readers; -1: there is none yet */
-	uint32_t present; /* bit a slot that holds something; `live` need not be among them */
-};
-
-/* How the engine opens what daemon/ wires: core never names a back room. */
-struct engine_parts {
-	struct store *store; /* owned by the caller; closed after engine_close */
-	const struct script_ops *script;
-	/*
-	 * A domain's read models lie in slots 0..VIEW_SLOTS_MAX - 1, of which one serves readers. Opens what a slot
-	 * holds, or an empty one; the engine closes it. NULL: no projections, no queries.
-	 */
-	int (*open_view)(void *self, struct slice domain, unsigned slot, const struct table *tables, size_t table_count,
-			 struct view **view, struct fault *fault);
-	/* Fails: as view_copy. Thread: any but that of the writer of copy->from. */
-	int (*copy_view)(void *self, const struct engine_view_copy *copy, struct view **view, struct fault *fault);
-	/* Which slots there are at start. NULL: none outlives the process. */
-	int (*view_slots)(void *self, struct slice domain, struct view_slots *slots, struct fault *fault);
-	/* Throws away what a closed slot holds. NULL: nothing to do. */
-	int (*remove_view)(void *self, struct slice domain, unsigned slot, struct fault *fault);
-	/* This slot serves readers, also after a restart; people who look at files find it. NULL: nothing to do. */
-	int (*point_view)(void *self, struct slice domain, unsigned slot, struct fault *fault);
-	void *self;
-	const struct specs_runner *specs; /* core/specs.h; NULL: specs are not run. Outlives the engine */
-	const struct clock *clock;
-	const struct entropy *entropy;
-};
 
 struct engine_limits {
 	unsigned workers;    /* 0 = 2 */
@@ -82,6 +39,8 @@ struct engine_limits {
 	size_t warm_bytes;           /* canonical states kept behind them, a worker; 0 = 16 MiB */
 	size_t group_appends;        /* appends packed into one commit; 0 = 256 */
 	size_t projection_batch;     /* entries; 0 = 4000 */
+	size_t relay_entries;        /* of the log in one transaction of the bus; 0 = 2000 */
+	size_t relay_bytes;          /* of their data; 0 = 1 MiB */
 	uint32_t snapshot_events;    /* of a stream from one snapshot to the next; 0 = 100, UINT32_MAX: none */
 	int64_t snapshot_check_us;   /* one snapshot is compared with a replay every so often; 0 = 1 s */
 	uint32_t determinism_sample; /* entries for one stream folded twice; 0 = 1000, UINT32_MAX: none */
@@ -334,8 +293,8 @@ int engine_projection_order(struct engine *engine, struct slice domain, struct s
 int engine_projection_rebuild_part(struct engine *engine, struct slice domain, struct slice name,
 				   const struct projection_part *part, struct fault *fault);
 
-/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers; what is made beside does
- * not count. Appends a JSON object with details. */
+/* Ready: started, not draining, store well, no projection stopped or rebuilding for readers, the relay not stopped;
+ * what is made beside does not count, nor that a bus is away. Appends a JSON object with details. */
 bool engine_ready(struct engine *engine, struct buf *out);
 /* Appends a JSON object: version, head, store, queues, domains with generations, projections. */
 void engine_status(struct engine *engine, struct buf *out);

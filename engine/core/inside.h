@@ -6,6 +6,7 @@
 #include "core/committer.h"
 #include "core/keeper.h"
 #include "core/reader.h"
+#include "core/relay.h"
 #include "core/reload.h"
 #include "core/watch.h"
 #include "core/worker.h"
@@ -22,6 +23,7 @@ struct engine {
 	struct reloader reloader;
 	struct keeper keeper;
 	struct watch_list watches;
+	struct relay *relay;   /* NULL: none */
 	_Atomic size_t inside; /* asks taken and not yet answered */
 	_Atomic bool started;
 	_Atomic bool draining;

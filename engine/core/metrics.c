@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's figures as Prometheus text. Counters are summed over the threads that count them. */
-#include "core/inside.h"
+#include "core/sending.h"
 
 static const char *const outcome_names[] = {
 	[OUTCOME_ACCEPTED] = "accepted", [OUTCOME_REFUSED] = "refused",   [OUTCOME_CONFLICT] = "conflict",
@@ -200,4 +200,5 @@ metrics_write(struct engine *engine, struct buf *out)
 	write_snapshots(engine, out);
 	write_threads(engine, out);
 	write_projections(engine, out);
+	sending_metrics(engine, out);
 }

@@ -21,6 +21,7 @@ door_open(struct door *door, const struct config *config, enum door_kind kind, s
 	setup_wire(config, &options);
 	options.data = door->directory;
 	options.must_exist = true;
+	options.send = false;
 	options.trial = kind == DOOR_TRIAL;
 	options.limits.workers = options.limits.readers = 1;
 	options.limits.development = true;

@@ -49,6 +49,8 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.watchdog_signal = WATCHDOG_SIGNAL,
 		.remember_ids = (uint64_t)config_integer(config, CONFIG_REMEMBER_IDS),
 		.remember_us = config_integer(config, CONFIG_REMEMBER_DAYS) * DAY_US,
+		.send = true,
+		.service = config_text(config, CONFIG_KAFKA_SERVICE),
 	};
 	options->limits = (struct engine_limits){
 		.workers = workers_of(config),
@@ -67,6 +69,8 @@ setup_wire(const struct config *config, struct wire_options *options)
 					      : UINT32_MAX,
 		.warm_bytes = size_of(config, CONFIG_WARM_BYTES),
 		.group_appends = size_of(config, CONFIG_GROUP_APPENDS),
+		.relay_entries = size_of(config, CONFIG_RELAY_ENTRIES),
+		.relay_bytes = size_of(config, CONFIG_RELAY_BYTES),
 		.projection_batch = size_of(config, CONFIG_PROJECTION_BATCH),
 		.heap_bytes = size_of(config, CONFIG_HEAP_BYTES),
 		.pool_bytes = size_of(config, CONFIG_POOL_BYTES),

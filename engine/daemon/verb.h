@@ -33,6 +33,7 @@ enum option_id {
 	OPTION_NO_SPECS,
 	OPTION_ACCEPT,
 	OPTION_HISTORY,
+	OPTION_NEW_INCARNATION,
 	OPTION_COUNT
 };
 
@@ -122,6 +123,10 @@ enum exit_code verb_rollback(struct call *call);
 enum exit_code verb_generation_list(struct call *call);
 enum exit_code verb_generation_show(struct call *call);
 enum exit_code verb_generation_diff(struct call *call);
+enum exit_code verb_relay_status(struct call *call);
+enum exit_code verb_relay_pause(struct call *call);
+enum exit_code verb_relay_resume(struct call *call);
+enum exit_code verb_relay_rebuild(struct call *call);
 enum exit_code verb_status(struct call *call);
 enum exit_code verb_backup(struct call *call);
 enum exit_code verb_debug(struct call *call);

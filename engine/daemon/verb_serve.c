@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "daemon/admin_reload.h"
+#include "daemon/brokers.h"
 #include "daemon/floors.h"
 #include "daemon/listen.h"
 #include "daemon/serve.h"
@@ -29,6 +30,7 @@ struct daemon {
 	struct config config;
 	const char *directory;
 	struct signals signals;
+	struct brokers brokers;
 	struct wire wire;
 	struct http *http;
 	struct admin admin;
@@ -168,6 +170,7 @@ start(struct daemon *daemon, const struct call *call, struct fault *fault)
 	    signals_open(&daemon->signals, fault) != 0)
 		return -1;
 	setup_wire(&daemon->config, &options);
+	brokers_setup(&daemon->brokers, &daemon->config, &options);
 	options.data = daemon->directory;
 	options.fatal = on_fatal;
 	options.self = daemon;
@@ -226,6 +229,7 @@ stop(struct daemon *daemon)
 	if (daemon->wire.engine != NULL && !engine_drain(daemon->wire.engine, deadline_ns))
 		log_line(LOG_WARN, "stopping with work undone", log_int("drain_seconds", grace_ns / 1000000000));
 	wire_close(&daemon->wire);
+	brokers_close(&daemon->brokers);
 	if (daemon->http != NULL)
 		http_close(daemon->http);
 	if (daemon->address_path[0] != '\0')

@@ -8,7 +8,7 @@
 const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_JSON] = { "json", NULL, "print JSON: one document, or one a line for lists" },
 	[OPTION_AT] = { "at", "VERSION|TIME", "as of this version, or of this time (ISO 8601)" },
-	[OPTION_FROM] = { "from", "VERSION", "begin with this version" },
+	[OPTION_FROM] = { "from", "VERSION|POSITION", "begin with this version, or behind this position" },
 	[OPTION_TO] = { "to", "VERSION|TIME", "end with this version" },
 	[OPTION_BISECT] = { "bisect", "EXPRESSION", "only the first event after which this Lua expression holds" },
 	[OPTION_AFTER] = { "after", "POSITION", "begin after this position of the log" },
@@ -31,6 +31,7 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_NO_SHADOW] = { "no-shadow", NULL, "do not ask history at all" },
 	[OPTION_NO_SPECS] = { "no-specs", NULL, "do not run the folder's specs" },
 	[OPTION_ACCEPT] = { "accept", "PLAN", "the differences that this plan showed are meant" },
+	[OPTION_NEW_INCARNATION] = { "new-incarnation", NULL, "a new history begins; older copies may not be sent" },
 	[OPTION_MAP] = { "map", "FILE", "a Lua file that makes an event of each foreign record" },
 };
 
@@ -128,6 +129,20 @@ const struct verb verbs[] = {
 	  2, false, verb_generation_show },
 	{ "generation diff", "N M", "what changed from one generation to another", NULL, 0, VERB_CONFIG_STORE, 2, 2,
 	  false, verb_generation_diff },
+	{ "relay status", "", "how far messages are out, and why not further",
+	  "The relay sends what the log says is to be sent to Kafka, each message once. Exit code 1 when it has\n"
+	  "stopped: the reason says what to do.",
+	  JSON, VERB_CONFIG_STORE, 0, 0, false, verb_relay_status },
+	{ "relay pause", "", "send nothing more until resume", NULL, JSON, VERB_CONFIG_STORE, 0, 0, false,
+	  verb_relay_pause },
+	{ "relay resume", "", "go on, also after a stop", NULL, JSON, VERB_CONFIG_STORE, 0, 0, false,
+	  verb_relay_resume },
+	{ "relay rebuild", "", "go on without the mark, or from another place than it says",
+	  "Looks for the newest message of this store in the topics, or takes --from POSITION, which must end a\n"
+	  "commit; 0 sends everything again. --new-incarnation is for a store that was restored from an older copy:\n"
+	  "what was published since by the lost one stays published, and its copies may not be sent any more.",
+	  JSON | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_NEW_INCARNATION), VERB_CONFIG_STORE, 0, 0, false,
+	  verb_relay_rebuild },
 	{ "status", "", "what the daemon is doing", "Without a daemon: what the store holds, and exit code 69.", JSON,
 	  VERB_CONFIG_STORE, 0, 0, false, verb_status },
 	{ "backup", "FILE", "a verified copy of the store, also while the daemon runs", NULL, JSON, VERB_CONFIG_STORE,

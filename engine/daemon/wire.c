@@ -7,8 +7,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "bus/local/local.h"
+#include "core/relay.h"
 #include "daemon/slots.h"
 #include "daemon/trial.h"
 #include "script/lua/lua_room.h"
@@ -116,10 +119,29 @@ open_store(struct wire *wire, const struct wire_options *options, struct fault *
 	return sqlite_open(&sqlite, &wire->store, fault);
 }
 
+/* What the engine publishes by. */
+static int
+open_bus(struct wire *wire, const struct wire_options *options, struct engine_parts *parts, struct fault *fault)
+{
+	struct slice store_id;
+	char host[128] = "";
+
+	if (!options->send)
+		return 0;
+	gethostname(host, sizeof(host) - 1);
+	parts->service = slice_text(options->service != NULL ? options->service : "moonlog");
+	parts->owner = arena_format(&wire->arena, "%s/%ld", host, (long)getpid());
+	parts->publisher = local_publisher();
+	if (relay_name_store(wire->store, parts->entropy, &wire->arena, &store_id, fault) != 0)
+		return -1;
+	return options->open_bus != NULL ? options->open_bus(options->bus_self, store_id, parts, fault) : 0;
+}
+
 int
 wire_open(struct wire *wire, const struct wire_options *options, struct fault *fault)
 {
 	*wire = (struct wire){ 0 };
+	arena_init(&wire->arena, (size_t)1 << 20);
 	if (options->watchdog_signal != 0 && moon_watchdog_start(options->watchdog_signal, fault) != 0)
 		return -1;
 	wire->watched = options->watchdog_signal != 0;
@@ -138,6 +160,8 @@ wire_open(struct wire *wire, const struct wire_options *options, struct fault *f
 		.clock = clock_real(),
 		.entropy = entropy_real(),
 	};
+	if (open_bus(wire, options, &parts, fault) != 0)
+		return -1;
 	return engine_open(&parts, &options->limits, &wire->engine, fault);
 }
 
@@ -149,6 +173,7 @@ wire_close(struct wire *wire)
 	if (wire->watched)
 		moon_watchdog_stop();
 	store_close(wire->store);
+	arena_fini(&wire->arena);
 	free(wire->data);
 	free(wire->last_view);
 	*wire = (struct wire){ 0 };

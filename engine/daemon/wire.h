@@ -6,7 +6,8 @@
 #include "core/engine.h"
 
 struct wire {
-	char *data; /* NULL: in memory */
+	char *data;         /* NULL: in memory */
+	struct arena arena; /* names for the bus */
 	struct store *store;
 	struct engine *engine;
 	char *last_view; /* the file of the read model that was opened last */
@@ -20,6 +21,11 @@ struct wire_options {
 	const struct specs_runner *specs; /* of engine_parts */
 	int watchdog_signal;              /* that stops rules over their limit; 0: none, they run under a count hook */
 	struct engine_limits limits;
+	bool send;           /* false: no message leaves, nothing is heard */
+	const char *service; /* NULL: moonlog */
+	/* Fills in the bus, when it is not the local one; called when the store is open. NULL: local. */
+	int (*open_bus)(void *self, struct slice store_id, struct engine_parts *parts, struct fault *fault);
+	void *bus_self;
 	uint64_t remember_ids;
 	int64_t remember_us;
 	/* Called once, on a thread of the engine's, when the store can take no more commits. May be NULL. */
