@@ -23,6 +23,7 @@
 #include "core/committer.h"
 #include "core/domain.h"
 #include "core/seat.h"
+#include "core/timer.h"
 
 struct consumer;
 
@@ -41,6 +42,7 @@ struct consumer_options {
 	const struct script_options *script;
 	const struct clock *clock;
 	const struct entropy *entropy;
+	const struct timer_clock *timers;      /* what due times are of; NULL: the wall clock */
 	struct waker waker;                    /* there is something to do: consumer_step */
 	unsigned window;                       /* appends given in and not yet answered; 0 = 64 */
 	int64_t retry_first_us, retry_last_us; /* 0 = 100 ms, 30 s */
@@ -61,11 +63,33 @@ struct consumer_status {
 	char reason[sizeof(((struct fault *)NULL)->text)];
 };
 
+/* What a person wants done about dead letters. */
+enum consumer_wish {
+	CONSUMER_RETRY, /* through the handler again, in order; halted lanes go on too */
+	CONSUMER_DROP
+};
+
+/* Given to the consumer until `done`, which is called on its thread. */
+struct consumer_order {
+	struct mail mail;
+	enum consumer_wish wish;
+	struct slice letter; /* key of a dead letter; RETRY: with all of its key when that is parked. Empty: all */
+	void (*done)(struct consumer_order *order);
+	/* answered */
+	uint64_t settled; /* letters that are there no more */
+	uint64_t failed;  /* that failed again */
+	struct fault fault;
+};
+
 int consumer_open(const struct consumer_options *options, struct consumer **consumer, struct fault *fault);
 /* One step: settled appends, then at most a window of messages. Gives how long to wait unless woken, as relay_step. */
 int64_t consumer_step(struct consumer *consumer);
 /* Every append that was given in is answered when this returns. */
 void consumer_close(struct consumer *consumer);
+/* Its domain's rules have the reactor no more, or it hears something else now: to be closed, and opened again. */
+bool consumer_is_stale(const struct consumer *consumer);
+/* Any thread. false: it takes none, because it is closing or too many wait. */
+bool consumer_give_order(struct consumer *consumer, struct consumer_order *order);
 /* Copies slices into `arena`. Any thread. */
 int consumer_status(struct consumer *consumer, struct arena *arena, struct consumer_status *status,
 		    struct fault *fault);

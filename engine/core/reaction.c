@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * As a command is decided, without a client: every stream that was read goes into the append as "exactly the version
+ * read", so that neither a kept state nor one that is passed on before its commit is ever believed over the store.
+ *
+ * A kept state is taken out of the cache by whoever loads it and put back, with the new events folded in, when the
+ * append is given in. So while a stream is in flight the cache has either the state that the stream will have, or none
+ * (its fold read what only the commit gives): then whoever wants it waits.
+ */
+#include "core/reaction.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/load.h"
+
+#define HOT_STATES   1024
+#define WARM_BYTES   ((size_t)8 << 20)
+#define PAGES_MEMORY ((size_t)256 << 20)
+
+/* One call's way to other streams. */
+struct bench_load {
+	struct bench *bench;
+	bool waits; /* a stream that it wanted is in flight, and its state not known yet */
+};
+
+int
+bench_open(const struct bench_options *options, struct bench *bench, struct fault *fault)
+{
+	*bench = (struct bench){ .options = *options };
+	arena_init(&bench->pages, PAGES_MEMORY);
+	if (cache_init(&bench->cache, HOT_STATES, WARM_BYTES, fault) == 0 &&
+	    store_reader_open(options->store, &bench->reader, fault) == 0 && bench_adopt(bench, fault) == 0)
+		return 0;
+	bench_close(bench);
+	return -1;
+}
+
+void
+bench_close(struct bench *bench)
+{
+	if (bench->options.store == NULL)
+		return;
+	must(lane_next(&bench->lanes) == NULL);
+	lanes_fini(&bench->lanes);
+	cache_fini(&bench->cache);
+	seat_close_all(&bench->seat);
+	if (bench->reader != NULL)
+		store_reader_close(bench->reader);
+	arena_fini(&bench->pages);
+	bench->options.store = NULL;
+}
+
+int
+bench_adopt(struct bench *bench, struct fault *fault)
+{
+	struct domain *domain = bench->options.domain;
+	struct ruleset *rules;
+	struct seat *next;
+	int result;
+
+	if (bench->seat != NULL && domain_decides(domain, bench->seat->rules))
+		return 0;
+	rules = domain_hold_rules(domain);
+	result = seat_open(rules, bench->options.script, &next, fault);
+	ruleset_release(rules);
+	if (result != 0)
+		return -1;
+	for (struct seat *seat = bench->seat; seat != NULL; seat = seat->older)
+		if (seat != bench->seat)
+			cache_leave(&bench->cache, domain->number, seat);
+	if (bench->seat != NULL)
+		seat_sweep(bench->seat);
+	seat_adopt(&bench->seat, next);
+	return 0;
+}
+
+/* ---- states ---- */
+
+/* The aggregate whose stream it is; -1: none of these rules, or no stream of events. */
+static int
+aggregate_of(const struct bench *bench, struct slice stream)
+{
+	struct stream_name name;
+
+	return stream_parse(stream, &name, NULL) == 0 ? script_find_aggregate(bench->seat->rules->program, name.aggregate)
+						      : -1;
+}
+
+/* The kept state, taken out. false: none is kept. */
+static bool
+take_kept(struct bench *bench, uint16_t aggregate, struct slice stream, uint64_t hash, script_state *state,
+	  stream_version *version)
+{
+	struct cached *cached = cache_open(&bench->cache, (uint16_t)bench->options.domain->number, bench->seat,
+					   aggregate, stream, hash);
+
+	if (cached == NULL)
+		return false;
+	if (cached->state != 0 && !script_state_held(bench->seat->machine, cached->state))
+		cache_empty(&bench->cache, cached);
+	*state = cached->state;
+	*version = cached->state != 0 ? cached->version : 0;
+	cache_set(cached, 0, 0);
+	cache_close(&bench->cache, cached);
+	return *state != 0;
+}
+
+static int
+load(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
+     struct fault *fault)
+{
+	struct bench_load *wanted = self;
+	struct bench *bench = wanted->bench;
+	const struct script_program *program = bench->seat->rules->program;
+	struct loading loading = { bench->reader, bench->seat->machine, &bench->pages, aggregate, true, NULL };
+	char name[STREAM_NAME_MAX + 1];
+	struct slice stream;
+	uint64_t hash;
+
+	*state = 0;
+	*version = 0;
+	if (!stream_id_ok(id))
+		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
+				 "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
+	stream = slice_from(name, (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(program->domain),
+						   SLICE_ARG(program->aggregates[aggregate].name), SLICE_ARG(id)));
+	hash = command_hash(stream);
+	if (take_kept(bench, aggregate, stream, hash, state, version))
+		return 0;
+	wanted->waits = lane_flying(&bench->lanes, stream, hash) != NULL;
+	if (wanted->waits)
+		return fault_set(fault, FAULT_BUSY, "stream_busy", "%.*s is being written", SLICE_ARG(stream));
+	return load_stream(&loading, stream, 0, state, version, fault);
+}
+
+/* The append is on its way: its states are what the next reaction sees. */
+static void
+keep_states(struct bench *bench, struct reaction *reaction)
+{
+	const struct script_program *program = bench->seat->rules->program;
+
+	for (size_t i = 0; i < reaction->decided.stream_count; i++) {
+		struct decided_stream *stream = &reaction->decided.streams[i];
+		uint64_t hash = command_hash(stream->name);
+		int aggregate = aggregate_of(bench, stream->name);
+		bool early = stream->event_count != 0 &&
+			     (stream->meta_touched || (aggregate >= 0 && program->aggregates[aggregate].meta_matters));
+		struct cached *cached = NULL;
+
+		if (stream->written)
+			reaction->flights[i] = lane_fly(&bench->lanes, stream->name, hash);
+		if (stream->state == 0)
+			continue;
+		if (!early && aggregate >= 0 && script_state_held(reaction->seat->machine, stream->state))
+			cached = cache_open(&bench->cache, (uint16_t)bench->options.domain->number, reaction->seat,
+					    (uint16_t)aggregate, stream->name, hash);
+		if (cached != NULL) {
+			cache_empty(&bench->cache, cached);
+			cache_set(cached, stream->state, stream->version + stream->event_count);
+			cache_close(&bench->cache, cached);
+		} else {
+			script_state_release(reaction->seat->machine, stream->state);
+		}
+		stream->state = 0;
+	}
+}
+
+/* ---- one reaction ---- */
+
+static void
+leave_seat(struct reaction *reaction)
+{
+	if (reaction->seat != NULL)
+		reaction->seat->users--;
+	reaction->seat = NULL;
+}
+
+void
+reaction_clear(struct reaction *reaction)
+{
+	must(reaction->seat == NULL);
+	arena_reset(&reaction->arena, reaction->mark);
+	reaction->decided = (struct decided){ 0 };
+	reaction->flights = NULL;
+	reaction->records = NULL;
+	reaction->record_count = reaction->record_room = 0;
+}
+
+void
+reaction_discard(struct bench *bench, struct reaction *reaction)
+{
+	(void)bench;
+	for (size_t i = 0; reaction->seat != NULL && i < reaction->decided.stream_count; i++)
+		if (reaction->decided.streams[i].state != 0)
+			script_state_release(reaction->seat->machine, reaction->decided.streams[i].state);
+	leave_seat(reaction);
+	reaction_clear(reaction);
+}
+
+enum reaction_answer
+reaction_decide(struct bench *bench, struct reaction *reaction, struct react_request *request, struct fault *fault)
+{
+	struct bench_load wanted = { bench, false };
+	const struct decided *decided = &reaction->decided;
+	int result;
+
+	reaction_clear(reaction);
+	arena_clear(&bench->pages);
+	request->loader = (struct script_loader){ load, &wanted };
+	reaction->seat = bench->seat;
+	reaction->seat->users++;
+	fault_clear(fault);
+	result = script_react(bench->seat->machine, request, &reaction->arena, &reaction->decided, fault);
+	if (result != 0)
+		reaction->decided = (struct decided){ 0 };
+	/* Others may have recorded by newer rules what this decision read: on no stream the old follow the new. */
+	if (wanted.waits || !domain_decides(bench->options.domain, bench->seat->rules)) {
+		reaction_discard(bench, reaction);
+		return REACTION_WAITS;
+	}
+	if (result == 0 && (decided->stream_count != 0 || decided->entry_count != 0 || decided->timer_count != 0 ||
+			    decided->reservation_count != 0))
+		return REACTION_DECIDED;
+	reaction_discard(bench, reaction);
+	return result == 0 ? REACTION_NOTHING : REACTION_FAILED;
+}
+
+bool
+reaction_add(struct reaction *reaction, struct record_write record)
+{
+	if (reaction->record_count == reaction->record_room) {
+		size_t room = reaction->record_room == 0 ? 8 : 2 * reaction->record_room;
+		struct record_write *records = arena_zero(&reaction->arena, room, sizeof(*records));
+
+		if (records == NULL)
+			return false;
+		if (reaction->record_count != 0)
+			memcpy(records, reaction->records, reaction->record_count * sizeof(*records));
+		reaction->records = records;
+		reaction->record_room = room;
+	}
+	reaction->records[reaction->record_count++] = record;
+	return true;
+}
+
+static bool
+add_reservations(const struct bench *bench, struct reaction *reaction)
+{
+	const struct decided *decided = &reaction->decided;
+
+	for (size_t i = 0; i < decided->reservation_count; i++) {
+		const struct reservation *reservation = &decided->reservations[i];
+		struct record_write record = { .rule = reservation->release ? RECORD_REMOVE_EQUALS : RECORD_ABSENT,
+					       .key = reservation->key };
+
+		record.space = arena_format(&reaction->arena, "unique/%.*s.%.*s",
+					    SLICE_ARG(bench->options.domain->name), SLICE_ARG(reservation->name));
+		*(reservation->release ? &record.before : &record.value) = decided->streams[reservation->stream].name;
+		if (record.space.data == NULL || !reaction_add(reaction, record))
+			return false;
+	}
+	return true;
+}
+
+static int
+add_timers(const struct bench *bench, struct reaction *reaction, struct fault *fault)
+{
+	const struct decided *decided = &reaction->decided;
+	struct record_write *records;
+	size_t count = 0;
+
+	if (decided->timer_count == 0)
+		return 0;
+	records = arena_zero(&reaction->arena, decided->timer_count * TIMER_RECORDS, sizeof(*records));
+	if (records == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for timers");
+	if (timer_records(bench->options.domain->name, decided, timer_skew(bench->options.timers), &reaction->arena,
+			  records, &count, fault) != 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (!reaction_add(reaction, records[i]))
+			return fault_set(fault, FAULT_MEMORY, "memory", "no memory for timers");
+	return 0;
+}
+
+int
+reaction_append(struct bench *bench, struct reaction *reaction, const struct provenance *provenance,
+		struct fault *fault)
+{
+	const struct decided *decided = &reaction->decided;
+	struct append_stream *streams = arena_zero(&reaction->arena, decided->stream_count + 1, sizeof(*streams));
+	struct append *append = &reaction->submission.append;
+	struct seat *seat = reaction->seat != NULL ? reaction->seat : bench->seat;
+
+	reaction->flights = arena_zero(&reaction->arena, decided->stream_count + 1, sizeof(struct lane *));
+	if (streams == NULL || reaction->flights == NULL || !add_reservations(bench, reaction))
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for an append");
+	if (add_timers(bench, reaction, fault) != 0)
+		return -1;
+	*append = (struct append){ .streams = streams,
+				   .stream_count = decided->stream_count,
+				   .entries = decided->entries,
+				   .entry_count = decided->entry_count,
+				   .records = reaction->records,
+				   .record_count = reaction->record_count,
+				   .provenance = *provenance,
+				   .generation = seat->rules->generation,
+				   .arena = &reaction->arena };
+	for (size_t i = 0; i < decided->stream_count; i++) {
+		streams[i].name = decided->streams[i].name;
+		/* No script decided what the owner made itself: it read nothing. */
+		streams[i].expected =
+			reaction->seat != NULL
+				? (struct expected){ EXPECTED_EXACTLY, decided->streams[i].version }
+				: (struct expected){ EXPECTED_ANY, 0 };
+	}
+	for (size_t i = 0; i < decided->entry_count; i++)
+		entry_digest(&decided->entries[i], streams[decided->entries[i].stream].name, append->generation,
+			     provenance, &decided->entries[i].digest);
+	if (reaction->seat != NULL)
+		keep_states(bench, reaction);
+	leave_seat(reaction);
+	return 0;
+}
+
+bool
+reaction_settle(struct bench *bench, struct reaction *reaction)
+{
+	const struct append *append = &reaction->submission.append;
+	const struct decided *decided = &reaction->decided;
+	bool done = reaction->submission.result == COMMIT_DONE && append->answer == APPEND_DONE;
+
+	for (size_t i = 0; i < decided->stream_count; i++) {
+		struct slice stream = decided->streams[i].name;
+
+		if (reaction->flights[i] != NULL)
+			lane_land(&bench->lanes, reaction->flights[i]);
+		if (!done)
+			cache_forget(&bench->cache, stream, command_hash(stream));
+		else if (decided->streams[i].written && bench->options.wrote != NULL)
+			bench->options.wrote(bench->options.self, stream);
+	}
+	must(lane_next(&bench->lanes) == NULL);
+	return done;
+}

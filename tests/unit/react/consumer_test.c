@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* One message, one append: exactly once through crashes, repeats, conflicts and rules that change [I6]. */
+#include "rig.h"
+
+#include "base/probe.h"
+#include "support/check.h"
+
+static struct source_broker broker;
+
+static struct rig *
+open_rig(const char *words)
+{
+	static struct rig rig;
+
+	memset(&broker, 0, sizeof(broker));
+	broker.lane_count = 1;
+	rig = (struct rig){ .broker = &broker };
+	rules_double_busy = 0;
+	rig_open(&rig, words);
+	return &rig;
+}
+
+TEST(each_message_has_its_effect_and_moves_the_place)
+{
+	struct rig *rig = open_rig("");
+	size_t count;
+
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	broker_add(&broker, 0, "Add", "m2", "a", 2);
+	broker_add(&broker, 0, "Two", "m3", "b", 5);
+	broker_add(&broker, 0, "Other", "m4", "b", 5);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", &count), 3);
+	CHECK_INT(count, 2);
+	CHECK_INT(rig_sum(rig, "b", NULL), 5);
+	CHECK_INT(rig_sum(rig, "b-b", NULL), 5);
+	CHECK_TEXT(rig_record(rig, "consumer/tally.adder", "in/0"), "3");
+	CHECK_INT(broker_told(&broker, 0), 3);
+	CHECK_INT(rig_status(rig).taken, 3);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	/* One that nobody handles is passed; the place follows when nothing else happens. */
+	rig_settle(rig);
+	CHECK_TEXT(rig_record(rig, "consumer/tally.adder", "in/0"), "4");
+	rig_restart(rig);
+	rig_settle(rig);
+	CHECK_INT(rig_sum(rig, "a", &count), 3);
+	rig_close(rig);
+}
+
+TEST(a_repeat_upstream_only_moves_the_place)
+{
+	struct rig *rig = open_rig("");
+	size_t count;
+
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	broker_add(&broker, 0, "Add", "m2", "a", 2);
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	broker_add(&broker, 0, "Add", "m3", "a", 4);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", &count), 7);
+	CHECK_INT(count, 3);
+	CHECK_INT(rig_status(rig).repeated, 1);
+	CHECK_TEXT(rig_record(rig, "consumer/tally.adder", "in/0"), "4");
+	rig_close(rig);
+	rig = open_rig("noinbox");
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 2);
+	rig_close(rig);
+}
+
+/* Somebody else, as a worker would, writes one event of `by` on the counter. */
+static void
+write_beside(struct rig *rig, const char *id, long long by)
+{
+	char stream[64], data[64];
+	struct append_stream target = { .expected = { EXPECTED_ANY, 0 } };
+	struct new_entry entry = { .kind = ENTRY_EVENT, .schema_version = 1, .type = SLICE("Added") };
+	struct append append = { .streams = &target,
+				 .stream_count = 1,
+				 .entries = &entry,
+				 .entry_count = 1,
+				 .arena = &rig->arena };
+	struct append *group[] = { &append };
+	struct fault fault;
+
+	snprintf(stream, sizeof(stream), "tally.counter/%s", id);
+	snprintf(data, sizeof(data), "{\"by\":%lld,\"sum\":%lld}", by, rig_sum(rig, id, NULL) + by);
+	target.name = slice_text(stream);
+	entry.data = slice_text(data);
+	entry_digest(&entry, target.name, 0, &append.provenance, &entry.digest);
+	CHECK_INT(store_commit(rig->store, group, 1, &fault), COMMIT_DONE);
+	CHECK_INT(append.answer, APPEND_DONE);
+}
+
+TEST(a_window_of_messages_on_one_stream_is_one_group)
+{
+	struct rig *rig = open_rig("");
+	char id[16];
+
+	for (int i = 0; i < 50; i++) {
+		snprintf(id, sizeof(id), "m%d", i);
+		broker_add(&broker, 0, "Add", id, "a", 1);
+	}
+	consumer_step(rig->consumer);
+	CHECK_INT(rig->given_count, 50);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 50);
+	rig_close(rig);
+}
+
+TEST(what_loses_to_another_writer_is_decided_again_in_order)
+{
+	struct rig *rig = open_rig("");
+	char id[16];
+	size_t count;
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(id, sizeof(id), "m%d", i);
+		broker_add(&broker, 0, "Add", id, i % 2 ? "a" : "b", 1);
+	}
+	consumer_step(rig->consumer);
+	CHECK_INT(rig->given_count, 40);
+	write_beside(rig, "a", 100);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", &count), 120);
+	CHECK_INT(count, 21);
+	CHECK_INT(rig_sum(rig, "b", &count), 20);
+	CHECK_INT(count, 20);
+	rig_close(rig);
+}
+
+TEST(who_has_lost_its_lane_records_nothing_more)
+{
+	struct rig *rig = open_rig("");
+	struct record_write move = { .rule = RECORD_PUT,
+				     .space = SLICE("consumer/tally.adder"),
+				     .key = SLICE("in/0"),
+				     .value = SLICE("2") };
+	struct append append = { .records = &move, .record_count = 1, .arena = &rig->arena };
+	struct append *group[] = { &append };
+	struct fault fault;
+
+	for (int i = 0; i < 3; i++)
+		broker_add(&broker, 0, "Add", i == 0 ? "m0" : i == 1 ? "m1" : "m2", "a", 1 << i);
+	consumer_step(rig->consumer);
+	CHECK_INT(rig->given_count, 3);
+	/* Another owner has taken the first two. */
+	CHECK_INT(store_commit(rig->store, group, 1, &fault), COMMIT_DONE);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 4);
+	CHECK_TEXT(rig_record(rig, "consumer/tally.adder", "in/0"), "3");
+	rig_close(rig);
+}
+
+TEST(what_may_pass_waits_in_its_lane_while_others_go_on)
+{
+	struct rig *rig = open_rig("");
+	int64_t wait_ns;
+
+	broker.lane_count = 2;
+	rules_double_busy = 3;
+	broker_add(&broker, 0, "Busy", "m1", "a", 1);
+	broker_add(&broker, 0, "Add", "m2", "a", 2);
+	broker_add(&broker, 1, "Add", "m3", "b", 4);
+	wait_ns = rig_run(rig);
+	CHECK(wait_ns >= 75 * 1000000 && wait_ns <= 126 * 1000000);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RETRYING);
+	CHECK_INT(rig_sum(rig, "a", NULL), 0);
+	CHECK_INT(rig_sum(rig, "b", NULL), 4);
+	broker_add(&broker, 1, "Add", "m4", "b", 8);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "b", NULL), 12);
+	rig_settle(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 3);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	CHECK_INT(rig_status(rig).dead, 0);
+	rig_close(rig);
+}
+
+TEST(a_lane_that_is_taken_and_given_back_goes_on_where_it_was)
+{
+	struct rig *rig = open_rig("");
+	char id[16];
+	size_t count;
+
+	for (int i = 0; i < 30; i++) {
+		snprintf(id, sizeof(id), "m%d", i);
+		broker_add(&broker, 0, "Add", id, "a", 1);
+	}
+	consumer_step(rig->consumer);
+	broker_rebalance(&broker, 0);
+	broker_add(&broker, 0, "Add", "m30", "a", 1);
+	consumer_step(rig->consumer);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", &count), 31);
+	CHECK_INT(count, 31);
+	rig_close(rig);
+}
+
+TEST(a_place_that_is_gone_halts_and_says_so)
+{
+	struct rig *rig = open_rig("");
+
+	for (int i = 0; i < 3; i++)
+		broker_add(&broker, 0, "Add", i == 0 ? "m0" : i == 1 ? "m1" : "m2", "a", 1);
+	rig_run(rig);
+	for (int i = 0; i < 7; i++)
+		broker_add(&broker, 0, "Add", "later", "a", 1);
+	broker.lanes[0].first = 5;
+	rig_restart(rig);
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_HALTED);
+	CHECK(strstr(rig_status(rig).reason, "offset 3 of in/0") != NULL);
+	CHECK_INT(rig_sum(rig, "a", NULL), 3);
+	rig_close(rig);
+}
+
+TEST(a_broker_that_is_away_is_waited_for)
+{
+	struct rig *rig = open_rig("");
+
+	broker.away = true;
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	CHECK(rig_run(rig) < INT64_MAX);
+	CHECK_INT(rig_status(rig).state, CONSUMER_AWAY);
+	broker.away = false;
+	rig_settle(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 1);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	rig_close(rig);
+}
+
+TEST(each_message_is_decided_by_the_rules_of_its_moment)
+{
+	struct rig *rig = open_rig("");
+
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	rig_run(rig);
+	rules_double_change(rig->domain, "fixed");
+	broker_add(&broker, 0, "Bad", "m2", "a", 2);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 101);
+	CHECK(!consumer_is_stale(rig->consumer));
+	rules_double_change(rig->domain, "gone");
+	broker_add(&broker, 0, "Add", "m3", "a", 4);
+	CHECK_INT(consumer_step(rig->consumer), INT64_MAX);
+	CHECK(consumer_is_stale(rig->consumer));
+	CHECK_INT(rig->given_count, 0);
+	rig_close(rig);
+}
+
+/* ---- crashes ---- */
+
+static unsigned crash_at;
+static bool crashed;
+
+/* The process ends at the crash_at-th probe. */
+static bool
+crash(const char *name)
+{
+	(void)name;
+	if (crash_at != 0 && --crash_at == 0)
+		crashed = true;
+	return crashed;
+}
+
+TEST(each_effect_happens_once_whatever_probe_it_dies_at)
+{
+	char id[16];
+	unsigned crashes = 0;
+
+	probe_hook = crash;
+	for (unsigned seed = 1; seed <= 60; seed++) {
+		struct rig *rig = open_rig("");
+		struct entropy_seeded chance;
+		size_t a, b;
+
+		entropy_seed(&chance, seed);
+		rig->window = 8;
+		broker.lane_count = 2;
+		/* Each tenth repeats the one before it in its lane. */
+		for (int i = 0; i < 60; i++) {
+			int of = i % 10 == 9 ? i - 2 : i;
+
+			snprintf(id, sizeof(id), "m%d", of);
+			broker_add(&broker, (unsigned)i % 2, of % 5 ? "Add" : "Two", id, of % 3 ? "a" : "b", 1);
+		}
+		atomic_store(&probe_armed, true);
+		for (unsigned round = 0; round < 400; round++) {
+			uint8_t dice[2];
+			int64_t wait_ns;
+
+			if (crash_at == 0) {
+				entropy_fill(&chance.entropy, dice, 1);
+				crash_at = 1 + dice[0] % 40;
+			}
+			wait_ns = consumer_step(rig->consumer);
+			entropy_fill(&chance.entropy, dice, 2);
+			if (crashed) { /* some of what was given in is durable, some is not */
+				crashes++;
+				rig_commit(rig, rig->given_count != 0 ? dice[0] % (rig->given_count + 1) : 0);
+				rig_restart(rig);
+				crashed = false;
+			} else if (rig->given_count != 0) {
+				rig_commit(rig, dice[1] % 4 == 0 ? dice[0] % (rig->given_count + 1) : SIZE_MAX);
+			} else if (wait_ns != 0 && wait_ns != INT64_MAX) {
+				rig->mono_ns += wait_ns;
+			}
+		}
+		atomic_store(&probe_armed, false);
+		crash_at = 0;
+		rig_settle(rig);
+		size_t wanted_a = 0, wanted_b = 0, wanted_ab = 0;
+		for (int i = 0; i < 60; i++) {
+			wanted_a += i % 10 != 9 && i % 3;
+			wanted_b += i % 10 != 9 && i % 3 == 0;
+			wanted_ab += i % 10 != 9 && i % 3 && i % 5 == 0;
+		}
+		CHECK_INT(rig_sum(rig, "a", &a), (long long)wanted_a);
+		CHECK_INT(rig_sum(rig, "b", &b), (long long)wanted_b);
+		CHECK_INT(rig_sum(rig, "a-b", NULL), (long long)wanted_ab);
+		rig_close(rig);
+	}
+	probe_hook = NULL;
+	CHECK(crashes > 200);
+}
+
+TEST_MAIN()
