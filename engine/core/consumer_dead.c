@@ -177,9 +177,8 @@ add_message(const struct consumer *consumer, struct letter *letter, const struct
 	if (out.failed || entry->type.data == NULL || entry->topic.data == NULL || stream->name.data == NULL ||
 	    entry->headers.data == NULL || entry->data.data == NULL)
 		goto out;
-	letter->reaction.decided = (struct decided){
-		.streams = stream, .stream_count = 1, .entries = entry, .entry_count = 1
-	};
+	letter->reaction.decided =
+		(struct decided){ .streams = stream, .stream_count = 1, .entries = entry, .entry_count = 1 };
 	result = 0;
 out:
 	buf_fini(&out);
@@ -234,6 +233,7 @@ consumer_unbury(struct consumer *consumer, struct letter *letter, struct fault *
 	if (!letter->dead_parked)
 		return 0;
 	if (before == 0)
-		return fault_set(fault, FAULT_CORRUPT, "bad_parked", "%s: a letter's key is not parked", consumer->whole);
+		return fault_set(fault, FAULT_CORRUPT, "bad_parked", "%s: a letter's key is not parked",
+				 consumer->whole);
 	return add_count(consumer, letter, before, before - 1, fault);
 }

@@ -70,7 +70,8 @@ hears_event(const struct consumer *consumer, const struct recorded_entry *entry)
 	if (rule->event_count == 0 || !is_own_event(consumer, entry) || stream_parse(entry->stream, &stream, NULL) != 0)
 		return false;
 	for (size_t i = 0; i < rule->event_count; i++)
-		if (rule->events[i].size > stream.aggregate.size && slice_starts_with(rule->events[i], stream.aggregate) &&
+		if (rule->events[i].size > stream.aggregate.size &&
+		    slice_starts_with(rule->events[i], stream.aggregate) &&
 		    rule->events[i].data[stream.aggregate.size] == '.')
 			return true;
 	return false;
@@ -264,7 +265,8 @@ consumer_take(struct consumer *consumer, struct letter *letter)
 		if (!give_up(consumer, letter))
 			return false;
 	}
-	if (letter->purpose == LETTER_EFFECT && letter->has_key && parked_count(&consumer->parked, &letter->parked) != 0)
+	if (letter->purpose == LETTER_EFFECT && letter->has_key &&
+	    parked_count(&consumer->parked, &letter->parked) != 0)
 		letter->purpose = LETTER_BEHIND;
 	if (!decide(consumer, letter))
 		return letter->state == LETTER_DONE;

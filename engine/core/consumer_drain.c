@@ -120,8 +120,8 @@ revive(struct consumer *consumer, struct letter *letter, const struct dead_lette
 	letter->dead_parked = parked_key_parse(dead->parked, &letter->parked);
 	if (!dead->from_log || dead->offset == 0)
 		return 0;
-	if (store_read_log(consumer->bench.reader, dead->offset - 1, NULL, (struct read_limit){ 1, 0 }, arena,
-			   &entries, &seen, fault) != 0)
+	if (store_read_log(consumer->bench.reader, dead->offset - 1, NULL, (struct read_limit){ 1, 0 }, arena, &entries,
+			   &seen, fault) != 0)
 		return -1;
 	if (entries.count != 1)
 		return fault_set(fault, FAULT_CORRUPT, "bad_letter", "the log has no entry %llu",
@@ -181,7 +181,8 @@ find_next(struct consumer *consumer, struct fault *fault)
 
 		if (letter == NULL)
 			return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a dead letter");
-		letter->purpose = drain->order != NULL && drain->order->wish == CONSUMER_DROP ? LETTER_DROP : LETTER_AGAIN;
+		letter->purpose =
+			drain->order != NULL && drain->order->wish == CONSUMER_DROP ? LETTER_DROP : LETTER_AGAIN;
 		result = read_next(consumer, letter, fault);
 		if (result == 1 && letter->purpose != LETTER_PLACE && is_asked_for(drain, letter)) {
 			letter->reaction.mark = arena_mark(&letter->reaction.arena);

@@ -73,14 +73,14 @@ struct consumer_lane {
 	struct letter *first, *last;
 	size_t count;
 	size_t flying;
-	size_t width;      /* in flight at most; small after something went wrong */
-	bool starting;     /* its place is to be read, and the source to begin there */
-	bool revoked;      /* not ours any more; goes when nothing of it is in flight */
-	bool broken;       /* an append of it lost: nothing is decided until all are back */
-	bool paused;       /* the source was told to */
-	bool halted;       /* until somebody decides; `reason` */
-	bool place_there;  /* there is a record of it, once everything in flight is done */
-	uint64_t place;    /* what it will say then */
+	size_t width;     /* in flight at most; small after something went wrong */
+	bool starting;    /* its place is to be read, and the source to begin there */
+	bool revoked;     /* not ours any more; goes when nothing of it is in flight */
+	bool broken;      /* an append of it lost: nothing is decided until all are back */
+	bool paused;      /* the source was told to */
+	bool halted;      /* until somebody decides; `reason` */
+	bool place_there; /* there is a record of it, once everything in flight is done */
+	uint64_t place;   /* what it will say then */
 	bool durable_there;
 	uint64_t durable;
 	uint64_t reached;   /* all before needs nothing more */
@@ -107,9 +107,9 @@ struct drain {
 	bool once_more;               /* rules changed meanwhile */
 	uint64_t went;                /* letters that went in this round */
 	struct parked_key key;
-	struct buf after;             /* key of the last one looked at */
-	struct letter *letter;        /* in flight, or to be decided again */
-	struct parked_set stuck;      /* keys whose first one failed again */
+	struct buf after;        /* key of the last one looked at */
+	struct letter *letter;   /* in flight, or to be decided again */
+	struct parked_set stuck; /* keys whose first one failed again */
 	int64_t again_ns;
 	int64_t pause_us;
 };
@@ -183,8 +183,8 @@ bool consumer_take(struct consumer *consumer, struct letter *letter);
 /* `heard`, inbox and key of a letter with a message. Fails: INPUT "bad_cloudevent"; MEMORY. */
 int consumer_prepare(struct consumer *consumer, struct letter *letter, struct fault *fault);
 /*
- * What the rules make of a letter that is prepared. An entry that is both, an event of the own domain and a message on a
- * topic that is heard, is asked as either.
+ * What the rules make of a letter that is prepared. An entry that is both, an event of the own domain and a message on
+ * a topic that is heard, is asked as either.
  */
 enum reaction_answer consumer_ask(struct consumer *consumer, struct bench *bench, struct letter *letter,
 				  struct fault *fault);

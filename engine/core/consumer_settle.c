@@ -84,9 +84,9 @@ settle_done(struct consumer *consumer, struct letter *letter)
 	count(consumer, letter);
 	consumer_say(consumer, letter, came_of(letter));
 	if (letter->purpose == LETTER_DEAD)
-		log_line(LOG_WARN, "a dead letter", log_text("consumer", consumer->whole),
-			 log_text("lane", lane->key), log_int("offset", (int64_t)letter->offset),
-			 log_text("code", letter->fault.code), log_text("text", letter->fault.text));
+		log_line(LOG_WARN, "a dead letter", log_text("consumer", consumer->whole), log_text("lane", lane->key),
+			 log_int("offset", (int64_t)letter->offset), log_text("code", letter->fault.code),
+			 log_text("text", letter->fault.text));
 	if (lane == NULL)
 		return;
 	lane->durable = letter->after;
@@ -124,7 +124,8 @@ settle_lost(struct consumer *consumer, struct letter *letter)
 
 	switch (append->answer) {
 	case APPEND_RECORD_CONFLICT:
-		if (append->records[record].space.size > 7 && memcmp(append->records[record].space.data, "unique/", 7) == 0) {
+		if (append->records[record].space.size > 7 &&
+		    memcmp(append->records[record].space.data, "unique/", 7) == 0) {
 			fault_set(&taken, FAULT_INPUT, "already_taken", "%.*s is taken already",
 				  SLICE_ARG(append->records[record].key));
 			blame(consumer, letter, &taken);

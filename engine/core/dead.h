@@ -4,8 +4,8 @@
  *
  *   space "dead/<domain>.<reactor>"   key <topic>/<partition>/<20 digits of offset>   -> JSON object
  *
- * Bytes that are no UTF-8 stand in members whose name ends in _hex. A letter from the log (topic empty in its key) names
- * its entry by position: the log still has it.
+ * Bytes that are no UTF-8 stand in members whose name ends in _hex. A letter from the log (topic empty in its key)
+ * names its entry by position: the log still has it.
  */
 #ifndef MOONLOG_CORE_DEAD_H
 #define MOONLOG_CORE_DEAD_H
@@ -37,7 +37,7 @@ struct dead_letter {
 void dead_write(const struct dead_letter *letter, struct buf *out);
 /* Slices live in `arena`. Fails: CORRUPT "bad_letter"; MEMORY. */
 int dead_parse(struct slice json, struct arena *arena, struct dead_letter *letter, struct fault *fault);
-/* Headers of the message on the dead-letter topic: those it had (ce_* as dlq-ce_*) and dlq-*; a canonical JSON object. */
+/* Headers of the message on the dead-letter topic: those it had (ce_* as dlq-ce_*) and dlq-*; canonical JSON. */
 void dead_headers(const struct dead_letter *letter, struct buf *out);
 
 #endif

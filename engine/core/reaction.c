@@ -83,8 +83,9 @@ aggregate_of(const struct bench *bench, struct slice stream)
 {
 	struct stream_name name;
 
-	return stream_parse(stream, &name, NULL) == 0 ? script_find_aggregate(bench->seat->rules->program, name.aggregate)
-						      : -1;
+	return stream_parse(stream, &name, NULL) == 0
+		       ? script_find_aggregate(bench->seat->rules->program, name.aggregate)
+		       : -1;
 }
 
 /* The kept state, taken out. false: none is kept. */
@@ -107,8 +108,7 @@ take_kept(struct bench *bench, uint16_t aggregate, struct slice stream, uint64_t
 }
 
 static int
-load(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
-     struct fault *fault)
+load(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version, struct fault *fault)
 {
 	struct bench_load *wanted = self;
 	struct bench *bench = wanted->bench;
@@ -310,10 +310,9 @@ reaction_append(struct bench *bench, struct reaction *reaction, const struct pro
 	for (size_t i = 0; i < decided->stream_count; i++) {
 		streams[i].name = decided->streams[i].name;
 		/* No script decided what the owner made itself: it read nothing. */
-		streams[i].expected =
-			reaction->seat != NULL
-				? (struct expected){ EXPECTED_EXACTLY, decided->streams[i].version }
-				: (struct expected){ EXPECTED_ANY, 0 };
+		streams[i].expected = reaction->seat != NULL
+					      ? (struct expected){ EXPECTED_EXACTLY, decided->streams[i].version }
+					      : (struct expected){ EXPECTED_ANY, 0 };
 	}
 	for (size_t i = 0; i < decided->entry_count; i++)
 		entry_digest(&decided->entries[i], streams[decided->entries[i].stream].name, append->generation,

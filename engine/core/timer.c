@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#define DIGITS         20
-#define SKEW_LEAST_US  ((int64_t)1000000)
+#define DIGITS        20
+#define SKEW_LEAST_US ((int64_t)1000000)
 
 int
 timer_clock_open(struct timer_clock *timers, struct store *store, const struct clock *clock, struct fault *fault)

@@ -77,11 +77,9 @@ write_beside(struct rig *rig, const char *id, long long by)
 	char stream[64], data[64];
 	struct append_stream target = { .expected = { EXPECTED_ANY, 0 } };
 	struct new_entry entry = { .kind = ENTRY_EVENT, .schema_version = 1, .type = SLICE("Added") };
-	struct append append = { .streams = &target,
-				 .stream_count = 1,
-				 .entries = &entry,
-				 .entry_count = 1,
-				 .arena = &rig->arena };
+	struct append append = {
+		.streams = &target, .stream_count = 1, .entries = &entry, .entry_count = 1, .arena = &rig->arena
+	};
 	struct append *group[] = { &append };
 	struct fault fault;
 
@@ -134,10 +132,9 @@ TEST(what_loses_to_another_writer_is_decided_again_in_order)
 TEST(who_has_lost_its_lane_records_nothing_more)
 {
 	struct rig *rig = open_rig("");
-	struct record_write move = { .rule = RECORD_PUT,
-				     .space = SLICE("consumer/tally.adder"),
-				     .key = SLICE("in/0"),
-				     .value = SLICE("2") };
+	struct record_write move = {
+		.rule = RECORD_PUT, .space = SLICE("consumer/tally.adder"), .key = SLICE("in/0"), .value = SLICE("2")
+	};
 	struct append append = { .records = &move, .record_count = 1, .arena = &rig->arena };
 	struct append *group[] = { &append };
 	struct fault fault;

@@ -200,7 +200,8 @@ add(const struct react_request *request, struct slice id, long long by, struct a
 				     .stream = (uint32_t)decided->stream_count,
 				     .schema_version = 1,
 				     .type = SLICE("Added"),
-				     .data = arena_format(arena, "{\"by\":%lld,\"sum\":%lld}", by, *sum_of(stream->state)) };
+				     .data = arena_format(arena, "{\"by\":%lld,\"sum\":%lld}", by,
+							  *sum_of(stream->state)) };
 	decided->stream_count++;
 	decided->entry_count++;
 	return 0;
