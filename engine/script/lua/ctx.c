@@ -96,14 +96,21 @@ ctx_time(lua_State *L)
 }
 
 /* Version 7: rows and streams named by it arrive in the order of time, at the end of their index. */
+void
+moon_ctx_id(struct moon_machine *machine, char text[ID_TEXT_SIZE])
+{
+	struct moon_ctx *ctx = &machine->ctx;
+	uint64_t words[2] = { draw(ctx->random), draw(ctx->random) };
+	const struct id id = id_v7(ctx->context->now_us, (const uint8_t *)words);
+	id_format(&id, text);
+}
+
 static int
 ctx_uuid(lua_State *L)
 {
-	struct moon_ctx *ctx = ctx_now(L, "uuid");
-	uint64_t words[2] = { draw(ctx->random), draw(ctx->random) };
 	char text[ID_TEXT_SIZE];
-	const struct id id = id_v7(ctx->context->now_us, (const uint8_t *)words);
-	id_format(&id, text);
+	ctx_now(L, "uuid");
+	moon_ctx_id(moon_machine_of(L), text);
 	lua_pushstring(L, text);
 	return 1;
 }
@@ -146,6 +153,16 @@ decision_now(lua_State *L, const char *name)
 	struct deciding *decision = ctx_now(L, name)->decision;
 	if (decision == NULL)
 		luaL_error(L, "ctx:%s is for command handlers only", name);
+	return decision;
+}
+
+/* The same where only the handler of a command will do, not one that reacts. */
+static struct deciding *
+command_now(lua_State *L, const char *name)
+{
+	struct deciding *decision = decision_now(L, name);
+	if (!moon_decision_commands(decision))
+		luaL_error(L, "ctx:%s is for command handlers only; what reacts returns actions", name);
 	return decision;
 }
 
@@ -192,7 +209,7 @@ option_text(lua_State *L, struct arena *arena, int index, const char *field)
 static int
 reserve(lua_State *L, bool release)
 {
-	struct deciding *decision = decision_now(L, release ? "release" : "reserve");
+	struct deciding *decision = command_now(L, release ? "release" : "reserve");
 	struct arena *arena = moon_decision_arena(decision);
 	struct slice name = text_argument(L, 2), key;
 	if (lua_type(L, 3) != LUA_TNUMBER)
@@ -227,6 +244,25 @@ ctx_release(lua_State *L)
 	return reserve(L, true);
 }
 
+/* ctx:timer(name, { after = seconds | at = microseconds, data = {...} }) */
+static int
+ctx_timer(lua_State *L)
+{
+	struct deciding *decision = command_now(L, "timer");
+	struct slice name = text_argument(L, 2);
+	luaL_checktype(L, 3, LUA_TTABLE);
+	moon_decision_timer(L, decision, name, 3);
+	return 0;
+}
+
+static int
+ctx_cancel(lua_State *L)
+{
+	struct deciding *decision = command_now(L, "cancel");
+	moon_decision_timer(L, decision, text_argument(L, 2), 0);
+	return 0;
+}
+
 static void
 push_slice(lua_State *L, struct slice text)
 {
@@ -256,7 +292,7 @@ ctx_index(lua_State *L)
 	else if (strcmp(name, "version") == 0 && ctx->id.data != NULL)
 		lua_pushinteger(L, (lua_Integer)ctx->version);
 	else
-		return luaL_error(L, "ctx has no '%s'%s", name, ctx->id.data == NULL ? " in a query" : "");
+		return luaL_error(L, "ctx has no '%s'%s", name, ctx->id.data == NULL ? " here" : "");
 	return 1;
 }
 
@@ -288,8 +324,11 @@ void
 moon_ctx_open(lua_State *L, struct moon_machine *machine)
 {
 	static const luaL_Reg methods[] = {
-		{ "now", ctx_time },  { "uuid", ctx_uuid },       { "random", ctx_random },   { "log", ctx_log },
-		{ "load", ctx_load }, { "reserve", ctx_reserve }, { "release", ctx_release }, { NULL, NULL },
+		{ "now", ctx_time },        { "uuid", ctx_uuid },
+		{ "random", ctx_random },   { "log", ctx_log },
+		{ "load", ctx_load },       { "reserve", ctx_reserve },
+		{ "release", ctx_release }, { "timer", ctx_timer },
+		{ "cancel", ctx_cancel },   { NULL, NULL },
 	};
 	luaL_newlib(L, methods);
 	lua_pushcclosure(L, ctx_index, 1);
@@ -298,8 +337,8 @@ moon_ctx_open(lua_State *L, struct moon_machine *machine)
 
 /* ---- meta ---- */
 
-static struct slice
-stream_id(struct slice stream)
+struct slice
+moon_stream_id(struct slice stream)
 {
 	const char *slash = memchr(stream.data, '/', stream.size);
 	if (slash == NULL)
@@ -316,6 +355,39 @@ push_id(lua_State *L, const struct id *id)
 	lua_pushstring(L, text);
 }
 
+/* What a message of others says of itself. */
+static int
+message_index(lua_State *L, const struct react_message *message, const char *name)
+{
+	const struct {
+		const char *name;
+		struct slice text;
+	} texts[] = {
+		{ "id", message->id },
+		{ "type", message->type },
+		{ "source", message->source },
+		{ "subject", message->subject },
+		{ "topic", message->topic },
+		{ "key", message->key },
+		{ "correlation_id", message->correlation_id },
+	};
+	for (size_t i = 0; i < countof(texts); i++)
+		if (strcmp(texts[i].name, name) == 0) {
+			push_slice(L, texts[i].text);
+			return 1;
+		}
+	if (strcmp(name, "time") == 0)
+		lua_pushinteger(L, message->time_us);
+	else if (strcmp(name, "stream_version") == 0)
+		lua_pushinteger(L, (lua_Integer)message->stream_version);
+	else
+		return luaL_error(L,
+				  "meta of a message has no '%s': it has id, type, source, subject, topic, key, time, "
+				  "stream_version, correlation_id",
+				  name);
+	return 1;
+}
+
 static int
 meta_index(lua_State *L)
 {
@@ -323,6 +395,8 @@ meta_index(lua_State *L)
 	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
 	if (!meta->active)
 		return luaL_error(L, "meta.%s outside of the call that got meta", name);
+	if (meta->message != NULL)
+		return message_index(L, meta->message, name);
 	bool of_commit = true;
 	if (strcmp(name, "time") == 0)
 		lua_pushinteger(L, meta->time_us);
@@ -337,7 +411,7 @@ meta_index(lua_State *L)
 		return 1;
 	}
 	if (strcmp(name, "stream_id") == 0)
-		push_slice(L, stream_id(meta->stream));
+		push_slice(L, moon_stream_id(meta->stream));
 	else if (strcmp(name, "version") == 0)
 		lua_pushinteger(L, (lua_Integer)meta->version);
 	else if (strcmp(name, "type") == 0)

@@ -17,6 +17,12 @@ moon_decision_arena(const struct deciding *decision)
 	return decision->arena;
 }
 
+bool
+moon_decision_commands(const struct deciding *decision)
+{
+	return decision->in_command;
+}
+
 /* ---- what the decision reads ---- */
 
 /* "domain.aggregate/id" in the decision's arena: no format is interpreted, each decision passes here. */
@@ -38,17 +44,24 @@ stream_name(lua_State *L, struct deciding *d, struct slice aggregate, struct sli
 }
 
 static struct touched_stream *
-add_stream(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice id)
+add_stream(lua_State *L, struct deciding *d, struct slice word, struct slice id)
 {
-	const struct script_program *program = &d->machine->program->door;
 	if (d->stream_count == DECISION_STREAMS_MAX)
-		luaL_error(L, "a decision reads more than %d streams", DECISION_STREAMS_MAX);
-	struct slice word = program->aggregates[aggregate].name;
+		moon_fail(L, moon_decision_place(d), FAULT_SCRIPT, "bad_result",
+			  "a decision reads more than %d streams", DECISION_STREAMS_MAX);
 	struct slice name = stream_name(L, d, word, id);
 	struct touched_stream *stream = &d->streams[d->stream_count];
-	*stream = (struct touched_stream){ .aggregate = aggregate, .name = name };
+	*stream = (struct touched_stream){ .aggregate = STREAM_OF_NO_STATE, .name = name };
 	stream->id = slice_from(name.data + name.size - id.size, id.size);
 	d->stream_count++;
+	return stream;
+}
+
+static struct touched_stream *
+add_state(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice id)
+{
+	struct touched_stream *stream = add_stream(L, d, d->machine->program->door.aggregates[aggregate].name, id);
+	stream->aggregate = aggregate;
 	return stream;
 }
 
@@ -76,10 +89,13 @@ read_input(lua_State *L, struct deciding *d, const struct moon_command *rule)
 static void
 open_state(lua_State *L, struct deciding *d, struct touched_stream *stream, script_state given)
 {
-	if (given != 0)
+	if (given != 0) {
 		moon_state_push(L, d->machine, given);
-	else
+	} else {
 		moon_state_initial(L, d->machine, stream->aggregate);
+		moon_state_copy(L, -1); /* `initial` may give the same table each time */
+		lua_remove(L, -2);
+	}
 	moon_state_copy(L, -1);
 	stream->state = moon_state_keep(L, d->machine);
 }
@@ -93,9 +109,9 @@ push_handle(lua_State *L, struct deciding *d, size_t number)
 	lua_setfield(L, -2, "state");
 	lua_pushlstring(L, stream->id.data, stream->id.size);
 	lua_setfield(L, -2, "id");
-	lua_pushboolean(L, stream->version > 0);
+	lua_pushboolean(L, moon_stream_exists(stream));
 	lua_setfield(L, -2, "exists");
-	lua_pushinteger(L, (lua_Integer)stream->version);
+	lua_pushinteger(L, (lua_Integer)(stream->version + stream->events));
 	lua_setfield(L, -2, "version");
 	lua_rawgeti(L, LUA_REGISTRYINDEX, d->handles);
 	lua_pushvalue(L, -2);
@@ -109,11 +125,11 @@ push_handle(lua_State *L, struct deciding *d, size_t number)
 static void
 load_stream(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice id)
 {
-	const struct script_loader *loader = &d->request->loader;
+	const struct script_loader *loader = d->loader;
 	struct fault fault;
 	script_state given = 0;
 	stream_version version = 0;
-	struct touched_stream *stream = add_stream(L, d, aggregate, id);
+	struct touched_stream *stream = add_state(L, d, aggregate, id);
 	if (loader->load == NULL)
 		luaL_error(L, "ctx:load: other streams cannot be read here");
 	if (loader->load(loader->self, aggregate, stream->id, &given, &version, &fault) != 0) {
@@ -131,6 +147,47 @@ load_stream(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice i
 	moon_state_set(L, d->machine, given);
 }
 
+static uint32_t
+find_stream(const struct deciding *d, uint16_t aggregate, struct slice id)
+{
+	uint32_t number = 0;
+	while (number < d->stream_count &&
+	       (d->streams[number].aggregate != aggregate || !slice_equal(d->streams[number].id, id)))
+		number++;
+	return number;
+}
+
+uint32_t
+moon_stream_use(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice id)
+{
+	uint32_t number = find_stream(d, aggregate, id);
+	if (number == d->stream_count) {
+		load_stream(L, d, aggregate, id);
+		return number;
+	}
+	moon_state_push(L, d->machine, d->streams[number].state);
+	moon_state_copy(L, -1);
+	lua_remove(L, -2);
+	return number;
+}
+
+uint32_t
+moon_stream_plain(lua_State *L, struct deciding *d, struct slice word, struct slice id)
+{
+	uint32_t number = find_stream(d, STREAM_OF_NO_STATE, id);
+	if (number == d->stream_count)
+		add_stream(L, d, word, id);
+	return number;
+}
+
+static void
+drop_handles(lua_State *L, struct deciding *d)
+{
+	if (d->handles != LUA_NOREF)
+		luaL_unref(L, LUA_REGISTRYINDEX, d->handles);
+	d->handles = LUA_NOREF;
+}
+
 void
 moon_decision_load(lua_State *L, struct deciding *d, uint16_t aggregate, struct slice id)
 {
@@ -139,19 +196,11 @@ moon_decision_load(lua_State *L, struct deciding *d, uint16_t aggregate, struct 
 		lua_newtable(L);
 		d->handles = luaL_ref(L, LUA_REGISTRYINDEX);
 	}
-	size_t number = 0;
-	while (number < d->stream_count &&
-	       (d->streams[number].aggregate != aggregate || !slice_equal(d->streams[number].id, id)))
-		number++;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, d->handles);
-	bool known = lua_rawgeti(L, -1, (lua_Integer)number + 1) == LUA_TTABLE;
-	if (known)
+	if (lua_rawgeti(L, -1, (lua_Integer)find_stream(d, aggregate, id) + 1) == LUA_TTABLE)
 		return;
 	lua_pop(L, 2);
-	if (number < d->stream_count) /* the command's own stream: a second table of the same state */
-		moon_state_push(L, d->machine, d->streams[number].state), moon_state_copy(L, -1), lua_remove(L, -2);
-	else
-		load_stream(L, d, aggregate, id);
+	uint32_t number = moon_stream_use(L, d, aggregate, id); /* the command's own too: a second table of its state */
 	push_handle(L, d, number);
 }
 
@@ -173,7 +222,7 @@ take_refusal(lua_State *L, struct deciding *d, int index)
 }
 
 static void
-take_reply(lua_State *L, struct deciding *d, const struct moon_command *rule)
+take_reply(lua_State *L, struct deciding *d, int index, const struct moon_command *rule)
 {
 	struct moon_machine *machine = d->machine;
 	const struct script_route *route = d->request->route;
@@ -183,10 +232,10 @@ take_reply(lua_State *L, struct deciding *d, const struct moon_command *rule)
 	uint32_t handler = d->handler;
 	d->out->decision = DECISION_ACCEPTED;
 	d->out->status = route != NULL ? route->status : 200;
-	if (!lua_isnil(L, AT_REPLY) && lua_type(L, AT_REPLY) != LUA_TTABLE)
+	if (!lua_isnil(L, index) && lua_type(L, index) != LUA_TTABLE)
 		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "the reply is a %s, not a table",
-			  luaL_typename(L, AT_REPLY));
-	lua_pushvalue(L, AT_REPLY);
+			  luaL_typename(L, index));
+	lua_pushvalue(L, index);
 	if (machine->plain_replies) {
 		schema = NULL;
 	} else if (shape != NULL && shape->reply != 0) {
@@ -212,53 +261,86 @@ take_reply(lua_State *L, struct deciding *d, const struct moon_command *rule)
 	d->out->reply = moon_keep(L, d->arena, buf_slice(&machine->scratch));
 }
 
+/* ---- a command ---- */
+
+static void
+call_handler(lua_State *L, struct deciding *d, const struct moon_command *rule)
+{
+	struct moon_machine *machine = d->machine;
+	const struct touched_stream *own = &d->streams[d->own];
+	machine->ctx.id = own->id;
+	machine->ctx.stream = own->name;
+	machine->ctx.version = own->version + own->events;
+	machine->ctx.decision = d;
+	d->in_command = true;
+	moon_push_handler(L, machine, rule->handle);
+	lua_insert(L, -3);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->ctx_object);
+	lua_call(L, 3, 3);
+	d->in_command = false;
+	machine->ctx.decision = NULL;
+	if (machine->hard.class != FAULT_NONE)
+		moon_fail_fault(L, &machine->hard); /* the handler caught it, and decided without knowing */
+}
+
+void
+moon_command_run(lua_State *L, struct deciding *d, const struct moon_command *rule, uint32_t stream)
+{
+	int events = lua_gettop(L) - 1;
+	size_t timers = d->timer_count, reservations = d->reservation_count;
+	drop_handles(L, d); /* what they show is of the command before */
+	d->handler = rule->handle;
+	d->own = stream;
+	call_handler(L, d, rule);
+	if (lua_isnil(L, events)) {
+		if (lua_isnil(L, events + 1))
+			moon_fail(L, rule->handle, FAULT_SCRIPT, "bad_result",
+				  "the handler returns nothing; it must return a list of events ({} for none), or nil "
+				  "and a refusal");
+		d->timer_count = timers;
+		d->reservation_count = reservations;
+		return;
+	}
+	if (d->machine->program->door.aggregates[d->streams[stream].aggregate].document)
+		moon_take_document(L, d, events);
+	else
+		moon_take_events(L, d, events);
+	moon_timers_take(L, d, timers);
+}
+
+/* Stack indexes while a command is decided. */
+enum { AT_EVENTS = 2, AT_REPLY, AT_REFUSAL };
+
 static int
 decide_body(lua_State *L)
 {
 	struct deciding *d = vm_request(L);
-	struct moon_machine *machine = d->machine;
 	const struct decide_request *request = d->request;
-	const struct moon_command *rule = &machine->program->aggregates[request->aggregate].commands[request->command];
+	const struct moon_command *rule =
+		&d->machine->program->aggregates[request->aggregate].commands[request->command];
 	luaL_checkstack(L, 30, NULL);
 	lua_settop(L, 1);
 	d->handler = rule->handle;
 	read_input(L, d, rule);
-	struct touched_stream *own = add_stream(L, d, request->aggregate, request->id);
+	struct touched_stream *own = add_state(L, d, request->aggregate, request->id);
 	own->version = request->version;
 	open_state(L, d, own, request->state);
-	lua_insert(L, AT_STATE);
-	machine->ctx.id = own->id;
-	machine->ctx.stream = own->name;
-	machine->ctx.version = own->version;
-	machine->ctx.decision = d;
-	moon_push_handler(L, machine, rule->handle);
-	lua_pushvalue(L, AT_STATE);
-	lua_pushvalue(L, AT_DATA);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->ctx_object);
-	lua_call(L, 3, 3);
-	machine->ctx.decision = NULL;
-	if (machine->hard.class != FAULT_NONE)
-		moon_fail_fault(L, &machine->hard); /* the handler caught it, and decided without knowing */
+	lua_insert(L, -2);
+	moon_command_run(L, d, rule, 0);
 	bool refused = lua_isnil(L, AT_EVENTS);
-	if (refused && lua_isnil(L, AT_REPLY))
-		moon_fail(L, rule->handle, FAULT_SCRIPT, "bad_result",
-			  "the handler returns nothing; it must return a list of events ({} for none), or nil and a "
-			  "refusal");
-	if (!refused)
-		moon_take_events(L, d);
 	if (refused || !lua_isnil(L, AT_REFUSAL))
 		take_refusal(L, d, refused ? AT_REPLY : AT_REFUSAL);
 	else
-		take_reply(L, d, rule);
+		take_reply(L, d, AT_REPLY, rule);
 	return 0;
 }
 
 /* ---- the door ---- */
 
-static int
-give_streams(struct deciding *d, struct fault *fault)
+int
+moon_decision_give(struct deciding *d, bool first, struct fault *fault)
 {
-	struct decided_stream *streams = arena_zero(d->arena, d->stream_count, sizeof *streams);
+	struct decided_stream *streams = arena_zero(d->arena, d->stream_count + 1, sizeof *streams);
 	if (streams == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a decision's streams");
 	for (size_t i = 0; i < d->stream_count; i++) {
@@ -268,7 +350,7 @@ give_streams(struct deciding *d, struct fault *fault)
 						      .written = from->written,
 						      .event_count = from->events,
 						      .meta_touched = from->meta_touched };
-		if (i == 0 || from->written) {
+		if ((i == 0 && first) || from->written) {
 			streams[i].state = from->state;
 			from->state = 0;
 		}
@@ -279,7 +361,17 @@ give_streams(struct deciding *d, struct fault *fault)
 	d->out->entry_count = d->entry_count;
 	d->out->reservations = d->reservations;
 	d->out->reservation_count = d->reservation_count;
+	d->out->timers = d->timers;
+	d->out->timer_count = d->timer_count;
 	return 0;
+}
+
+void
+moon_decision_end(struct deciding *d)
+{
+	for (size_t i = 0; i < d->stream_count; i++)
+		moon_state_drop(d->machine, d->streams[i].state);
+	drop_handles(d->machine->vm->L, d);
 }
 
 /* After a failure: the own stream's state as it was, if it still is. */
@@ -313,9 +405,13 @@ moon_decide(struct script_machine *door, const struct decide_request *request, s
 	    struct decided *decided, struct fault *fault)
 {
 	struct moon_machine *machine = container_of(door, struct moon_machine, door);
-	struct deciding d = {
-		.machine = machine, .request = request, .arena = arena, .out = decided, .handles = LUA_NOREF
-	};
+	struct deciding d = { .machine = machine,
+			      .request = request,
+			      .context = &request->context,
+			      .loader = &request->loader,
+			      .arena = arena,
+			      .out = decided,
+			      .handles = LUA_NOREF };
 	machine->hard.class = FAULT_NONE;
 	moon_ctx_begin(machine, &request->context);
 	int result = moon_protect(machine, decide_body, &d, fault);
@@ -324,14 +420,11 @@ moon_decide(struct script_machine *door, const struct decide_request *request, s
 	moon_ctx_end(machine);
 	machine->meta.active = false;
 	if (result == 0)
-		result = give_streams(&d, fault);
+		result = moon_decision_give(&d, true, fault);
 	if (result == 0)
 		moon_state_drop(machine, request->state);
 	else
 		give_back(&d);
-	for (size_t i = 0; i < d.stream_count; i++)
-		moon_state_drop(machine, d.streams[i].state);
-	if (d.handles != LUA_NOREF)
-		luaL_unref(machine->vm->L, LUA_REGISTRYINDEX, d.handles);
+	moon_decision_end(&d);
 	return result;
 }

@@ -10,9 +10,8 @@
 
 #include "script/lua/decide.h"
 
-/* Makes room for one more in an array in the arena; gives the array. */
-static void *
-grow(lua_State *L, struct arena *arena, void *items, size_t count, size_t *room, size_t size)
+void *
+moon_grow(lua_State *L, struct arena *arena, void *items, size_t count, size_t *room, size_t size)
 {
 	if (count < *room)
 		return items;
@@ -26,15 +25,16 @@ grow(lua_State *L, struct arena *arena, void *items, size_t count, size_t *room,
 void
 moon_decision_reserve(lua_State *L, struct deciding *d, const struct reservation *reservation)
 {
-	d->reservations =
-		grow(L, d->arena, d->reservations, d->reservation_count, &d->reservation_room, sizeof *d->reservations);
+	d->reservations = moon_grow(L, d->arena, d->reservations, d->reservation_count, &d->reservation_room,
+				    sizeof *d->reservations);
 	if (d->reservation_count == APPEND_ENTRY_MAX)
 		luaL_error(L, "a decision reserves more than %d keys", APPEND_ENTRY_MAX);
-	d->reservations[d->reservation_count++] = *reservation;
+	d->reservations[d->reservation_count] = *reservation;
+	d->reservations[d->reservation_count++].stream = d->own;
 }
 
-static struct new_entry *
-add_entry(lua_State *L, struct deciding *d, size_t bytes)
+struct new_entry *
+moon_add_entry(lua_State *L, struct deciding *d, size_t bytes)
 {
 	d->bytes += bytes;
 	if (d->entry_count == APPEND_ENTRY_MAX)
@@ -43,24 +43,22 @@ add_entry(lua_State *L, struct deciding *d, size_t bytes)
 	if (d->bytes > MACHINE_RESULT_BYTES)
 		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result", "events and messages of more than %zu bytes",
 			  MACHINE_RESULT_BYTES);
-	d->entries = grow(L, d->arena, d->entries, d->entry_count, &d->entry_room, sizeof *d->entries);
+	d->entries = moon_grow(L, d->arena, d->entries, d->entry_count, &d->entry_room, sizeof *d->entries);
 	struct new_entry *entry = &d->entries[d->entry_count++];
 	*entry = (struct new_entry){ .schema_version = 1 };
 	return entry;
 }
 
-/* Pushes a field of the table at `index`, raw. */
-static int
-raw_field(lua_State *L, int index, const char *name)
+int
+moon_raw_field(lua_State *L, int index, const char *name)
 {
 	index = lua_absindex(L, index);
 	lua_pushstring(L, name);
 	return lua_rawget(L, index);
 }
 
-/* Refuses fields beside the named ones (NULL-ended), so that a misspelt one does not vanish. */
-static void
-only_fields(lua_State *L, uint32_t handler, int index, const char *what, const char *const *names)
+void
+moon_take_fields(lua_State *L, uint32_t handler, int index, const char *what, const char *const *names)
 {
 	index = lua_absindex(L, index);
 	lua_pushnil(L);
@@ -76,48 +74,94 @@ only_fields(lua_State *L, uint32_t handler, int index, const char *what, const c
 	}
 }
 
-static void
-take_message(lua_State *L, struct deciding *d, uint32_t map, uint32_t stream, struct slice topic)
+/* ---- messages ---- */
+
+/* A text field of the message at `at`, kept. */
+static struct slice
+message_text(lua_State *L, struct deciding *d, uint32_t handler, int at, const char *type, const char *field)
 {
-	static const char *const fields[] = { "type", "data", "key", "headers", NULL };
-	struct moon_machine *machine = d->machine;
+	struct slice text = SLICE_NONE;
+	if (moon_raw_field(L, at, field) == LUA_TSTRING) {
+		text.data = lua_tolstring(L, -1, &text.size);
+		text = moon_keep(L, d->arena, text);
+	} else if (!lua_isnil(L, -1)) {
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "message %s: %s is no text", type, field);
+	}
+	lua_pop(L, 1);
+	return text;
+}
+
+/* Canonical JSON of the value on top, popped. */
+static struct slice
+message_json(lua_State *L, struct deciding *d, uint32_t handler, const char *what, const char *type)
+{
+	struct buf *scratch = &d->machine->scratch;
 	struct fault fault;
-	int at = lua_gettop(L);
-	only_fields(L, map, at, "a message", fields);
-	struct slice type, key = SLICE_NONE, headers = SLICE_NONE;
-	if (raw_field(L, at, "type") != LUA_TSTRING)
-		moon_fail(L, map, FAULT_SCRIPT, "bad_result", "a message without a type");
+	buf_clear(scratch);
+	if (json_write(L, -1, scratch, NULL, &fault) != 0)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "%s%s: %s", what, type, fault.text);
+	lua_pop(L, 1);
+	return moon_keep(L, d->arena, buf_slice(scratch));
+}
+
+static struct slice
+message_type(lua_State *L, struct deciding *d, const struct moon_taking *taking, int at)
+{
+	struct slice type;
+	if (moon_raw_field(L, at, taking->name) != LUA_TSTRING)
+		moon_fail(L, taking->handler, FAULT_SCRIPT, "bad_result", "a message without a type");
 	type.data = lua_tolstring(L, -1, &type.size);
 	if (type.size == 0 || type.size > ENTRY_TYPE_MAX)
-		moon_fail(L, map, FAULT_SCRIPT, "bad_result", "a message's type has 1 to %d bytes", ENTRY_TYPE_MAX);
-	buf_clear(&machine->scratch);
-	if (raw_field(L, at, "data") == LUA_TNIL)
+		moon_fail(L, taking->handler, FAULT_SCRIPT, "bad_result", "a message's type has 1 to %d bytes",
+			  ENTRY_TYPE_MAX);
+	type = moon_keep(L, d->arena, type);
+	lua_pop(L, 1);
+	return type;
+}
+
+void
+moon_take_message(lua_State *L, struct deciding *d, const struct moon_taking *taking)
+{
+	const char *const fields[] = { taking->name, "data", "key", "headers", taking->topic.size > 0 ? NULL : "topic",
+				       NULL };
+	uint32_t handler = taking->handler;
+	int at = lua_gettop(L);
+	struct slice topic = taking->topic, headers = SLICE_NONE;
+	if (lua_type(L, at) != LUA_TTABLE)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "a message is a %s, not a table",
+			  luaL_typename(L, at));
+	moon_take_fields(L, handler, at, "a message", fields);
+	struct slice type = message_type(L, d, taking, at);
+	if (topic.size == 0)
+		topic = message_text(L, d, handler, at, type.data, "topic");
+	if (!moon_topic_ok(topic))
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result",
+			  "message %s: topic is a text of 1 to 249 letters, digits, '.', '_' and '-'", type.data);
+	if (moon_raw_field(L, at, "data") == LUA_TNIL) {
+		lua_pop(L, 1);
 		lua_newtable(L);
-	if (json_write(L, -1, &machine->scratch, NULL, &fault) != 0)
-		moon_fail(L, map, FAULT_SCRIPT, "bad_result", "message %s: %s", type.data, fault.text);
-	struct slice data = moon_keep(L, d->arena, buf_slice(&machine->scratch));
-	if (raw_field(L, at, "key") == LUA_TSTRING) {
-		key.data = lua_tolstring(L, -1, &key.size);
-		key = moon_keep(L, d->arena, key);
-	} else if (!lua_isnil(L, -1)) {
-		moon_fail(L, map, FAULT_SCRIPT, "bad_result", "message %s: key is no text", type.data);
 	}
-	if (raw_field(L, at, "headers") == LUA_TTABLE) {
-		buf_clear(&machine->scratch);
-		if (json_write(L, -1, &machine->scratch, NULL, &fault) != 0)
-			moon_fail(L, map, FAULT_SCRIPT, "bad_result", "headers of %s: %s", type.data, fault.text);
-		headers = moon_keep(L, d->arena, buf_slice(&machine->scratch));
-	}
-	struct new_entry *entry = add_entry(L, d, data.size + headers.size);
+	struct slice data = message_json(L, d, handler, "message ", type.data);
+	struct slice key = message_text(L, d, handler, at, type.data, "key");
+	if (moon_raw_field(L, at, "headers") == LUA_TTABLE)
+		headers = message_json(L, d, handler, "headers of ", type.data);
+	if (key.size > MESSAGE_KEY_MAX || headers.size > MESSAGE_HEADERS_MAX)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result",
+			  "message %s: a key of %zu and headers of %zu bytes; %d "
+			  "and %d are allowed",
+			  type.data, key.size, headers.size, MESSAGE_KEY_MAX, MESSAGE_HEADERS_MAX);
+	struct new_entry *entry = moon_add_entry(L, d, data.size + headers.size);
 	entry->kind = ENTRY_MESSAGE;
-	entry->stream = stream;
-	entry->type = moon_keep(L, d->arena, type);
+	entry->stream = taking->stream;
+	entry->type = type;
 	entry->data = data;
 	entry->topic = topic;
-	entry->key = key;
+	entry->key = key.size > 0 ? key : taking->key;
 	entry->headers = headers;
 	lua_settop(L, at - 1);
 }
+
+/* ---- events ---- */
 
 /* data, state on top; both popped. */
 static void
@@ -130,12 +174,13 @@ take_messages(lua_State *L, struct deciding *d, uint32_t map, uint32_t stream, s
 	lua_pushvalue(L, state);
 	lua_call(L, 3, 1);
 	int result = lua_gettop(L);
+	const struct moon_taking taking = { .handler = map, .stream = stream, .name = "type", .topic = topic };
 	if (lua_type(L, result) == LUA_TTABLE && lua_rawlen(L, result) > 0) {
 		for (lua_Integer i = 1; lua_rawgeti(L, result, i) == LUA_TTABLE; i++)
-			take_message(L, d, map, stream, topic);
+			moon_take_message(L, d, &taking);
 	} else if (lua_type(L, result) == LUA_TTABLE) {
 		lua_pushvalue(L, result);
-		take_message(L, d, map, stream, topic);
+		moon_take_message(L, d, &taking);
 	} else if (!lua_isnil(L, result)) {
 		moon_fail(L, map, FAULT_SCRIPT, "bad_result", "publish.map gives a %s, not a message",
 			  luaL_typename(L, result));
@@ -160,7 +205,7 @@ fold_entry(lua_State *L, struct deciding *d, const struct new_entry *recorded, u
 		.type = entry.type,
 		.stream = stream->name,
 		.version = stream->version + stream->events,
-		.time_us = d->request->context.now_us,
+		.time_us = d->context->now_us,
 	};
 	if (json_read(L, entry.data, NULL, &fault) != 0)
 		moon_fail_fault(L, &fault);
@@ -180,10 +225,10 @@ fold_entry(lua_State *L, struct deciding *d, const struct new_entry *recorded, u
 static uint32_t
 stream_of(lua_State *L, struct deciding *d, int at)
 {
-	uint32_t stream = 0;
-	if (raw_field(L, at, "stream") == LUA_TNIL) {
+	uint32_t stream;
+	if (moon_raw_field(L, at, "stream") == LUA_TNIL) {
 		lua_pop(L, 1);
-		return 0;
+		return d->own;
 	}
 	if (d->handles != LUA_NOREF) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, d->handles);
@@ -198,6 +243,35 @@ stream_of(lua_State *L, struct deciding *d, int at)
 	return stream;
 }
 
+void
+moon_take_event(lua_State *L, struct deciding *d, uint32_t stream, uint16_t event)
+{
+	struct moon_machine *machine = d->machine;
+	struct touched_stream *touched = &d->streams[stream];
+	const struct script_event *door = &machine->program->door.aggregates[touched->aggregate].events[event];
+	const struct moon_event *rule = &machine->program->aggregates[touched->aggregate].events[event];
+	const struct schema_context context = { .mode = SCHEMA_STORED, .currency = machine->program->currency };
+	struct schema_trouble trouble;
+	buf_clear(&machine->scratch);
+	if (schema_write(L, -1, rule->data, &context, &machine->scratch, &trouble) != 0)
+		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result", "%s %s: %s%s%s",
+			  rule->own == OWN_SAVED ? "state, as" : "event", door->name.data, trouble.path,
+			  trouble.path[0] != '\0' ? ": " : "", trouble.reason);
+	struct slice data = moon_keep(L, d->arena, buf_slice(&machine->scratch));
+	struct new_entry *entry = moon_add_entry(L, d, data.size);
+	entry->kind = ENTRY_EVENT;
+	entry->stream = stream;
+	entry->type = door->name;
+	entry->schema_version = door->version;
+	entry->data = data;
+	if (rule->map == 0)
+		entry->topic = door->topic;
+	touched->written = true;
+	touched->events++;
+	fold_entry(L, d, entry, event);
+	lua_pop(L, 1);
+}
+
 /* The event on top, popped. */
 static void
 take_event(lua_State *L, struct deciding *d, lua_Integer number)
@@ -208,65 +282,82 @@ take_event(lua_State *L, struct deciding *d, lua_Integer number)
 	if (lua_type(L, at) != LUA_TTABLE)
 		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result", "event %d is a %s, not a table", (int)number,
 			  luaL_typename(L, at));
-	only_fields(L, d->handler, at, "an event", fields);
-	if (raw_field(L, at, "type") != LUA_TSTRING)
+	moon_take_fields(L, d->handler, at, "an event", fields);
+	if (moon_raw_field(L, at, "type") != LUA_TSTRING)
 		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result", "event %d has no type", (int)number);
 	struct slice type;
 	type.data = lua_tolstring(L, -1, &type.size);
-	uint32_t number_of_stream = stream_of(L, d, at);
-	struct touched_stream *stream = &d->streams[number_of_stream];
-	const struct script_aggregate *door = &machine->program->door.aggregates[stream->aggregate];
-	int event = moon_event_find(machine->program, stream->aggregate, type);
+	uint32_t stream = stream_of(L, d, at);
+	uint16_t aggregate = d->streams[stream].aggregate;
+	int event = moon_event_find(machine->program, aggregate, type);
 	if (event < 0)
 		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result", "aggregate %s declares no event '%s'",
-			  door->name.data, type.data);
-	if (raw_field(L, at, "data") == LUA_TNIL) {
+			  machine->program->door.aggregates[aggregate].name.data, type.data);
+	if (moon_raw_field(L, at, "data") == LUA_TNIL) {
 		lua_pop(L, 1);
 		lua_newtable(L);
 	}
-	const struct moon_event *rule = &machine->program->aggregates[stream->aggregate].events[event];
-	const struct schema_context context = { .mode = SCHEMA_STORED, .currency = machine->program->currency };
-	struct schema_trouble trouble;
-	buf_clear(&machine->scratch);
-	if (schema_write(L, -1, rule->data, &context, &machine->scratch, &trouble) != 0)
-		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result", "event %s: %s%s%s", type.data, trouble.path,
-			  trouble.path[0] != '\0' ? ": " : "", trouble.reason);
-	struct slice data = moon_keep(L, d->arena, buf_slice(&machine->scratch));
-	struct new_entry *entry = add_entry(L, d, data.size);
-	entry->kind = ENTRY_EVENT;
-	entry->stream = number_of_stream;
-	entry->type = door->events[event].name;
-	entry->schema_version = door->events[event].version;
-	entry->data = data;
-	if (rule->map == 0)
-		entry->topic = door->events[event].topic;
-	stream->written = true;
-	stream->events++;
-	fold_entry(L, d, entry, (uint16_t)event);
+	moon_take_event(L, d, stream, (uint16_t)event);
 	lua_settop(L, at - 1);
 }
 
-void
-moon_take_events(lua_State *L, struct deciding *d)
+lua_Integer
+moon_take_list(lua_State *L, uint32_t handler, int index, const char *what)
 {
-	if (lua_type(L, AT_EVENTS) != LUA_TTABLE)
-		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result",
-			  "the handler gives a %s; it must return a list of events, or nil and a refusal",
-			  luaL_typename(L, AT_EVENTS));
-	lua_Integer count = (lua_Integer)lua_rawlen(L, AT_EVENTS);
-	lua_Integer keys = 0;
+	if (lua_type(L, index) != LUA_TTABLE)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result",
+			  "the handler gives a %s; it must return a list of %s, or nil and a refusal",
+			  luaL_typename(L, index), what);
+	lua_Integer count = (lua_Integer)lua_rawlen(L, index), keys = 0;
 	lua_pushnil(L);
-	while (lua_next(L, AT_EVENTS)) {
+	while (lua_next(L, index)) {
 		lua_pop(L, 1);
 		keys++;
 	}
 	if (keys != count)
-		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result",
-			  "the handler gives a table that is no list; events go as { { type = ..., data = ... } }");
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result",
+			  "the handler gives a table that is no list; %s go as { { ... } }", what);
 	if (count > APPEND_ENTRY_MAX)
-		moon_fail(L, d->handler, FAULT_SCRIPT, "bad_result", "more than %d events", APPEND_ENTRY_MAX);
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "more than %d %s", APPEND_ENTRY_MAX, what);
+	return count;
+}
+
+void
+moon_take_events(lua_State *L, struct deciding *d, int index)
+{
+	lua_Integer count = moon_take_list(L, d->handler, index, "events");
 	for (lua_Integer i = 1; i <= count; i++) {
-		lua_rawgeti(L, AT_EVENTS, i);
+		lua_rawgeti(L, index, i);
 		take_event(L, d, i);
 	}
+}
+
+/* { state = ..., messages = { ... } }: what is not said stays as it is. */
+void
+moon_take_document(lua_State *L, struct deciding *d, int index)
+{
+	static const char *const fields[] = { "state", "messages", NULL };
+	uint32_t stream = d->own;
+	const struct moon_taking taking = { .handler = d->handler, .stream = stream, .name = "type" };
+	if (lua_type(L, index) != LUA_TTABLE)
+		moon_fail(
+			L, d->handler, FAULT_SCRIPT, "bad_result",
+			"the handler gives a %s; it must return { state = ..., messages = ... }, or nil and a refusal",
+			luaL_typename(L, index));
+	moon_take_fields(L, d->handler, index, "what a document's command gives", fields);
+	if (moon_raw_field(L, index, "state") != LUA_TNIL)
+		moon_take_event(
+			L, d, stream,
+			(uint16_t)moon_event_find(d->machine->program, d->streams[stream].aggregate, SLICE("Saved")));
+	else
+		lua_pop(L, 1);
+	if (moon_raw_field(L, index, "messages") != LUA_TNIL) {
+		int list = lua_gettop(L);
+		lua_Integer count = moon_take_list(L, d->handler, list, "messages");
+		for (lua_Integer i = 1; i <= count; i++) {
+			lua_rawgeti(L, list, i);
+			moon_take_message(L, d, &taking);
+		}
+	}
+	lua_pop(L, 1);
 }

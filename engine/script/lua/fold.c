@@ -27,8 +27,85 @@ moon_meta_recorded(const struct recorded_entry *entry)
 	};
 }
 
-void
-moon_apply(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint16_t event)
+/* An author's state may have metamethods; what the engine keeps in it knows none. */
+static int
+raw_get(lua_State *L, int index, const char *field)
+{
+	index = lua_absindex(L, index);
+	lua_pushstring(L, field);
+	return lua_rawget(L, index);
+}
+
+static void
+raw_set(lua_State *L, int index, const char *field)
+{
+	index = lua_absindex(L, index);
+	lua_pushstring(L, field);
+	lua_insert(L, -2);
+	lua_rawset(L, index);
+}
+
+/* ---- events that the engine makes ---- */
+
+/* Pushes what the engine keeps of a process, made where there is nothing yet. */
+static void
+push_process(lua_State *L, int state)
+{
+	if (raw_get(L, state, MOON_PROCESS) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_createtable(L, 0, 2);
+	lua_pushvalue(L, -1);
+	raw_set(L, state, MOON_PROCESS);
+}
+
+static void
+push_compensation(lua_State *L, int state, int data)
+{
+	push_process(L, state);
+	if (raw_get(L, -1, "compensations") != LUA_TTABLE) {
+		lua_pop(L, 1);
+		json_new_array(L, 1);
+		lua_pushvalue(L, -1);
+		raw_set(L, -3, "compensations");
+	}
+	lua_pushvalue(L, data);
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* state, data on top -> the state after. */
+static void
+apply_own(lua_State *L, enum moon_own own)
+{
+	int data = lua_gettop(L), state = data - 1;
+	switch (own) {
+	case OWN_NONE:
+	case OWN_STARTED:
+		break;
+	case OWN_SAVED:
+		lua_replace(L, state);
+		return;
+	case OWN_COMPLETED:
+		push_process(L, state);
+		lua_pushboolean(L, 1);
+		raw_set(L, -2, "completed");
+		break;
+	case OWN_PUSHED:
+		push_compensation(L, state, data);
+		break;
+	case OWN_UNDONE:
+		push_process(L, state);
+		lua_pushnil(L);
+		raw_set(L, -2, "compensations");
+		break;
+	}
+	lua_settop(L, state);
+}
+
+/* ---- events of authors ---- */
+
+static void
+apply_authors(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint16_t event)
 {
 	uint32_t handler = machine->program->aggregates[aggregate].events[event].apply;
 	moon_push_handler(L, machine, handler);
@@ -39,6 +116,36 @@ moon_apply(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint1
 		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "apply of %s gives %s; it must return the state",
 			  machine->program->door.aggregates[aggregate].events[event].name.data,
 			  lua_isnil(L, -1) ? "nothing" : luaL_typename(L, -1));
+}
+
+/* `apply` neither sees nor loses what the engine keeps beside an author's state. */
+static void
+apply_process(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint16_t event)
+{
+	int state = lua_gettop(L) - 1;
+	if (raw_get(L, state, MOON_PROCESS) == LUA_TNIL) {
+		lua_pop(L, 1);
+		apply_authors(L, machine, aggregate, event);
+		return;
+	}
+	lua_insert(L, state);
+	lua_pushnil(L);
+	raw_set(L, state + 1, MOON_PROCESS);
+	apply_authors(L, machine, aggregate, event);
+	lua_insert(L, state);
+	raw_set(L, state, MOON_PROCESS);
+}
+
+void
+moon_apply(lua_State *L, struct moon_machine *machine, uint16_t aggregate, uint16_t event)
+{
+	enum moon_own own = machine->program->aggregates[aggregate].events[event].own;
+	if (own != OWN_NONE)
+		apply_own(L, own);
+	else if (machine->program->door.aggregates[aggregate].process)
+		apply_process(L, machine, aggregate, event);
+	else
+		apply_authors(L, machine, aggregate, event);
 }
 
 struct fold_call {

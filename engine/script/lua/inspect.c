@@ -361,6 +361,46 @@ inspect_text(struct inspection *in, const char *field)
 	return text;
 }
 
+const struct slice *
+inspect_texts(struct inspection *in, const char *field, size_t most, size_t *count)
+{
+	lua_State *L = in->L;
+	struct slice *texts = NULL;
+	*count = 0;
+	if (inspect_push(in, field, LUA_TTABLE) == LUA_TTABLE) {
+		*count = lua_rawlen(L, -1);
+		if (*count == 0 || *count > most)
+			inspect_fail(in, field, "'%s' is a list of 1 to %zu texts", field, most);
+		texts = inspect_alloc(in, *count, sizeof *texts);
+		for (size_t i = 0; i < *count; i++) {
+			if (lua_rawgeti(L, -1, (lua_Integer)i + 1) != LUA_TSTRING)
+				inspect_fail(in, field, "'%s' is a list of texts; [%zu] is a %s", field, i + 1,
+					     luaL_typename(L, -1));
+			texts[i].data = lua_tolstring(L, -1, &texts[i].size);
+			texts[i] = inspect_keep(in, texts[i]);
+			lua_pop(L, 1);
+		}
+	}
+	lua_pop(L, 1);
+	return texts;
+}
+
+const struct slice *
+inspect_topics(struct inspection *in, size_t *count)
+{
+	const struct slice *topics = inspect_texts(in, "topics", 100, count);
+	for (size_t i = 0; i < *count; i++) {
+		if (!moon_topic_ok(topics[i]))
+			inspect_fail(in, topics[i].size > 0 ? topics[i].data : "topics",
+				     "topics: '%s' is no topic: 1 to 249 letters, digits, '.', '_' and '-'",
+				     topics[i].data);
+		for (size_t j = 0; j < i; j++)
+			if (slice_equal(topics[i], topics[j]))
+				inspect_fail(in, topics[i].data, "topics: '%s' is there twice", topics[i].data);
+	}
+	return topics;
+}
+
 bool
 inspect_flag(struct inspection *in, const char *field)
 {

@@ -32,6 +32,9 @@ struct inspection {
 	struct table *tables;
 	struct moon_table *table_rules;
 	size_t table_count;
+	struct script_reactor *reactors;
+	struct moon_reactor *reactor_rules;
+	size_t reactor_count;
 	struct script_query *queries;
 	struct moon_query *query_rules;
 	size_t query_count;
@@ -86,6 +89,10 @@ uint32_t inspect_handler(struct inspection *in, const char *field, bool needed);
 /* The schema in a field of the table on top: always an object's fields, or any schema (a table of fields too). */
 const struct schema *inspect_fields_schema(struct inspection *in, const char *field);
 const struct schema *inspect_any_schema(struct inspection *in, const char *field);
+/* The list of texts in a field of the table on top; none where it is nil. */
+const struct slice *inspect_texts(struct inspection *in, const char *field, size_t most, size_t *count);
+/* `topics` of the table on top. */
+const struct slice *inspect_topics(struct inspection *in, size_t *count);
 /* A name of ours: letters, digits and _, a letter first, at most `most` characters. */
 bool inspect_name_ok(struct slice name, size_t most);
 struct slice inspect_keep(struct inspection *in, struct slice text);
@@ -94,11 +101,29 @@ void *inspect_alloc(struct inspection *in, size_t count, size_t size);
 /* ---- one kind of file each, the file's table on top ---- */
 
 void inspect_aggregate(struct inspection *in);
+void inspect_document(struct inspection *in);
+/* The state and events of a process manager; inspect_reactor checks the rest of its file. */
+void inspect_process(struct inspection *in);
+void inspect_reactor(struct inspection *in);
+/* `timers` of an aggregate (commands) or a process (functions). */
+void inspect_timers(struct inspection *in, void *rules);
 void inspect_tables(struct inspection *in);
 void inspect_projection(struct inspection *in);
 void inspect_unhandled(struct inspection *in);
 void inspect_queries(struct inspection *in);
 void inspect_routes(struct inspection *in);
 void inspect_settings(struct inspection *in);
+
+/* ---- names of events of the domain, inspect_projection.c ---- */
+
+struct inspect_reach {
+	uint32_t **numbers; /* [aggregate][event]; rows are made as they are needed */
+	uint32_t number;    /* to write there */
+	const char *what;   /* that follows them: "a projection" */
+	bool found;
+};
+
+/* "Event", "aggregate.Event" or "domain.aggregate.Event"; raises where there is none. */
+void inspect_event_name(struct inspection *in, struct slice key, struct inspect_reach *reach);
 
 #endif

@@ -8,19 +8,6 @@
 #define VERSION_MAX  10000
 #define COMMANDS_MAX 1000
 
-static bool
-topic_ok(struct slice topic)
-{
-	for (size_t i = 0; i < topic.size; i++) {
-		char c = topic.data[i];
-		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-		if (!word && c != '.' && c != '_' && c != '-')
-			return false;
-	}
-	return topic.size > 0 && topic.size <= 249 && !slice_equal(topic, SLICE(".")) &&
-	       !slice_equal(topic, SLICE(".."));
-}
-
 static void
 inspect_publish(struct inspection *in, struct script_event *door, struct moon_event *rule)
 {
@@ -29,7 +16,7 @@ inspect_publish(struct inspection *in, struct script_event *door, struct moon_ev
 		inspect_enter(in, SLICE("publish"));
 		inspect_fields(in, fields);
 		door->topic = inspect_text(in, "topic");
-		if (!topic_ok(door->topic))
+		if (!moon_topic_ok(door->topic))
 			inspect_fail(in, "topic", "'topic' is a text of 1 to 249 letters, digits, '.', '_' and '-'");
 		rule->map = inspect_handler(in, "map", false);
 		door->has_publish_map = rule->map != 0;
@@ -199,20 +186,83 @@ enter_retired(struct inspection *in, void *self)
 	leave_entry(in);
 }
 
+/* ---- the engine's own events ---- */
+
+struct own_event {
+	const char *name;
+	enum moon_own own;
+	const char *fields[6]; /* name, type, ... */
+};
+
+static const struct own_event process_events[] = {
+	{ "ProcessStarted", OWN_STARTED, { "by", "string" } },
+	{ "ProcessCompleted", OWN_COMPLETED, { NULL } },
+	{ "CompensationPushed", OWN_PUSHED, { "command", "string", "id", "string", "data", "object" } },
+	{ "CompensationsRun", OWN_UNDONE, { "count", "integer", "refused", "integer" } },
+};
+
+static const struct own_event document_events[] = { { "Saved", OWN_SAVED, { NULL } } };
+
+static const struct own_event *
+own_events(const struct script_aggregate *door, size_t *count)
+{
+	*count = door->document ? countof(document_events) : door->process ? countof(process_events) : 0;
+	return door->document ? document_events : process_events;
+}
+
+static const struct schema *
+own_schema(struct inspection *in, const struct own_event *own)
+{
+	lua_State *L = in->L;
+	struct schema *schema = NULL;
+	struct fault fault;
+	if (own->own == OWN_SAVED)
+		return inspect_fields_schema(in, "document");
+	lua_newtable(L);
+	for (size_t i = 0; i + 1 < countof(own->fields) && own->fields[i] != NULL; i += 2) {
+		lua_pushstring(L, own->fields[i + 1]);
+		lua_setfield(L, -2, own->fields[i]);
+	}
+	if (schema_compile_fields(L, lua_gettop(L), in->arena, own->name, &schema, &fault) != 0)
+		moon_fail_fault(L, &fault);
+	lua_pop(L, 1);
+	return schema;
+}
+
+static void
+add_own(struct inspection *in, const struct own_event *own, const struct slice *names, size_t count,
+	const struct event_pair *pair)
+{
+	struct slice name = slice_text(own->name);
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal(names[i], name))
+			inspect_fail(in, own->name, "event '%s' is the engine's own: it cannot be declared", own->name);
+	pair->door->name = name;
+	pair->door->version = 1;
+	pair->rule->own = own->own;
+	pair->rule->data = own_schema(in, own);
+	if (own->own != OWN_SAVED)
+		return;
+	pair->door->version = (uint32_t)inspect_integer(in, "version", 1, VERSION_MAX, 1);
+	inspect_upcast(in, pair->door->version - 1, pair->rule);
+}
+
 static void
 inspect_events(struct inspection *in, void *self)
 {
 	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
 	struct moon_aggregate *rules = self;
 	lua_State *L = in->L;
-	size_t live, retired;
+	size_t live, retired, owned;
+	const struct own_event *own = own_events(door, &owned);
 	const struct slice *old = list_names(in, "retired", &retired);
 	lua_pushvalue(L, -2);
 	const struct slice *names = list_names(in, "events", &live);
-	struct script_event *events = inspect_alloc(in, live + retired, sizeof *events);
-	struct moon_event *handlers = inspect_alloc(in, live + retired, sizeof *handlers);
+	size_t total = live + owned + retired;
+	struct script_event *events = inspect_alloc(in, total, sizeof *events);
+	struct moon_event *handlers = inspect_alloc(in, total, sizeof *handlers);
 	uint32_t slots = 8;
-	while (slots < (live + retired) * 2)
+	while (slots < total * 2)
 		slots *= 2;
 	uint16_t *hash = inspect_alloc(in, slots, sizeof *hash);
 	rules->slot_mask = slots - 1;
@@ -224,10 +274,16 @@ inspect_events(struct inspection *in, void *self)
 		lua_pop(L, 1);
 		add_slot(rules, hash, names[i], i);
 	}
-	lua_pop(L, 2);
-	for (size_t i = live; i < live + retired; i++) {
+	lua_pop(L, 1);
+	for (size_t i = 0; i < owned; i++) {
+		size_t at = live + i;
+		add_own(in, &own[i], names, live, &(struct event_pair){ &events[at], &handlers[at], NULL, 0 });
+		add_slot(rules, hash, events[at].name, at);
+	}
+	lua_pop(L, 1);
+	for (size_t i = live + owned; i < total; i++) {
 		struct event_pair pair = { &events[i], &handlers[i], names, live };
-		events[i].name = old[i - live];
+		events[i].name = old[i - live - owned];
 		lua_getfield(L, -1, events[i].name.data);
 		inspect_try(in, enter_retired, &pair);
 		lua_pop(L, 1);
@@ -235,7 +291,7 @@ inspect_events(struct inspection *in, void *self)
 	}
 	lua_pop(L, 1);
 	door->events = events;
-	door->event_count = live;
+	door->event_count = live + owned;
 	door->retired_count = retired;
 	rules->events = handlers;
 	rules->slots = hash;
@@ -387,20 +443,70 @@ inspect_versions(struct inspection *in, void *self)
 	inspect_snapshot(in, door);
 }
 
-void
-inspect_aggregate(struct inspection *in)
+/* The state that `initial` gives must be one that can be saved. */
+static void
+inspect_first(struct inspection *in, void *self)
 {
-	static const char *const fields[] = { "name",     "state_version", "initial", "events", "retired",
-					      "commands", "snapshot",      "summary", NULL };
+	const struct moon_aggregate *rules = self;
+	const struct schema_context context = { .mode = SCHEMA_STORED, .currency = in->program->currency };
+	struct schema_trouble trouble;
+	inspect_push(in, "initial", LUA_TFUNCTION);
+	lua_call(in->L, 0, 1);
+	buf_clear(&in->machine->scratch);
+	if (rules->events[0].data != NULL &&
+	    schema_write(in->L, -1, rules->events[0].data, &context, &in->machine->scratch, &trouble) != 0)
+		inspect_fail(in, "initial", "initial() gives no state as `document` says: %s%s%s", trouble.path,
+			     trouble.path[0] != '\0' ? ": " : "", trouble.reason);
+	lua_pop(in->L, 1);
+}
+
+static void
+inspect_state(struct inspection *in, const char *const *fields)
+{
 	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
 	struct moon_aggregate *rules = &in->aggregate_rules[in->aggregate_count];
 	rules->source = in->source;
 	inspect_fields(in, fields);
 	in->missing |= inspect_try(in, inspect_name, door);
 	in->missing |= inspect_try(in, inspect_versions, door);
-	inspect_try(in, inspect_start, rules);
+	bool begins = !inspect_try(in, inspect_start, rules);
 	in->missing |= inspect_try(in, inspect_events, rules);
 	in->missing |= inspect_try(in, inspect_commands, rules);
+	inspect_try(in, inspect_timers, rules);
+	if (begins && door->document && door->event_count > 0)
+		inspect_try(in, inspect_first, rules);
 	door->meta_matters = reads_meta(in->program->sources.items[in->source].bytes);
 	in->aggregate_count++;
+}
+
+void
+inspect_aggregate(struct inspection *in)
+{
+	static const char *const fields[] = { "name",     "state_version", "initial", "events",  "retired",
+					      "commands", "snapshot",      "timers",  "summary", NULL };
+	inspect_state(in, fields);
+}
+
+void
+inspect_document(struct inspection *in)
+{
+	static const char *const fields[] = { "name",     "document", "version", "upcast", "initial",
+					      "commands", "timers",   "summary", NULL };
+	struct script_aggregate *door = &in->aggregates[in->aggregate_count];
+	door->document = true;
+	door->snapshot_every = UINT32_MAX; /* its newest event is one */
+	inspect_state(in, fields);
+	door->snapshot_every = UINT32_MAX;
+	door->meta_matters = false;
+}
+
+void
+inspect_process(struct inspection *in)
+{
+	static const char *const fields[] = {
+		"name",   "state_version", "initial",  "events", "retired",  "snapshot",  "timers", "summary", "react",
+		"topics", "on_failure",    "attempts", "inbox",  "versions", "correlate", "starts", NULL
+	};
+	in->aggregates[in->aggregate_count].process = true;
+	inspect_state(in, fields);
 }

@@ -260,25 +260,19 @@ inspect_tables(struct inspection *in)
 
 /* ---- handlers ---- */
 
-struct reach {
-	uint32_t **handlers;
-	uint32_t handler;
-	bool found;
-};
-
 static void
-claim(struct inspection *in, struct reach *reach, size_t aggregate, struct slice event)
+claim(struct inspection *in, struct inspect_reach *reach, size_t aggregate, struct slice event)
 {
 	const struct script_aggregate *door = &in->aggregates[aggregate];
 	for (size_t i = 0; i < door->event_count; i++) {
 		if (!slice_equal(door->events[i].name, event))
 			continue;
-		if (reach->handlers[aggregate] == NULL)
-			reach->handlers[aggregate] = inspect_alloc(in, door->event_count, sizeof **reach->handlers);
-		if (reach->handlers[aggregate][i] != 0)
+		if (reach->numbers[aggregate] == NULL)
+			reach->numbers[aggregate] = inspect_alloc(in, door->event_count, sizeof **reach->numbers);
+		if (reach->numbers[aggregate][i] != 0)
 			inspect_fail_as(in, "duplicate", event.data, "%s.%s is handled twice", door->name.data,
 					event.data);
-		reach->handlers[aggregate][i] = reach->handler;
+		reach->numbers[aggregate][i] = reach->number;
 		reach->found = true;
 	}
 }
@@ -295,12 +289,12 @@ nearest_event(const struct inspection *in, struct slice event, char *text, size_
 	return suggest_text(&suggest, text, size);
 }
 
-/* "Event", "aggregate.Event" or "domain.aggregate.Event". */
-static void
-inspect_on(struct inspection *in, struct slice key, struct reach *reach)
+void
+inspect_event_name(struct inspection *in, struct slice key, struct inspect_reach *reach)
 {
 	struct slice parts[3], rest = key;
 	size_t count = 0;
+	reach->found = false;
 	while (count < 3) {
 		const char *dot = rest.size > 0 ? memchr(rest.data, '.', rest.size) : NULL;
 		size_t size = dot != NULL ? (size_t)(dot - rest.data) : rest.size;
@@ -310,7 +304,8 @@ inspect_on(struct inspection *in, struct slice key, struct reach *reach)
 		rest = slice_from(dot + 1, rest.size - size - 1);
 	}
 	if (count == 3 && !slice_equal(parts[0], in->program->door.domain))
-		inspect_fail(in, key.data, "'%s' is of another domain: a projection follows its own domain", key.data);
+		inspect_fail(in, key.data, "'%s' is of another domain: %s follows its own domain", key.data,
+			     reach->what);
 	struct slice event = inspect_keep(in, parts[count - 1]);
 	for (size_t i = 0; i < in->aggregate_count; i++)
 		if (count == 1 || slice_equal(in->aggregates[i].name, parts[count - 2]))
@@ -323,16 +318,15 @@ inspect_on(struct inspection *in, struct slice key, struct reach *reach)
 
 struct on_entry {
 	struct slice key;
-	struct reach *reach;
+	struct inspect_reach *reach;
 };
 
 static void
 on_entry(struct inspection *in, void *self)
 {
 	const struct on_entry *entry = self;
-	entry->reach->found = false;
-	entry->reach->handler = inspect_handler(in, entry->key.data, true);
-	inspect_on(in, entry->key, entry->reach);
+	entry->reach->number = inspect_handler(in, entry->key.data, true);
+	inspect_event_name(in, entry->key, entry->reach);
 }
 
 static void
@@ -362,6 +356,11 @@ inspect_unhandled(struct inspection *in)
 				const uint32_t *const *handlers = in->projection_rules[p].handlers;
 				handled = handlers != NULL && handlers[a] != NULL && handlers[a][e] != 0;
 			}
+			for (size_t r = 0; r < in->reactor_count && !handled; r++) {
+				const uint32_t *const *numbers = in->reactor_rules[r].events;
+				handled = numbers != NULL && numbers[a] != NULL && numbers[a][e] != 0;
+			}
+			handled |= in->aggregate_rules[a].events[e].own != OWN_NONE;
 			inspect_enter(in, SLICE("events"));
 			inspect_enter(in, door->events[e].name);
 			if (!handled)
@@ -405,30 +404,84 @@ inspect_by_stream(struct inspection *in, void *self)
 	door->by_stream = true;
 }
 
+struct message_entry {
+	struct slice key;
+	uint32_t *handler;
+};
+
+static void
+message_entry(struct inspection *in, void *self)
+{
+	const struct message_entry *entry = self;
+	if (entry->key.size == 0 || entry->key.size > ENTRY_TYPE_MAX)
+		inspect_fail(in, NULL, "a type of messages has 1 to %d bytes", ENTRY_TYPE_MAX);
+	*entry->handler = inspect_handler(in, entry->key.data, true);
+}
+
+/* The handlers in the table on top, by type of message. */
+static void
+inspect_messages(struct inspection *in, struct script_projection *door, struct moon_projection *rules,
+		 const struct slice *keys, size_t count)
+{
+	uint32_t *handlers = inspect_alloc(in, count, sizeof *handlers);
+	for (size_t i = 0; i < count; i++) {
+		struct message_entry entry = { keys[i], &handlers[i] };
+		inspect_try(in, message_entry, &entry);
+	}
+	for (size_t i = 0; i < door->table_count; i++)
+		if (in->tables[door->tables[i]].stream_column != 0)
+			inspect_fail(
+				in, "stream_column",
+				"stream_column: a projection that topics feed has no streams to make rows anew from");
+	door->messages = keys;
+	door->message_count = count;
+	rules->messages = handlers;
+}
+
+static void
+inspect_events(struct inspection *in, struct script_projection *door, struct inspect_reach *reach,
+	       const struct slice *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct on_entry entry = { keys[i], reach };
+		inspect_try(in, on_entry, &entry);
+	}
+	door->events = keys;
+	door->event_count = count;
+}
+
+static void
+projection_topics(struct inspection *in, void *self)
+{
+	struct script_projection *door = self;
+	door->topics = inspect_topics(in, &door->topic_count);
+}
+
 void
 inspect_projection(struct inspection *in)
 {
-	static const char *const fields[] = { "name", "tables", "on", "summary", NULL };
+	static const char *const fields[] = { "name", "tables", "on", "topics", "summary", NULL };
 	lua_State *L = in->L;
 	struct script_projection *door = &in->projections[in->projection_count];
 	struct moon_projection *rules = &in->projection_rules[in->projection_count];
 	size_t count;
 	inspect_fields(in, fields);
 	inspect_try(in, inspect_name, door);
+	inspect_try(in, projection_topics, door);
 	rules->source = in->source;
 	inspect_push(in, "on", LUA_TTABLE);
 	const struct slice *keys = inspect_keys(in, &count);
-	struct reach reach = { .handlers = inspect_alloc(in, in->aggregate_count, sizeof *reach.handlers) };
+	struct inspect_reach reach = { .numbers = inspect_alloc(in, in->aggregate_count, sizeof *reach.numbers),
+				       .what = "a projection" };
 	inspect_enter(in, SLICE("on"));
-	for (size_t i = 0; i < count; i++) {
-		struct on_entry entry = { keys[i], &reach };
-		inspect_try(in, on_entry, &entry);
-	}
+	if (door->topic_count > 0)
+		inspect_messages(in, door, rules, keys, count);
+	else
+		inspect_events(in, door, &reach, keys, count);
 	inspect_leave(in);
 	lua_pop(L, 1);
-	door->events = keys;
-	door->event_count = count;
-	rules->handlers = (const uint32_t *const *)reach.handlers;
-	inspect_try(in, inspect_by_stream, reach.handlers);
+	rules->handlers = (const uint32_t *const *)reach.numbers;
+	if (door->topic_count == 0)
+		inspect_try(in, inspect_by_stream, reach.numbers);
 	in->projection_count++;
 }

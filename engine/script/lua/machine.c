@@ -510,6 +510,22 @@ machine_decide(struct script_machine *door, const struct decide_request *request
 }
 
 static int
+machine_react(struct script_machine *door, const struct react_request *request, struct arena *arena,
+	      struct decided *decided, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.command_ms;
+	return moon_react(door, request, arena, decided, fault);
+}
+
+static int
+machine_project_messages(struct script_machine *door, uint16_t projection, const struct row_port *rows,
+			 const struct react_message *messages, size_t count, size_t *done, struct fault *fault)
+{
+	machine_of(door)->limit_ms = machine_of(door)->options.limits.projection_ms;
+	return moon_project_messages(door, projection, rows, messages, count, done, fault);
+}
+
+static int
 machine_project(struct script_machine *door, uint16_t projection, const struct row_port *rows,
 		const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault)
 {
@@ -554,7 +570,9 @@ moon_ops(void)
 		.release = machine_release,
 		.held = machine_held,
 		.decide = machine_decide,
+		.react = machine_react,
 		.project = machine_project,
+		.project_messages = machine_project_messages,
 		.query = machine_query,
 		.show = machine_show,
 		.upcast = machine_upcast,

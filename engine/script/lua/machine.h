@@ -7,6 +7,7 @@
 #ifndef MOONLOG_SCRIPT_LUA_MACHINE_H
 #define MOONLOG_SCRIPT_LUA_MACHINE_H
 
+#include "base/id.h"
 #include "script/lua/json.h"
 #include "script/lua/program.h"
 #include "script/lua/sandbox.h"
@@ -30,6 +31,7 @@ struct moon_meta {
 	const struct id *id; /* NULL when provisional */
 	unsigned piece;      /* of the recorded event, from 1; 0 is 1 of 1 */
 	unsigned pieces;
+	const struct react_message *message; /* a message of others: `meta` shows what it says of itself */
 };
 
 /* What `ctx` shows. */
@@ -178,12 +180,29 @@ void moon_ctx_end(struct moon_machine *machine);
 /* Pushes the second argument of a route's reply: id, stream, version, position (when not 0). */
 void moon_reply_meta(lua_State *L, struct slice stream, struct slice id, stream_version version, log_position position);
 
+/* What stands after the slash of a stream's name. */
+struct slice moon_stream_id(struct slice stream);
+/* Makes the next id that ctx:uuid would give. */
+void moon_ctx_id(struct moon_machine *machine, char text[ID_TEXT_SIZE]);
+
 /* ---- decide.c, for ctx.c ---- */
 
 /* ctx:load: pushes the handle of another stream. */
 void moon_decision_load(lua_State *L, struct deciding *decision, uint16_t aggregate, struct slice id);
 void moon_decision_reserve(lua_State *L, struct deciding *decision, const struct reservation *reservation);
 struct arena *moon_decision_arena(const struct deciding *decision);
+/* Does a command's handler run, whose stream reservations and timers belong to? */
+bool moon_decision_commands(const struct deciding *decision);
+/* ctx:timer, with what it wants at `index`, and ctx:cancel, with 0. */
+void moon_decision_timer(lua_State *L, struct deciding *decision, struct slice name, int index);
+
+/* ---- project.c ---- */
+
+/* The aggregate of an event of this domain; -1 for any other entry. */
+int moon_entry_aggregate(const struct moon_program *program, const struct recorded_entry *entry);
+/* May an event of the aggregate be, today, one that has a handler? Anything older may become what is handled. */
+bool moon_entry_matters(const struct moon_program *program, uint16_t aggregate, const struct recorded_entry *entry,
+			const uint32_t *handlers);
 
 /* ---- view.c, rows.c, answer.c ---- */
 
@@ -229,6 +248,10 @@ int moon_decode(struct script_machine *machine, uint16_t aggregate, struct slice
 		struct fault *fault);
 int moon_decide(struct script_machine *machine, const struct decide_request *request, struct arena *arena,
 		struct decided *decided, struct fault *fault);
+int moon_react(struct script_machine *machine, const struct react_request *request, struct arena *arena,
+	       struct decided *decided, struct fault *fault);
+int moon_project_messages(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
+			  const struct react_message *messages, size_t count, size_t *done, struct fault *fault);
 int moon_project(struct script_machine *machine, uint16_t projection, const struct row_port *rows,
 		 const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault);
 int moon_query(struct script_machine *machine, const struct query_request *request, struct buf *out,

@@ -17,9 +17,31 @@
 
 #define PROGRAM_BYTES ((size_t)256 << 20)
 
+bool
+moon_topic_ok(struct slice topic)
+{
+	for (size_t i = 0; i < topic.size; i++) {
+		char c = topic.data[i];
+		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		if (!word && c != '.' && c != '_' && c != '-')
+			return false;
+	}
+	return topic.size > 0 && topic.size <= 249 && !slice_equal(topic, SLICE(".")) &&
+	       !slice_equal(topic, SLICE(".."));
+}
+
+const struct moon_timer *
+moon_timer_find(const struct moon_aggregate *aggregate, struct slice name)
+{
+	for (size_t i = 0; i < aggregate->timer_count; i++)
+		if (slice_equal(aggregate->timers[i].name, name))
+			return &aggregate->timers[i];
+	return NULL;
+}
+
 /* ---- what a file is ---- */
 
-enum file_kind { FILE_MODULE, FILE_AGGREGATE, FILE_PROJECTION, FILE_DOMAIN };
+enum file_kind { FILE_MODULE, FILE_AGGREGATE, FILE_DOCUMENT, FILE_PROCESS, FILE_REACTOR, FILE_PROJECTION, FILE_DOMAIN };
 
 /* Pushes what the file gave. */
 static void
@@ -51,6 +73,12 @@ file_kind(struct inspection *in)
 	if (lua_type(L, -1) != LUA_TTABLE)
 		return FILE_MODULE;
 	bool initial = has(L, "initial"), events = has(L, "events"), commands = has(L, "commands");
+	if (has(L, "react"))
+		return events ? FILE_PROCESS : FILE_REACTOR;
+	if (has(L, "document") && commands)
+		return FILE_DOCUMENT;
+	if (has(L, "document") && has(L, "name"))
+		inspect_fail(in, "document", "a document lacks 'commands'");
 	if (initial && events)
 		return FILE_AGGREGATE;
 	if (commands && (initial || events))
@@ -92,11 +120,13 @@ static enum file_kind *
 classify(struct inspection *in)
 {
 	size_t files = in->program->sources.count, aggregates = 0, projections = 0, tables = 0, queries = 0, routes = 0;
+	size_t reactors = 0;
 	enum file_kind *kinds = inspect_alloc(in, files, sizeof *kinds);
 	for (uint16_t i = 0; i < files; i++) {
 		push_file(in, i);
 		in->missing |= inspect_try(in, classify_file, &kinds[i]);
-		aggregates += kinds[i] == FILE_AGGREGATE;
+		aggregates += kinds[i] == FILE_AGGREGATE || kinds[i] == FILE_DOCUMENT || kinds[i] == FILE_PROCESS;
+		reactors += kinds[i] == FILE_REACTOR || kinds[i] == FILE_PROCESS;
 		projections += kinds[i] == FILE_PROJECTION;
 		if (kinds[i] == FILE_PROJECTION)
 			tables += count_field(in->L, "tables");
@@ -110,6 +140,8 @@ classify(struct inspection *in)
 		inspect_fail(in, NULL, "more than 1000 tables, 1000 queries or 2000 routes in one domain");
 	in->aggregates = inspect_alloc(in, aggregates, sizeof *in->aggregates);
 	in->aggregate_rules = inspect_alloc(in, aggregates, sizeof *in->aggregate_rules);
+	in->reactors = inspect_alloc(in, reactors, sizeof *in->reactors);
+	in->reactor_rules = inspect_alloc(in, reactors, sizeof *in->reactor_rules);
 	in->projections = inspect_alloc(in, projections, sizeof *in->projections);
 	in->projection_rules = inspect_alloc(in, projections, sizeof *in->projection_rules);
 	in->tables = inspect_alloc(in, tables, sizeof *in->tables);
@@ -181,9 +213,16 @@ hash_end(struct inspection *in, const bool *wanted, struct digest_state *state, 
 
 /* What a fold does with one kind of event: the fields of its entry in the file's table on top. */
 static void
-mean_event(struct meaning *meaning, const char *list, const struct script_event *event)
+mean_event(struct meaning *meaning, const char *list, const struct script_event *event, enum moon_own own)
 {
 	lua_State *L = meaning->L;
+	if (own != OWN_NONE) { /* its fold is the engine's */
+		digest_add_slice(meaning->state, event->name);
+		digest_add_u64(meaning->state, event->version);
+		if (own == OWN_SAVED)
+			meaning_add_field(meaning, -1, "upcast");
+		return;
+	}
 	lua_getfield(L, -1, list);
 	lua_pushlstring(L, event->name.data, event->name.size);
 	lua_rawget(L, -2);
@@ -195,10 +234,11 @@ mean_event(struct meaning *meaning, const char *list, const struct script_event 
 }
 
 static void
-mean_events(struct meaning *meaning, const struct script_aggregate *aggregate)
+mean_events(struct meaning *meaning, const struct script_aggregate *aggregate, const struct moon_event *rules)
 {
 	for (size_t e = 0; e < inspect_event_count(aggregate); e++)
-		mean_event(meaning, e < aggregate->event_count ? "events" : "retired", &aggregate->events[e]);
+		mean_event(meaning, e < aggregate->event_count ? "events" : "retired", &aggregate->events[e],
+			   rules[e].own);
 }
 
 /* Where the meaning of something cannot be told, the files stand for it. */
@@ -216,7 +256,7 @@ hash_fold(struct inspection *in, size_t number)
 	meaning_begin(&meaning, in->L, &in->program->sources, &state);
 	push_file(in, in->aggregate_rules[number].source);
 	meaning_add_field(&meaning, -1, "initial");
-	mean_events(&meaning, aggregate);
+	mean_events(&meaning, aggregate, in->aggregate_rules[number].events);
 	lua_settop(in->L, top);
 	if (!meaning.opaque) {
 		digest_end(&state, &aggregate->fold_hash);
@@ -252,12 +292,14 @@ hash_rows(struct inspection *in, size_t number)
 	push_file(in, in->projection_rules[number].source);
 	meaning_add_field(&meaning, -1, "tables");
 	meaning_add_field(&meaning, -1, "on");
+	if (in->projections[number].topic_count > 0)
+		meaning_add_field(&meaning, -1, "topics");
 	for (size_t a = 0; a < in->aggregate_count; a++) {
 		if (handlers[a] == NULL || !has_upcasts(in, a))
 			continue;
 		push_file(in, in->aggregate_rules[a].source);
 		digest_add_slice(&state, in->aggregates[a].name);
-		mean_events(&meaning, &in->aggregates[a]);
+		mean_events(&meaning, &in->aggregates[a], in->aggregate_rules[a].events);
 		hash_files(in, in->aggregate_rules[a].source, wanted);
 	}
 	lua_settop(in->L, top);
@@ -270,8 +312,35 @@ hash_rows(struct inspection *in, size_t number)
 }
 
 static void
+hash_reactor(struct inspection *in, size_t number)
+{
+	static const char *const fields[] = { "topics", "react", "correlate", "starts", "timers" };
+	struct digest_state state, files;
+	struct meaning meaning;
+	int top = lua_gettop(in->L);
+	digest_init(&state);
+	digest_add_slice(&state, SLICE("react"));
+	files = state;
+	meaning_begin(&meaning, in->L, &in->program->sources, &state);
+	push_file(in, in->reactor_rules[number].source);
+	for (size_t i = 0; i < countof(fields); i++)
+		meaning_add_field(&meaning, -1, fields[i]);
+	lua_settop(in->L, top);
+	if (!meaning.opaque) {
+		digest_end(&state, &in->reactors[number].hash);
+		return;
+	}
+	bool *wanted = inspect_alloc(in, in->program->sources.count, sizeof *wanted);
+	hash_files(in, in->reactor_rules[number].source, wanted);
+	hash_end(in, wanted, &files, &in->reactors[number].hash);
+}
+
+static void
 hash_rules(struct inspection *in)
 {
+	for (size_t i = 0; i < in->reactor_count; i++)
+		hash_reactor(in, i);
+
 	for (size_t i = 0; i < in->aggregate_count; i++)
 		hash_fold(in, i);
 	for (size_t i = 0; i < in->projection_count; i++)
@@ -305,16 +374,20 @@ finish(struct inspection *in)
 	door->projection_count = in->projection_count;
 	door->tables = in->tables;
 	door->table_count = in->table_count;
+	door->reactors = in->reactors;
+	door->reactor_count = in->reactor_count;
 	door->queries = in->queries;
 	door->query_count = in->query_count;
 	door->routes = in->routes;
 	door->route_count = in->route_count;
-	door->multi_stream = uses_load(&program->sources);
+	/* what reacts writes its own messages beside the streams of its commands */
+	door->multi_stream = uses_load(&program->sources) || in->reactor_count > 0;
 	if (door->settings.size == 0)
 		door->settings = SLICE("{}");
 	program->aggregates = in->aggregate_rules;
 	program->projections = in->projection_rules;
 	program->tables = in->table_rules;
+	program->reactors = in->reactor_rules;
 	program->queries = in->query_rules;
 	program->routes = in->route_rules;
 }
@@ -349,10 +422,14 @@ inspect_body(lua_State *L)
 	const enum file_kind *kinds = classify(in);
 	each(in, kinds, FILE_DOMAIN, inspect_settings);
 	each(in, kinds, FILE_AGGREGATE, inspect_aggregate);
+	each(in, kinds, FILE_DOCUMENT, inspect_document);
+	each(in, kinds, FILE_PROCESS, inspect_process);
 	each(in, kinds, FILE_PROJECTION, inspect_tables);
 	in->projection_count = 0;
 	each(in, kinds, FILE_DOMAIN, inspect_queries);
 	each(in, kinds, FILE_PROJECTION, inspect_projection);
+	each(in, kinds, FILE_PROCESS, inspect_reactor);
+	each(in, kinds, FILE_REACTOR, inspect_reactor);
 	each(in, kinds, FILE_DOMAIN, inspect_routes);
 	if (inspect_gathers(in)) {
 		gather_rest(in);

@@ -13,6 +13,7 @@
 
 #define PROGRAM_SOURCES_MAX 512
 #define PROGRAM_PATH_MAX    5
+#define MOON_PROCESS        "_process" /* field of a process's state that the engine keeps */
 
 /* One step from a table to a value in it: by name, or by index where the name is empty. */
 struct moon_step {
@@ -27,8 +28,12 @@ struct moon_handler {
 	int line; /* where the function begins */
 };
 
+/* Events that the engine makes: the whole state of a document, and what it keeps of a process. */
+enum moon_own { OWN_NONE, OWN_SAVED, OWN_STARTED, OWN_COMPLETED, OWN_PUSHED, OWN_UNDONE };
+
 struct moon_event {
 	const struct schema *data;
+	enum moon_own own; /* then there is no apply */
 	uint32_t apply;
 	uint32_t map;           /* publish.map */
 	const uint32_t *upcast; /* [v]: what becomes of version v; below the newest, retired: up to it; may be NULL */
@@ -40,17 +45,43 @@ struct moon_command {
 	uint32_t handle;
 };
 
+struct moon_timer {
+	struct slice name;
+	uint32_t handle;  /* of a process */
+	uint16_t command; /* of an aggregate */
+};
+
 struct moon_aggregate {
 	const struct moon_event *events; /* as in the door's struct, same order, the retired ones after the others */
 	const struct moon_command *commands;
 	const uint16_t *slots; /* open hash of event names: index + 1, 0 = empty */
 	uint32_t slot_mask;
+	const struct moon_timer *timers;
+	size_t timer_count;
 	uint32_t initial;
+	uint16_t source;
+};
+
+/* What a reactor does about one type of message, or kind of event. */
+struct moon_heard {
+	uint32_t handle;
+	const struct schema *data; /* of a message; may be NULL */
+	bool starts;               /* a process */
+	uint32_t correlate;        /* function; 0: `field` */
+	struct slice field;        /* of data, or of meta */
+	bool of_meta;
+};
+
+struct moon_reactor {
+	const struct moon_heard *messages; /* as in the door's struct */
+	const struct moon_heard *own;      /* events of the domain */
+	const uint32_t *const *events;     /* [aggregate][event]: index into `own` + 1; a row may be NULL */
 	uint16_t source;
 };
 
 struct moon_projection {
 	const uint32_t *const *handlers; /* [aggregate][event]; a row is NULL when it handles none of the aggregate's */
+	const uint32_t *messages;        /* handlers, as in the door's struct */
 	uint16_t source;
 };
 
@@ -83,6 +114,7 @@ struct moon_program {
 	size_t handler_count;
 	const struct moon_aggregate *aggregates;
 	const struct moon_projection *projections;
+	const struct moon_reactor *reactors;
 	const struct moon_query *queries;
 	const struct moon_route *routes;
 	const struct moon_table *tables;
@@ -96,6 +128,9 @@ struct moon_program {
 int moon_event_find(const struct moon_program *program, uint16_t aggregate, struct slice type);
 /* The same, retired ones too. */
 int moon_type_find(const struct moon_program *program, uint16_t aggregate, struct slice type);
+bool moon_topic_ok(struct slice topic);
+/* A timer of an aggregate or a process; NULL when it has none of the name. */
+const struct moon_timer *moon_timer_find(const struct moon_aggregate *aggregate, struct slice name);
 /* The file with this path; -1 when there is none. */
 int moon_source_find(const struct source_set *sources, struct slice path);
 

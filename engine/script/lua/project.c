@@ -18,9 +18,8 @@ struct project_call {
 	struct moon_guard *guard; /* NULL: rows are not bound to streams */
 };
 
-/* The aggregate of an entry of this domain; -1 for any other. */
-static int
-entry_aggregate(const struct moon_program *program, const struct recorded_entry *entry)
+int
+moon_entry_aggregate(const struct moon_program *program, const struct recorded_entry *entry)
 {
 	struct slice rest = entry->stream, domain = program->door.domain;
 	if (entry->kind != ENTRY_EVENT || rest.size <= domain.size || rest.data[domain.size] != '.' ||
@@ -31,6 +30,18 @@ entry_aggregate(const struct moon_program *program, const struct recorded_entry 
 	if (slash == NULL)
 		return -1;
 	return script_find_aggregate(&program->door, slice_from(rest.data, (size_t)(slash - rest.data)));
+}
+
+bool
+moon_entry_matters(const struct moon_program *program, uint16_t aggregate, const struct recorded_entry *entry,
+		   const uint32_t *handlers)
+{
+	const struct script_aggregate *door = &program->door.aggregates[aggregate];
+	int event = moon_type_find(program, aggregate, entry->type);
+	if (event < 0)
+		return false;
+	bool newest = (size_t)event < door->event_count && entry->schema_version == door->events[event].version;
+	return !newest || handlers[event] != 0;
 }
 
 static void
@@ -59,16 +70,11 @@ project_entry(lua_State *L, struct project_call *call, const struct recorded_ent
 	struct moon_machine *machine = call->machine;
 	const struct moon_program *program = machine->program;
 	const uint32_t *const *handlers = program->projections[call->projection].handlers;
-	int aggregate = entry_aggregate(program, entry);
+	int aggregate = moon_entry_aggregate(program, entry);
 	if (aggregate < 0 || handlers[aggregate] == NULL)
 		return;
-	int event = moon_type_find(program, (uint16_t)aggregate, entry->type);
-	if (event < 0)
+	if (!moon_entry_matters(program, (uint16_t)aggregate, entry, handlers[aggregate]))
 		return;
-	const struct script_aggregate *door = &program->door.aggregates[aggregate];
-	bool newest = (size_t)event < door->event_count && entry->schema_version == door->events[event].version;
-	if (newest && handlers[aggregate][event] == 0)
-		return; /* anything older may become what is handled */
 	if (call->guard != NULL)
 		moon_guard_stream(call->guard, entry->stream);
 	struct moon_pieces pieces;
@@ -91,22 +97,14 @@ project_body(lua_State *L)
 	return 0;
 }
 
-int
-moon_project(struct script_machine *door, uint16_t projection, const struct row_port *rows,
-	     const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault)
+/* A batch on machine->rows. */
+static int
+run(struct moon_machine *machine, lua_CFunction body, void *call, struct fault *fault)
 {
-	struct moon_machine *machine = container_of(door, struct moon_machine, door);
-	struct project_call call = { machine, projection, entries, count, done, NULL };
-	struct moon_guard guard;
-	moon_guard_init(&guard, rows);
-	if (machine->program->door.projections[projection].by_stream)
-		call.guard = &guard;
-	machine->rows = call.guard != NULL ? &guard.port : rows;
 	machine->rows_writable = true;
 	machine->hard.class = FAULT_NONE;
-	int result = moon_protect(machine, project_body, &call, fault);
+	int result = moon_protect(machine, body, call, fault);
 	machine->rows = NULL;
-	moon_guard_fini(&guard);
 	machine->meta.active = false;
 	arena_clear(&machine->arena);
 	if (result == 0 || fault == NULL)
@@ -118,4 +116,72 @@ moon_project(struct script_machine *door, uint16_t projection, const struct row_
 	if ((hard ? fault->class == FAULT_SCRIPT : fault->class == FAULT_INPUT) && trouble->file[0] != '\0')
 		fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
 	return -1;
+}
+
+int
+moon_project(struct script_machine *door, uint16_t projection, const struct row_port *rows,
+	     const struct recorded_entry *entries, size_t count, size_t *done, struct fault *fault)
+{
+	struct moon_machine *machine = container_of(door, struct moon_machine, door);
+	struct project_call call = { machine, projection, entries, count, done, NULL };
+	struct moon_guard guard;
+	moon_guard_init(&guard, rows);
+	if (machine->program->door.projections[projection].by_stream)
+		call.guard = &guard;
+	machine->rows = call.guard != NULL ? &guard.port : rows;
+	int result = run(machine, project_body, &call, fault);
+	moon_guard_fini(&guard);
+	return result;
+}
+
+/* ---- messages ---- */
+
+struct message_call {
+	struct moon_machine *machine;
+	uint16_t projection;
+	const struct react_message *messages;
+	size_t count;
+	size_t *done;
+};
+
+static void
+project_message(lua_State *L, struct message_call *call, const struct react_message *message)
+{
+	struct moon_machine *machine = call->machine;
+	const struct script_projection *door = &machine->program->door.projections[call->projection];
+	int number = script_message_heard(door->messages, door->message_count, message->type);
+	struct fault fault;
+	if (number < 0)
+		return;
+	machine->meta = (struct moon_meta){ .active = true, .type = message->type, .message = message };
+	moon_push_handler(L, machine, machine->program->projections[call->projection].messages[number]);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->views[call->projection]);
+	if (json_read(L, message->data.size > 0 ? message->data : SLICE("{}"), NULL, &fault) != 0)
+		moon_fail_fault(L, &fault);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, machine->meta_object);
+	lua_call(L, 3, 0);
+	if (machine->hard.class != FAULT_NONE)
+		moon_fail_fault(L, &machine->hard);
+}
+
+static int
+messages_body(lua_State *L)
+{
+	struct message_call *call = vm_request(L);
+	luaL_checkstack(L, 16, NULL);
+	for (size_t i = 0; i < call->count; i++) {
+		project_message(L, call, &call->messages[i]);
+		*call->done = i + 1;
+	}
+	return 0;
+}
+
+int
+moon_project_messages(struct script_machine *door, uint16_t projection, const struct row_port *rows,
+		      const struct react_message *messages, size_t count, size_t *done, struct fault *fault)
+{
+	struct moon_machine *machine = container_of(door, struct moon_machine, door);
+	struct message_call call = { machine, projection, messages, count, done };
+	machine->rows = rows;
+	return run(machine, messages_body, &call, fault);
 }

@@ -90,6 +90,7 @@ struct schema_context {
 	const struct script_param *params;
 	size_t param_count;
 	bool params_known;        /* schema_read: one that no field wants is refused by its name */
+	bool tolerant;            /* schema_read: unknown fields are passed over */
 	struct schema_lift *lift; /* schema_read; may be NULL */
 };
 

@@ -286,6 +286,11 @@ read_member(struct schema_input *input, struct object *object, const char *key_a
 			lua_pop(L, 1);
 			return true;
 		}
+		if (!lifted && input->context->tolerant) {
+			bool read = json_reader_value(reader);
+			lua_pop(L, read ? 2 : 1);
+			return read || reader_failed(input);
+		}
 		if (!lifted) {
 			schema_refuse(input->trouble, "unknown_field", "unknown field");
 			placed(input, &place, key_at);

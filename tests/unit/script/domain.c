@@ -86,6 +86,15 @@ domain_decide(struct domain *domain, const struct attempt *attempt, struct decid
 	return script_decide(domain->machine, &request, &domain->arena, decided, &domain->fault);
 }
 
+int
+domain_react(struct domain *domain, const struct react_request *asked, struct decided *decided)
+{
+	struct react_request request = *asked;
+	request.context = (struct script_context){ .now_us = 1000000, .seed = { 1, 2 } };
+	request.loader = (struct script_loader){ load_other, domain };
+	return script_react(domain->machine, &request, &domain->arena, decided, &domain->fault);
+}
+
 struct slice
 domain_state(struct domain *domain, uint16_t aggregate, script_state state)
 {

@@ -43,6 +43,8 @@ struct attempt {
 
 /* The result of script_decide; `decided`'s states are released by domain_close. */
 int domain_decide(struct domain *domain, const struct attempt *attempt, struct decided *decided);
+/* The result of script_react; context and loader are filled in. */
+int domain_react(struct domain *domain, const struct react_request *request, struct decided *decided);
 /* Canonical JSON of a state. */
 struct slice domain_state(struct domain *domain, uint16_t aggregate, script_state state);
 /* A recorded event. */
