@@ -104,7 +104,7 @@ void moon_take_fields(lua_State *L, uint32_t handler, int index, const char *wha
 
 /* ---- decide_timer.c ---- */
 
-/* When and with what, from the table at `index`: `after` or `at`, and `data`; 0: cancelled. Of no stream's entries yet. */
+/* When and with what, from the table at `index`: `after` or `at`, and `data`; 0: cancelled. Makes no entry yet. */
 void moon_timer_add(lua_State *L, struct deciding *d, uint32_t stream, struct slice name, int index);
 /* Entries of the timers from `from` on. */
 void moon_timers_take(lua_State *L, struct deciding *d, size_t from);

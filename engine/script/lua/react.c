@@ -113,8 +113,8 @@ wants_event(lua_State *L, int index)
 }
 
 /*
- * The handler's first arguments on top, popped: (state,) data. Does what it wants; a process that does anything is there
- * from then on.
+ * The handler's first arguments on top, popped: (state,) data. Does what it wants; a process that does anything is
+ * there from then on.
  */
 static void
 call_handler(lua_State *L, struct reacting *r, uint32_t handler, struct slice by)
