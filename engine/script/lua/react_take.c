@@ -2,8 +2,8 @@
 /*
  * Promises: the actions that a handler returns are done in their order, whole or not at all. A command is decided as
  * if a client had sent it, on the state after the actions before it; a refusal is answered by the action's `refused`,
- * whose actions come at once, or counted. What an author got wrong (an unknown command, a field that does not exist) is a
- * fault that names the handler, not an action that vanishes.
+ * whose actions come at once, or counted. What an author got wrong (an unknown command, a field that does not exist) is
+ * a fault that names the handler, not an action that vanishes.
  *
  * Bounds: 1000 actions, refusals of refusals 8 deep, streams and entries as a decision has them.
  */
