@@ -200,19 +200,21 @@ fence(struct relay *relay)
 static int64_t
 read_back(struct relay *relay)
 {
-	enum bus_answer answer = BUS_DONE;
+	struct bus_mark kept = { .found = false };
+	enum bus_answer answer;
 	struct fault fault;
 
 	arena_clear(&relay->found_arena);
 	(void)PROBE("relay.before_read_back");
-	if (relay->publisher->transactional)
-		answer = publisher_read_mark(relay->publisher, &relay->found_arena, &relay->found, &fault);
-	else if (relay_read_mark(relay, &relay->found, &fault) != 0)
-		answer = BUS_AGAIN;
+	if (!relay->publisher->transactional && relay_read_mark(relay, &kept, &fault) != 0)
+		return relay_trouble(relay, &fault);
+	answer = publisher_read_mark(relay->publisher, &relay->found_arena, &relay->found, &fault);
 	if (answer == BUS_LOST)
 		return relay_lose(relay, &fault);
 	if (answer != BUS_DONE)
 		return relay_trouble(relay, &fault);
+	if (!relay->publisher->transactional)
+		relay->found = kept;
 	(void)PROBE("relay.after_read_back");
 	return relay_go(relay, PHASE_CHECK);
 }

@@ -221,7 +221,7 @@ relay_identify(struct relay *relay)
 	if (read_incarnation(relay, &fault) != 0 || read_hint(relay, &fault) != 0 ||
 	    relay_read_record(relay, "bootstrapped", &value, &relay->bootstrapped, &fault) != 0)
 		return relay_trouble(relay, &fault);
-	return relay_go(relay, PHASE_LEASE);
+	return relay_go(relay, PHASE_OPEN);
 }
 
 static void
@@ -318,7 +318,7 @@ relay_read_mark(struct relay *relay, struct bus_mark *mark, struct fault *fault)
 		return 0;
 	if (!number_member(object, "position", &mark->position) || !link_member(object, &mark->link) ||
 	    !number_member(object, "incarnation", &incarnation) || incarnation > UINT32_MAX ||
-	    !text_member(object, "owner", &relay->scratch, &mark->owner) ||
+	    !text_member(object, "owner", &relay->found_arena, &mark->owner) ||
 	    !number_member(object, "epoch", &mark->epoch))
 		return bad_record("mark", fault);
 	mark->incarnation = (uint32_t)incarnation;
