@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads a stream page by page and folds each page, so that memory stays bounded whatever the stream's length. The
- * store checks every digest on the way; a fold that fails names the event.
+ * store checks every digest on the way; a fold that fails names the event. Of a document, whose every event is its
+ * whole state, the newest alone is read.
  */
 #include "core/load.h"
 
@@ -9,6 +10,7 @@
 
 #define PAGE_ENTRIES 512
 #define PAGE_BYTES   ((size_t)512 * 1024)
+#define BEYOND       ((stream_version)1 << 62) /* of any stream */
 
 static int
 fold_page(const struct loading *loading, const struct entries *page, script_state *state, stream_version *version,
@@ -85,6 +87,34 @@ failed:
 	return fault_prefix(fault, "%.*s", SLICE_ARG(stream));
 }
 
+/* The newest event up to `last`, if it is after *version. */
+static int
+load_document(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
+	      stream_version *version, struct fault *fault)
+{
+	struct arena_mark mark = arena_mark(loading->arena);
+	const struct read_limit one = { 1, 0 };
+	struct entries page = { 0 };
+	stream_version end = 0, newest;
+	int result = store_read_stream(loading->reader, stream, BEYOND, one, loading->arena, &page, &end, fault);
+
+	newest = last != 0 && last < end ? last : end;
+	if (result == 0 && newest > *version)
+		result = store_read_stream(loading->reader, stream, newest, one, loading->arena, &page, &end, fault);
+	if (result == 0)
+		result = fold_page(loading, &page, state, version, fault);
+	arena_reset(loading->arena, mark);
+	if (loading->begun != NULL)
+		*loading->begun = *version;
+	if (result == 0)
+		return 0;
+	if (*state != 0)
+		script_state_release(loading->machine, *state);
+	*state = 0;
+	*version = 0;
+	return fault_prefix(fault, "%.*s", SLICE_ARG(stream));
+}
+
 int
 load_stream(const struct loading *loading, struct slice stream, stream_version last, script_state *state,
 	    stream_version *version, struct fault *fault)
@@ -92,6 +122,8 @@ load_stream(const struct loading *loading, struct slice stream, stream_version l
 	struct arena_mark mark = arena_mark(loading->arena);
 	stream_version end = 0;
 
+	if (loading->machine->program->aggregates[loading->aggregate].document)
+		return load_document(loading, stream, last, state, version, fault);
 	if (loading->snapshots && *version == 0)
 		take_snapshot(loading, stream, last, state, version);
 	arena_reset(loading->arena, mark);

@@ -7,18 +7,21 @@
 #include "core/submit.h"
 
 #include "core/answer.h"
+#include "core/timer.h"
 
-/* The keys that the decision reserves or releases, as records beside its events. */
+/* The keys that the decision reserves or releases, then its timers, as records beside its events. */
 static bool
-make_records(struct command *command)
+make_records(const struct worker *worker, struct command *command)
 {
 	const struct decided *decided = &command->decided;
 	struct arena *arena = command->asked->arena;
 	struct record_write *records;
+	size_t timers = 0;
 
-	if (decided->reservation_count == 0)
+	if (decided->reservation_count + decided->timer_count == 0)
 		return true;
-	records = arena_zero(arena, decided->reservation_count, sizeof(*records));
+	records =
+		arena_zero(arena, decided->reservation_count + TIMER_RECORDS * decided->timer_count, sizeof(*records));
 	if (records == NULL)
 		return false;
 	for (size_t i = 0; i < decided->reservation_count; i++) {
@@ -32,13 +35,16 @@ make_records(struct command *command)
 		if (records[i].space.data == NULL)
 			return false;
 	}
+	if (decided->timer_count != 0 && timer_records(command->domain->name, decided, timer_skew(worker->timers),
+						       arena, records + decided->reservation_count, &timers, NULL) != 0)
+		return false;
 	command->submission.append.records = records;
-	command->submission.append.record_count = decided->reservation_count;
+	command->submission.append.record_count = decided->reservation_count + timers;
 	return true;
 }
 
 static bool
-make_append(struct command *command)
+make_append(const struct worker *worker, struct command *command)
 {
 	struct engine_command *asked = command->asked;
 	struct decided *decided = &command->decided;
@@ -51,7 +57,7 @@ make_append(struct command *command)
 						      .provenance = asked->provenance,
 						      .generation = command->rules->generation,
 						      .arena = asked->arena };
-	if (streams == NULL || !make_records(command))
+	if (streams == NULL || !make_records(worker, command))
 		return false;
 	for (size_t i = 0; i < decided->stream_count; i++) {
 		streams[i].name = decided->streams[i].name;
@@ -79,7 +85,7 @@ submit_command(struct worker *worker, struct command *command, struct fault *fau
 {
 	struct decided *decided = &command->decided;
 
-	if (!make_append(command))
+	if (!make_append(worker, command))
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for an append");
 	for (size_t i = 0; i < decided->stream_count; i++)
 		if (decided->streams[i].written)

@@ -34,6 +34,7 @@ struct worker {
 	const struct engine_parts *parts;
 	struct committer *committer;
 	struct keeper *keeper;
+	const struct timer_clock *timers; /* what due times are of; NULL: the wall clock */
 	struct worker *all; /* of the engine */
 	size_t all_count;
 	struct domain *const *domains;
