@@ -321,6 +321,12 @@ consumer_is_stale(const struct consumer *consumer)
 	return consumer->stale;
 }
 
+struct slice
+consumer_name(const struct consumer *consumer)
+{
+	return slice_text(consumer->name);
+}
+
 bool
 consumer_give_order(struct consumer *consumer, struct consumer_order *order)
 {

@@ -88,6 +88,8 @@ int64_t consumer_step(struct consumer *consumer);
 void consumer_close(struct consumer *consumer);
 /* Its domain's rules have the reactor no more, or it hears something else now: to be closed, and opened again. */
 bool consumer_is_stale(const struct consumer *consumer);
+/* The reactor's, without the domain. Any thread. */
+struct slice consumer_name(const struct consumer *consumer);
 /* Any thread. false: it takes none, because it is closing or too many wait. */
 bool consumer_give_order(struct consumer *consumer, struct consumer_order *order);
 /* Copies slices into `arena`. Any thread. */

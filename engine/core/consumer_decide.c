@@ -204,7 +204,7 @@ fail(struct consumer *consumer, struct letter *letter)
 	struct input_trouble input = { 0 };
 	unsigned most = consumer->rule->attempts != 0 ? consumer->rule->attempts : ATTEMPTS;
 
-	if (consumer_passes(&letter->fault)) {
+	if (reaction_passes(&letter->fault)) {
 		consumer_stall(consumer, letter->lane, &letter->fault);
 		return false;
 	}
@@ -258,7 +258,7 @@ consumer_take(struct consumer *consumer, struct letter *letter)
 		letter->purpose = LETTER_EFFECT; /* its key may be free again */
 	if (letter->purpose == LETTER_EFFECT && consumer_prepare(consumer, letter, &letter->fault) != 0) {
 		letter->attempts++;
-		if (consumer_passes(&letter->fault)) {
+		if (reaction_passes(&letter->fault)) {
 			consumer_stall(consumer, lane, &letter->fault);
 			return false;
 		}

@@ -227,7 +227,7 @@ ask_again(struct consumer *consumer, struct letter *letter)
 	case REACTION_FAILED:
 		break;
 	}
-	if (consumer_passes(&letter->fault)) {
+	if (reaction_passes(&letter->fault)) {
 		wait_a_while(consumer, &letter->fault);
 		return false;
 	}

@@ -171,8 +171,6 @@ void consumer_put_away(struct consumer *consumer, struct letter *letter);
 void consumer_drop_lanes(struct consumer *consumer);
 /* The pause after one of `before_us`, with chance in it. */
 int64_t consumer_pause(struct consumer *consumer, int64_t before_us);
-/* Is it a fault that may pass by itself? */
-bool consumer_passes(const struct fault *fault);
 
 /* ---- consumer_decide.c: from a letter to its append ---- */
 

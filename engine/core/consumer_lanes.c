@@ -93,31 +93,6 @@ consumer_shift(struct consumer *consumer, struct consumer_lane *lane)
 
 /* ---- waiting ---- */
 
-bool
-consumer_passes(const struct fault *fault)
-{
-	switch (fault->class) { /* house: long table */
-	case FAULT_BUSY:
-	case FAULT_AWAY:
-	case FAULT_UNKNOWN:
-	case FAULT_TIMEOUT:
-	case FAULT_FULL:
-	case FAULT_CORRUPT: /* of the store: an operator is at it, or will be; nothing is skipped for it */
-	case FAULT_MEMORY:
-		return true;
-	case FAULT_SCRIPT:
-		return strcmp(fault->code, "time_limit") == 0 || strcmp(fault->code, "retry") == 0;
-	case FAULT_NONE:
-	case FAULT_INPUT:
-	case FAULT_LIMIT:
-	case FAULT_CONFIG:
-	case FAULT_BUG:
-	case FAULT_CLASSES:
-		break;
-	}
-	return false;
-}
-
 int64_t
 consumer_pause(struct consumer *consumer, int64_t before_us)
 {

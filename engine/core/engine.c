@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "core/build.h"
 #include "core/projections.h"
+#include "core/reacting.h"
 #include "core/routes.h"
 #include "core/sending.h"
 #include "core/start.h"
@@ -57,6 +58,8 @@ announce(void *self)
 
 	for (size_t i = 0; i < engine->domain_count; i++)
 		domain_wake(engine->domains[i]);
+	for (size_t i = 0; i < engine->domain_count; i++)
+		reacting_wake(engine->reacting[i]);
 	if (engine->relay != NULL)
 		relay_wake(engine->relay);
 	watch_announce(&engine->watches);
@@ -192,6 +195,7 @@ open_threads(struct engine *engine, struct fault *fault)
 		worker->domains = engine->domains;
 		worker->domain_count = engine->domain_count;
 		worker->inside = &engine->inside;
+		worker->timers = &engine->timers;
 		if (worker_open(worker, &engine->script, fault) != 0)
 			return -1;
 	}
@@ -245,6 +249,8 @@ start_threads(struct engine *engine, struct fault *fault)
 	}
 	if (engine->relay != NULL && relay_start(engine->relay, fault) != 0)
 		return -1;
+	if (reacting_start(engine, fault) != 0)
+		return -1;
 	return reloader_start(&engine->reloader, fault);
 }
 
@@ -259,7 +265,9 @@ engine_start(struct engine *engine, struct fault *fault)
 	engine->readers = calloc(engine->limits.readers, sizeof(*engine->readers));
 	if (engine->workers == NULL || engine->readers == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for threads");
-	if (open_threads(engine, fault) != 0 || open_keeper(engine, fault) != 0 || sending_open(engine, fault) != 0)
+	if (open_threads(engine, fault) != 0 || open_keeper(engine, fault) != 0 || sending_open(engine, fault) != 0 ||
+	    timer_clock_open(&engine->timers, engine->parts.store, engine->parts.clock, fault) != 0 ||
+	    reacting_open(engine, fault) != 0)
 		return -1;
 	engine->started_us = clock_wall_us(engine->parts.clock);
 	atomic_store(&engine->started, true);
@@ -283,6 +291,7 @@ static void
 close_threads(struct engine *engine)
 {
 	reloader_stop(&engine->reloader);
+	reacting_stop(engine);
 	for (size_t i = 0; i < engine->domain_count; i++) {
 		const struct readside *live = engine->domains[i]->live;
 
@@ -306,6 +315,7 @@ close_threads(struct engine *engine)
 	reloader_close(&engine->reloader);
 	keeper_close(&engine->keeper);
 	relay_close(engine->relay);
+	reacting_close(engine);
 	engine->relay = NULL;
 }
 

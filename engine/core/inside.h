@@ -8,8 +8,11 @@
 #include "core/reader.h"
 #include "core/relay.h"
 #include "core/reload.h"
+#include "core/timer.h"
 #include "core/watch.h"
 #include "core/worker.h"
+
+struct reacting;
 
 struct engine {
 	struct engine_parts parts;
@@ -23,8 +26,10 @@ struct engine {
 	struct reloader reloader;
 	struct keeper keeper;
 	struct watch_list watches;
-	struct relay *relay;   /* NULL: none */
-	_Atomic size_t inside; /* asks taken and not yet answered */
+	struct relay *relay; /* NULL: none */
+	struct timer_clock timers;
+	struct reacting *reacting[DOMAIN_MAX]; /* by domain; NULL: nothing of it reacts */
+	_Atomic size_t inside;                 /* asks taken and not yet answered */
 	_Atomic bool started;
 	_Atomic bool draining;
 	_Atomic unsigned next_reader;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's figures as Prometheus text. Counters are summed over the threads that count them. */
+#include "core/reacting.h"
 #include "core/sending.h"
 
 static const char *const outcome_names[] = {
@@ -201,4 +202,5 @@ metrics_write(struct engine *engine, struct buf *out)
 	write_threads(engine, out);
 	write_projections(engine, out);
 	sending_metrics(engine, out);
+	reacting_metrics(engine, out);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "bus/publisher.h"
+#include "bus/source.h"
 #include "script/script.h"
 
 struct store;
@@ -56,6 +57,10 @@ struct engine_parts {
 	struct publisher_maker publisher;
 	struct slice service; /* "/<service>/<store id>" is the source of what is sent; empty: "moonlog" */
 	struct slice owner;   /* host and process, for the relay's lease and mark; empty: "engine" */
+	/* How reactors hear: the log, and the messages of others. `foreign` without open: their topics are heard along
+	 * the log; `along` without: nothing reacts, no timer fires. */
+	struct source_maker along;
+	struct source_maker foreign;
 	const struct clock *clock;
 	const struct entropy *entropy;
 };

@@ -70,6 +70,8 @@ enum reaction_answer reaction_decide(struct bench *bench, struct reaction *react
 				     struct fault *fault);
 /* What was decided is thrown away. */
 void reaction_discard(struct bench *bench, struct reaction *reaction);
+/* Is it a fault of a decision or an append that may pass by itself? */
+bool reaction_passes(const struct fault *fault);
 /* A record of the owner's for its append; false when memory is out. */
 bool reaction_add(struct reaction *reaction, struct record_write record);
 /*

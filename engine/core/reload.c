@@ -10,6 +10,7 @@
 #include "core/catalogue.h"
 #include "core/inside.h"
 #include "core/plan.h"
+#include "core/reacting.h"
 #include "core/specs.h"
 
 /* Rules on their way to be the active ones. */
@@ -250,6 +251,7 @@ adopt(struct candidate *candidate)
 		for (struct mail *mail = mailbox_wait(&home, -1); mail != NULL; mail = mail->next)
 			back++;
 	mailbox_fini(&home);
+	reacting_wake(engine->reacting[domain->number]);
 	ruleset_release(before);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine says about itself as JSON: is it ready, and how it stands. */
+#include "core/reacting.h"
 #include "core/sending.h"
 
 #include "base/json.h"
@@ -84,6 +85,8 @@ status_ready(struct engine *engine, struct buf *out)
 	ready = write_projections(engine, out) && started && !draining && store;
 	json_key(out, "relay");
 	ready = sending_write(engine, out) && ready;
+	json_key(out, "reactors");
+	ready = reacting_write(engine, out) && ready;
 	member_slice(out, "store", store ? SLICE("well") : SLICE("failed"));
 	member_slice(out, "status", ready ? SLICE("ready") : draining ? SLICE("draining") : SLICE("not_ready"));
 	buf_byte(out, '}');
@@ -170,5 +173,7 @@ status_write(struct engine *engine, struct buf *out)
 	write_projections(engine, out);
 	json_key(out, "relay");
 	sending_write(engine, out);
+	json_key(out, "reactors");
+	reacting_write(engine, out);
 	buf_byte(out, '}');
 }

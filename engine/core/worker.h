@@ -35,7 +35,7 @@ struct worker {
 	struct committer *committer;
 	struct keeper *keeper;
 	const struct timer_clock *timers; /* what due times are of; NULL: the wall clock */
-	struct worker *all; /* of the engine */
+	struct worker *all;               /* of the engine */
 	size_t all_count;
 	struct domain *const *domains;
 	size_t domain_count;

@@ -132,6 +132,7 @@ open_bus(struct wire *wire, const struct wire_options *options, struct engine_pa
 	parts->service = slice_text(options->service != NULL ? options->service : "moonlog");
 	parts->owner = arena_format(&wire->arena, "%s/%ld", host, (long)getpid());
 	parts->publisher = local_publisher();
+	parts->along = local_source(wire->store);
 	if (relay_name_store(wire->store, parts->entropy, &wire->arena, &store_id, fault) != 0)
 		return -1;
 	return options->open_bus != NULL ? options->open_bus(options->bus_self, store_id, parts, fault) : 0;
