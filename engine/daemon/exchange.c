@@ -84,11 +84,11 @@ is_text(const struct recorded_entry *entry)
 	       (entry->data.size == 0 || memchr(entry->data.data, '\n', entry->data.size) == NULL);
 }
 
-int
-exchange_entry(struct exchange *exchange, const struct recorded_entry *entry, struct buf *out, struct fault *fault)
+/* All but its last members. */
+static int
+put_entry(const struct recorded_entry *entry, struct buf *out, struct fault *fault)
 {
 	char time[CLOCK_TEXT_SIZE], id[ID_TEXT_SIZE];
-	size_t start = out->size;
 
 	if (!is_text(entry))
 		return fault_set(fault, FAULT_INPUT, "not_text", "position %llu holds bytes that are no text in JSON",
@@ -123,8 +123,34 @@ exchange_entry(struct exchange *exchange, const struct recorded_entry *entry, st
 		json_key(out, "data");
 		buf_add(out, entry->data);
 	}
+	return 0;
+}
+
+int
+exchange_entry(struct exchange *exchange, const struct recorded_entry *entry, struct buf *out, struct fault *fault)
+{
+	size_t start = out->size;
+
+	if (put_entry(entry, out, fault) != 0)
+		return -1;
 	put_hex(out, "digest", entry->digest.bytes, CHECK_SIZE);
 	put_hex(out, "link", entry->link.bytes, CHECK_SIZE);
+	exchange_close(exchange, start, out);
+	return 0;
+}
+
+int
+exchange_piece(struct exchange *exchange, const struct recorded_entry *entry, size_t piece, size_t pieces,
+	       struct buf *out, struct fault *fault)
+{
+	size_t start = out->size;
+
+	if (put_entry(entry, out, fault) != 0)
+		return -1;
+	if (pieces != 1) {
+		put_number(out, "piece", piece);
+		put_number(out, "pieces", pieces);
+	}
 	exchange_close(exchange, start, out);
 	return 0;
 }

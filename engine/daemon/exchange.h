@@ -53,6 +53,12 @@ struct exchange_line {
 void exchange_close(struct exchange *exchange, size_t start, struct buf *out);
 /* The whole line of an entry. Fails: INPUT "not_text" for a key or actor that JSON cannot hold. */
 int exchange_entry(struct exchange *exchange, const struct recorded_entry *entry, struct buf *out, struct fault *fault);
+/*
+ * The line of a piece of an event, `piece` of `pieces` from 1, as rules of today see it: without digest and link, which
+ * are of the recorded bytes. For people and tools: no import takes it.
+ */
+int exchange_piece(struct exchange *exchange, const struct recorded_entry *entry, size_t piece, size_t pieces,
+		   struct buf *out, struct fault *fault);
 
 /* Of a line in a foreign form: it only goes into the check. */
 void exchange_foreign(struct exchange *exchange, struct slice line);

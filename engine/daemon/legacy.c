@@ -50,7 +50,7 @@ read_file(const char *path, char **text, size_t *size, struct fault *fault)
 }
 
 int
-legacy_open(const char *path, struct legacy **legacy, struct fault *fault)
+legacy_open(const char *path, const struct script_limits *limits, struct legacy **legacy, struct fault *fault)
 {
 	struct legacy *made = calloc(1, sizeof(*made));
 	size_t size = 0;
@@ -61,7 +61,8 @@ legacy_open(const char *path, struct legacy **legacy, struct fault *fault)
 	}
 	buf_init(&made->out, OUT_MAX);
 	if (read_file(path, &made->text, &size, fault) != 0 ||
-	    moon_function_open(slice_text(made->name), slice_from(made->text, size), &made->function, fault) != 0) {
+	    moon_function_open(slice_text(made->name), slice_from(made->text, size), limits, &made->function, fault) !=
+		    0) {
 		legacy_close(made);
 		return -1;
 	}

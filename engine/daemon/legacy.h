@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "model/entry.h"
+#include "script/options.h"
 
 #define LEGACY_KEYS 8
 
@@ -21,8 +22,8 @@ struct legacy_event {
 	bool skip; /* the function gave nil */
 };
 
-/* Fails: INPUT "no_such_file"; SCRIPT with file and line. */
-int legacy_open(const char *path, struct legacy **legacy, struct fault *fault);
+/* The file is run within load_ms, each call within command_ms. Fails: INPUT "no_such_file"; SCRIPT with file and line. */
+int legacy_open(const char *path, const struct script_limits *limits, struct legacy **legacy, struct fault *fault);
 void legacy_close(struct legacy *legacy);
 /* The event of a record, in `arena`. Fails: INPUT, SCRIPT with the reason. */
 int legacy_read(struct legacy *legacy, struct slice line, struct arena *arena, struct legacy_event *event,

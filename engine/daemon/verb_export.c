@@ -2,16 +2,19 @@
 /*
  * `export`: the log, or a part of it, as lines that `import` takes (exchange.h), read page by page beside the daemon.
  * Rules go before the first entry that they decided. The last entries and the unique keys are read as of one moment,
- * so that the keys fit the entries.
+ * so that the keys fit the entries. With --upcast it is events as the rules of today see them, without rules and keys:
+ * nothing that could be imported.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/entropy.h"
+#include "core/domain.h"
 #include "daemon/exchange.h"
 #include "daemon/print.h"
 #include "daemon/progress.h"
 #include "daemon/reading.h"
+#include "daemon/rules.h"
 
 #define PAGE_ENTRIES 1000
 #define PAGE_BYTES   ((size_t)4 << 20)
@@ -45,6 +48,10 @@ struct export
 	struct numbers generations; /* told already */
 	struct hashes sources;
 	struct progress progress;
+	/* --upcast: the rules of each domain that was met */
+	bool upcast;
+	struct rules rules[DOMAIN_MAX];
+	size_t domain_count;
 };
 
 static int
@@ -206,7 +213,65 @@ put_generation(struct export *export, uint32_t number, struct fault *fault)
 	return put_manifest(export, number, manifest, fault);
 }
 
+/* ---- as the rules of today see it ---- */
+
+static struct rules *
+rules_of(struct export *export, struct slice domain, struct fault *fault)
+{
+	struct rules *rules = &export->rules[export->domain_count];
+
+	for (size_t i = 0; i < export->domain_count; i++)
+		if (slice_equal(export->rules[i].sources.domain, domain))
+			return &export->rules[i];
+	if (export->domain_count == DOMAIN_MAX) {
+		fault_set(fault, FAULT_LIMIT, "too_many_domains", "more than %d domains", DOMAIN_MAX);
+		return NULL;
+	}
+	export->domain_count++;
+	return rules_find(rules, &export->reading->config, export->reading->reader, domain, fault) == 0 ? rules : NULL;
+}
+
+/* None of an event that is dropped; what is no event goes as it is. */
+static int
+put_pieces(struct export *export, const struct recorded_entry *entry, struct fault *fault)
+{
+	struct script_pieces pieces;
+	struct stream_name name;
+	struct rules *rules;
+	uint16_t aggregate;
+
+	if (entry->kind != ENTRY_EVENT)
+		return exchange_piece(&export->exchange, entry, 1, 1, &export->out, fault);
+	if (stream_parse(entry->stream, &name, fault) != 0)
+		return -1;
+	rules = rules_of(export, name.domain, fault);
+	if (rules == NULL || rules_aggregate(rules, name.aggregate, &aggregate, fault) != 0)
+		return -1;
+	if (script_upcast(rules->machine, aggregate, entry, 0, &export->reading->arena, &pieces, fault) != 0)
+		return fault_prefix(fault, "%.*s version %llu", SLICE_ARG(entry->stream),
+				    (unsigned long long)entry->version);
+	for (size_t i = 0; i < pieces.count; i++) {
+		struct recorded_entry piece = *entry;
+
+		piece.type = pieces.items[i].type;
+		piece.schema_version = pieces.items[i].schema_version;
+		piece.data = pieces.items[i].data;
+		if (exchange_piece(&export->exchange, &piece, i + 1, pieces.count, &export->out, fault) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- entries ---- */
+
+static int
+put_recorded(struct export *export, const struct recorded_entry *entry, struct fault *fault)
+{
+	return put_generation(export, entry->generation, fault) != 0 ||
+			       exchange_entry(&export->exchange, entry, &export->out, fault) != 0
+		       ? -1
+		       : 0;
+}
 
 static int
 put_page(struct export *export, const struct entries *page, struct fault *fault)
@@ -215,8 +280,7 @@ put_page(struct export *export, const struct entries *page, struct fault *fault)
 		const struct recorded_entry *entry = &page->items[i];
 		if (export->stream.size != 0 && !slice_equal(export->stream, entry->stream))
 			continue;
-		if (put_generation(export, entry->generation, fault) != 0 ||
-		    exchange_entry(&export->exchange, entry, &export->out, fault) != 0)
+		if ((export->upcast ? put_pieces(export, entry, fault) : put_recorded(export, entry, fault)) != 0)
 			return -1;
 		export->entries++;
 	}
@@ -275,6 +339,10 @@ put_head(struct export *export, struct fault *fault)
 	if (export->stream.size != 0 || export->filter.domain.size != 0) {
 		json_key(&export->out, "of");
 		json_quote(&export->out, export->stream.size != 0 ? export->stream : export->filter.domain);
+	}
+	if (export->upcast) {
+		json_key(&export->out, "upcast");
+		buf_text(&export->out, "true");
 	}
 	exchange_close(&export->exchange, 0, &export->out);
 	return 0;
@@ -364,7 +432,7 @@ put_rest(struct export *export, struct fault *fault)
 
 	if (store_hold(export->reading->reader, &head, fault) != 0)
 		return -1;
-	result = put_entries(export, fault) == 0 && put_keys(export, fault) == 0 ? 0 : -1;
+	result = put_entries(export, fault) == 0 && (export->upcast || put_keys(export, fault) == 0) ? 0 : -1;
 	store_let_go(export->reading->reader);
 	return result;
 }
@@ -388,6 +456,7 @@ choose(struct export *export, struct fault *fault)
 	const char *stream = export->call->values[OPTION_STREAM], *domain = export->call->values[OPTION_DOMAIN];
 	struct stream_name name;
 
+	export->upcast = call_has(export->call, OPTION_UPCAST);
 	if (call_number(export->call, OPTION_AFTER, 0, &export->after, fault) != 0)
 		return -1;
 	if (stream != NULL && domain != NULL)
@@ -421,6 +490,8 @@ verb_export(struct call *call)
 		if (result != 0)
 			code = exit_say(&fault);
 	}
+	for (size_t i = 0; i < export.domain_count; i++)
+		rules_close(&export.rules[i]);
 	reading_close(&reading);
 	buf_fini(&export.out);
 	free(export.generations.items);

@@ -307,6 +307,15 @@ out:
 	return result;
 }
 
+static int
+open_map(const struct call *call, const struct config *config, struct legacy **legacy, struct fault *fault)
+{
+	const struct script_limits limits = { .command_ms = (uint32_t)config_integer(config, CONFIG_COMMAND_MS),
+					      .load_ms = (uint32_t)config_integer(config, CONFIG_LOAD_MS) };
+
+	return call_has(call, OPTION_MAP) ? legacy_open(call->values[OPTION_MAP], &limits, legacy, fault) : 0;
+}
+
 enum exit_code
 verb_import(struct call *call)
 {
@@ -319,7 +328,7 @@ verb_import(struct call *call)
 	arena_init(&intake.arena, LINE_ARENA);
 	intake.lines.fd = -1;
 	if (call_config(call, &config, &fault) != 0 || call_data(&config, &directory, &fault) != 0 ||
-	    (call_has(call, OPTION_MAP) && legacy_open(call->values[OPTION_MAP], &intake.legacy, &fault) != 0) ||
+	    open_map(call, &config, &intake.legacy, &fault) != 0 ||
 	    lines_open(&intake.lines, call->words[0], EXCHANGE_LINE_MAX, &fault) != 0 ||
 	    import_file(call, &intake, directory, &fault) != 0)
 		code = exit_say(&fault);

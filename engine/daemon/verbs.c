@@ -32,6 +32,7 @@ const struct option verb_options[OPTION_COUNT] = {
 	[OPTION_NO_SPECS] = { "no-specs", NULL, "do not run the folder's specs" },
 	[OPTION_ACCEPT] = { "accept", "PLAN", "the differences that this plan showed are meant" },
 	[OPTION_NEW_INCARNATION] = { "new-incarnation", NULL, "a new history begins; older copies may not be sent" },
+	[OPTION_UPCAST] = { "upcast", NULL, "events as the rules of today see them; for reading, no import takes it" },
 	[OPTION_MAP] = { "map", "FILE", "a Lua file that makes an event of each foreign record" },
 };
 
@@ -152,8 +153,8 @@ const struct verb verbs[] = {
 	{ "export", "", "the log, or a part of it, as lines with checks",
 	  "Writes one JSON object a line to standard output, also while the daemon runs: entries with all\n"
 	  "that they are, the rules that decided them, the unique keys, and an end.",
-	  OPTION_BIT(OPTION_STREAM) | OPTION_BIT(OPTION_DOMAIN) | OPTION_BIT(OPTION_AFTER), VERB_CONFIG_STORE, 0, 0,
-	  false, verb_export },
+	  OPTION_BIT(OPTION_STREAM) | OPTION_BIT(OPTION_DOMAIN) | OPTION_BIT(OPTION_AFTER) | OPTION_BIT(OPTION_UPCAST),
+	  VERB_CONFIG_STORE, 0, 0, false, verb_export },
 	{ "import", "FILE|- --data DIR", "bring an export, or a foreign log, into a store",
 	  "Takes the store for itself. Killed and started again with the same file, it goes on where it was.\n"
 	  "Refuses what is changed, cut or does not follow, by its line. With --map each line is a record of\n"

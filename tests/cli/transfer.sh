@@ -178,6 +178,13 @@ says "a key that another stream holds" 'line 2: the unique key "0" is held by an
 sed 's/row = record.Version/row = 0.5/' keys.lua >half.lua
 expect 65 "a key of half a number" import --map half.lua first.ndjson --data half
 says "a key of half a number" 'line 1: what the function gave: a unique key is text or an integer'
+sed '1,/function(record)/s/function(record).*/function(record) while true do pcall(string.rep, "x") end/' map.lua >endless.lua
+grep -q 'while true' endless.lua && pass || fail "an endless map is made"
+expect 65 "a map that does not end" import --map endless.lua first.ndjson --data endless
+says "a map that does not end" 'line 1: .*endless.lua:[0-9]+: .*(stopped|limit|250)'
+echo 'while true do end' >stuck.lua
+expect 65 "a map that does not load" import --map stuck.lua first.ndjson --data endless
+says "a map that does not load" 'stuck.lua:1'
 echo 'return { }' >table.lua
 expect 65 "a map that is no function" import --map table.lua legacy.ndjson --data gaps
 says "a map that is no function" 'table.lua must return a function'

@@ -122,5 +122,18 @@ MOONLOG_LIMITS_PROJECTION_BATCH=100 start data
 same "three pieces after kills" "$(counts 2500)" "Entered=2500 Left=2500 Paused=2500 7500"
 stop 0 "three pieces"
 same "recorded bytes are as they were" "$(sum)" "$RECORDED"
+
+# An export as the rules of today see it; no import takes it.
+expect 0 "export of pieces" export --data data --upcast
+is_json "export of pieces"
+cp out pieces.ndjson
+same "three lines an event" "$(grep -c '^{"stream"' pieces.ndjson)" 7500
+same "no rules and keys" "$(grep -cE '^{"(source|generation|unique)"' pieces.ndjson)" 0
+same "no digest of other bytes" "$(grep -c '"digest"' pieces.ndjson)" 0
+same "the head says so" "$(head -1 pieces.ndjson | grep -c '"upcast":true')" 1
+same "the first event" "$(sed -n 2,4p pieces.ndjson | grep -oE '"type":"[A-Za-z]*"|"pieces?":[0-9]' | tr '\n' ' ')" \
+	'"type":"Paused" "piece":1 "pieces":3 "type":"Left" "piece":2 "pieces":3 "type":"Entered" "piece":3 "pieces":3 '
+expect 65 "import of pieces" import pieces.ndjson --data other
+says "import of pieces" 'line 1: .*only an export without --upcast can be imported'
 expect 0 "verify" verify --data data
 finish

@@ -17,6 +17,7 @@ struct moon_function {
 	struct slice name;
 	struct slice text;
 	int reference;
+	uint32_t call_ms;
 	/* of the call at hand */
 	struct slice json;
 	struct buf *out;
@@ -46,7 +47,8 @@ open_body(lua_State *L)
 }
 
 int
-moon_function_open(struct slice name, struct slice text, struct moon_function **function, struct fault *fault)
+moon_function_open(struct slice name, struct slice text, const struct script_limits *limits,
+		   struct moon_function **function, struct fault *fault)
 {
 	struct moon_function *made = calloc(1, sizeof(*made));
 	const struct vm_host host = { .source = source, .self = made };
@@ -55,7 +57,9 @@ moon_function_open(struct slice name, struct slice text, struct moon_function **
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a Lua state");
 	made->name = name;
 	made->text = text;
-	if (vm_new(NULL, &host, NULL, &made->vm, fault) != 0 || vm_protect(made->vm, open_body, made, fault) != 0) {
+	made->call_ms = limits->command_ms;
+	if (vm_new(NULL, &host, NULL, &made->vm, fault) != 0 ||
+	    vm_protect_within(made->vm, open_body, made, limits->load_ms, fault) != 0) {
 		moon_function_close(made);
 		return -1;
 	}
@@ -95,5 +99,5 @@ moon_function_call(struct moon_function *function, struct slice json, struct buf
 {
 	function->json = json;
 	function->out = out;
-	return vm_protect(function->vm, call_body, function, fault);
+	return vm_protect_within(function->vm, call_body, function, function->call_ms, fault);
 }

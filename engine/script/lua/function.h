@@ -8,17 +8,19 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "script/options.h"
 
 struct moon_function;
 
 /*
- * Runs the file, which must return a function. Owns: until moon_function_close; the text must live as long. Fails:
- * SCRIPT with file and line.
+ * Runs the file, which must return a function, within load_ms. Owns: until moon_function_close; the text must live as
+ * long. Fails: SCRIPT with file and line, "time_limit".
  */
-int moon_function_open(struct slice name, struct slice text, struct moon_function **function, struct fault *fault);
+int moon_function_open(struct slice name, struct slice text, const struct script_limits *limits,
+		       struct moon_function **function, struct fault *fault);
 void moon_function_close(struct moon_function *function);
 /*
- * Calls it with the decoded value; appends what it returns to `out`, nothing when that is nil. nil and a text is a
+ * Calls it with the decoded value, within command_ms; past it SCRIPT "time_limit", and it cannot be called again. Appends what it returns to `out`, nothing when that is nil. nil and a text is a
  * refusal: INPUT "refused" with that text.
  */
 int moon_function_call(struct moon_function *function, struct slice json, struct buf *out, struct fault *fault);
