@@ -8,6 +8,9 @@ for i in $(seq 30); do account "$i" >/dev/null; done
 same "deposit" "$(deposit 3 5)" 200
 stop 0 "TERM"
 
+# Other programs read what is to be sent with the sqlite3 shell.
+same "the outbox" "$(sqlite3 data/moonlog.db "select aggregatetype, aggregateid, Topic, Key, ProcessedAt is null, length(id)
+	from outbox where Message like '%accountNumber%\"3\"%' order by position limit 1")" "banking.account|3|banking-events|3|1|36"
 expect 0 "backup" backup copy.db --data data
 expect 0 "restore" restore copy.db --data restored
 same "a restored log is the same" "$("$MOONLOG" stream tail --once --lines 1000 --json --data restored | sha256sum)" \

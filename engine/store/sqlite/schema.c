@@ -11,13 +11,54 @@
 #include "store/sqlite/room.h"
 
 #define APPLICATION_ID 0x6d6f6f6e /* "moon" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* The kinds of events that the log holds: derived. Since schema 2. */
 #define CATALOGUE                                                                                                      \
 	"CREATE TABLE catalogue(aggregate TEXT NOT NULL, type TEXT NOT NULL, schema_version INTEGER NOT NULL,"         \
 	" newest INTEGER NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY(aggregate, type, schema_version)) WITHOUT "      \
 	"ROWID;"
+
+/*
+ * What is to be sent, for other programs: Debezium's columns and those of an Outbox table in one view, because names of
+ * views must differ by more than their case. Since schema 3. The id is entry_id's. A message's key and headers lie in
+ * `meta` behind up to four other parts (row_put_meta); the walk goes from part to part, a bit of the mask each. What the
+ * relay has confirmed is its hint, so ProcessedAt is when a row was known to be out, and comes a little late.
+ */
+#define OUTBOX_DIGIT(at, n) "instr('0123456789ABCDEF', substr(hex(substr(meta, " at ", 1)), " n ", 1)) - 1"
+#define OUTBOX_BYTE(at)     "((" OUTBOX_DIGIT(at, "1") ") * 16 + " OUTBOX_DIGIT(at, "2") ")"
+#define OUTBOX_MORE(at, a, b, c)                                                                                       \
+	"CASE WHEN " OUTBOX_BYTE(at) " < 128 THEN " a " WHEN " OUTBOX_BYTE(at "+1") " < 128 THEN " b " ELSE " c " END"
+#define OUTBOX_WIDTH OUTBOX_MORE("at", "1", "2", "3")
+#define OUTBOX_LENGTH                                                                                                  \
+	"(" OUTBOX_BYTE("at") " & 127) + (" OUTBOX_BYTE("at+1") " & 127) * (" OUTBOX_MORE(                             \
+		"at", "0", "128", "128") ") + " OUTBOX_BYTE("at+2") " * (" OUTBOX_MORE("at", "0", "0", "16384") ")"
+#define OUTBOX_PART(bit)                                                                                               \
+	"(WITH RECURSIVE walk(bit, at) AS (SELECT 1, 2 UNION ALL SELECT bit * 2, CASE WHEN " OUTBOX_BYTE(              \
+		"1") " & bit THEN at + " OUTBOX_WIDTH " + " OUTBOX_LENGTH " ELSE at END FROM walk WHERE bit < 32)"     \
+		     " SELECT CAST(substr(meta, at + " OUTBOX_WIDTH ", " OUTBOX_LENGTH ") AS TEXT) FROM walk"          \
+		     " WHERE bit = " bit " AND " OUTBOX_BYTE("1") " & bit)"
+#define OUTBOX_TIME "strftime('%Y-%m-%dT%H:%M:%fZ', ms / 1000.0, 'unixepoch')"
+#define OUTBOX                                                                                                         \
+	"DROP VIEW IF EXISTS outbox;"                                                                                  \
+	"CREATE VIEW outbox AS SELECT lower(printf('%08x-%04x-7%s-%s%s-%s', ms >> 16, ms & 65535, substr(h, 2, 3),"    \
+	" substr('89ab89ab89ab89ab', instr('0123456789ABCDEF', substr(h, 5, 1)), 1), substr(h, 6, 3),"                 \
+	" substr(h, 9, 12))) AS id,"                                                                                   \
+	" substr(stream, 1, instr(stream, '/') - 1) AS aggregatetype,"                                                 \
+	" substr(stream, instr(stream, '/') + 1) AS aggregateid, type, data AS payload, " OUTBOX_TIME " AS timestamp," \
+	" topic AS Topic, position, CASE WHEN meta IS NULL THEN substr(stream, instr(stream, '/') + 1) ELSE"           \
+	" coalesce(" OUTBOX_PART("16") ", substr(stream, instr(stream, '/') + 1)) END AS Key, data AS Message,"        \
+				       " CASE WHEN meta IS NOT NULL THEN " OUTBOX_PART(                                \
+					       "32") " END AS Headers, " OUTBOX_TIME " AS CreatedAt,"                  \
+						     " CASE WHEN position <= json_extract(hint, '$.position') THEN "   \
+						     "json_extract(hint, '$.at') END AS ProcessedAt"                   \
+						     " FROM (SELECT e.position, s.name AS stream, t.name AS type, "    \
+						     "t.topic, e.data, e.meta, hex(e.link) AS h,"                      \
+						     " (e.at + 1767225600000000) / 1000 AS ms,"                        \
+						     " (SELECT CAST(value AS TEXT) FROM records WHERE space = "        \
+						     "'relay' AND key = CAST('hint' AS BLOB)) AS hint"                 \
+						     " FROM entries e JOIN streams s ON s.id = e.stream JOIN types t " \
+						     "ON t.id = e.type WHERE t.topic <> '');"
 
 static const char tables[] =
 	"CREATE TABLE entries("
@@ -47,17 +88,7 @@ static const char tables[] =
 	" block BLOB NOT NULL, PRIMARY KEY(segment, stream, version)) WITHOUT ROWID;"
 	"CREATE TABLE hash_index(kind INTEGER NOT NULL, segment INTEGER NOT NULL, prefix INTEGER NOT NULL,"
 	" block BLOB NOT NULL, PRIMARY KEY(kind, segment, prefix)) WITHOUT ROWID;" CATALOGUE
-	"CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-	/* What is published, with the columns that other programs know; the id is entry_id's. */
-	"CREATE VIEW outbox AS SELECT lower(printf('%08x-%04x-7%s-%s%s-%s', ms >> 16, ms & 65535, substr(h, 2, 3),"
-	" substr('89ab89ab89ab89ab', instr('0123456789ABCDEF', substr(h, 5, 1)), 1), substr(h, 6, 3),"
-	" substr(h, 9, 12))) AS id,"
-	" substr(stream, 1, instr(stream, '/') - 1) AS aggregatetype,"
-	" substr(stream, instr(stream, '/') + 1) AS aggregateid, type, data AS payload,"
-	" strftime('%Y-%m-%dT%H:%M:%fZ', ms / 1000.0, 'unixepoch') AS timestamp, topic, position"
-	" FROM (SELECT e.position, s.name AS stream, t.name AS type, t.topic, e.data, hex(e.link) AS h,"
-	" (e.at + 1767225600000000) / 1000 AS ms"
-	" FROM entries e JOIN streams s ON s.id = e.stream JOIN types t ON t.id = e.type WHERE t.topic <> '');";
+	"CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;" OUTBOX;
 
 static int
 ask(struct link *link, const char *sql, int64_t *number, struct fault *fault)
@@ -137,7 +168,7 @@ make_tables(struct link *link, const struct entropy *entropy, struct fault *faul
 	return 0;
 }
 
-/* Of an older store: the table that it lacks, from the log. */
+/* Of an older store: what it lacks. */
 static int
 upgrade(struct link *link, struct fault *fault)
 {
@@ -149,8 +180,8 @@ upgrade(struct link *link, struct fault *fault)
 		return 0;
 	if (link_exec(link, "BEGIN IMMEDIATE", fault) != 0)
 		return -1;
-	if (link_exec(link, CATALOGUE, fault) != 0 || catalogue_make(link, fault) != 0 ||
-	    link_exec(link, "PRAGMA user_version = 2; COMMIT", fault) != 0) {
+	if ((version < 2 && (link_exec(link, CATALOGUE, fault) != 0 || catalogue_make(link, fault) != 0)) ||
+	    link_exec(link, OUTBOX, fault) != 0 || link_exec(link, "PRAGMA user_version = 3; COMMIT", fault) != 0) {
 		link_exec(link, "ROLLBACK", NULL);
 		return -1;
 	}
