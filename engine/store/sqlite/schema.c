@@ -20,10 +20,10 @@
 	"ROWID;"
 
 /*
- * What is to be sent, for other programs: Debezium's columns and those of an Outbox table in one view, because names of
- * views must differ by more than their case. Since schema 3. The id is entry_id's. A message's key and headers lie in
- * `meta` behind up to four other parts (row_put_meta); the walk goes from part to part, a bit of the mask each. What the
- * relay has confirmed is its hint, so ProcessedAt is when a row was known to be out, and comes a little late.
+ * What is to be sent, for other programs: Debezium's columns and those of an Outbox table in one view, since names of
+ * views must differ by more than their case. The id is entry_id's. A message's key and headers lie in `meta` behind up
+ * to four other parts (row_put_meta); the walk goes from part to part, a bit of the mask each. What the relay has
+ * confirmed is its hint, so ProcessedAt is when a row was known to be out, and comes a little late. Since schema 3.
  */
 #define OUTBOX_DIGIT(at, n) "instr('0123456789ABCDEF', substr(hex(substr(meta, " at ", 1)), " n ", 1)) - 1"
 #define OUTBOX_BYTE(at)     "((" OUTBOX_DIGIT(at, "1") ") * 16 + " OUTBOX_DIGIT(at, "2") ")"
