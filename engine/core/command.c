@@ -16,6 +16,7 @@
  */
 #include "core/command.h"
 
+#include "base/json.h"
 #include "core/routes.h"
 
 static const bool command_moves[COMMAND_STATES][COMMAND_STATES] = {
@@ -196,6 +197,31 @@ command_rebind(struct command *command, struct ruleset *rules)
 	return true;
 }
 
+/* The stream's id from the body's member that the route names. -1: the fault says why. */
+static int
+take_body_id(struct engine_command *asked, struct slice field, struct fault *fault)
+{
+	struct json_value body, member;
+	struct buf text;
+
+	if (json_check(asked->body, &body, fault) != 0)
+		return -1;
+	if (!json_member(body, field, &member) || member.kind != JSON_STRING)
+		return fault_set(fault, FAULT_INPUT, "bad_input", "%.*s: a text is wanted, the id of what is meant",
+				 SLICE_ARG(field));
+	buf_init(&text, STREAM_ID_MAX + 1);
+	json_decode(member, &text);
+	asked->id = arena_copy(asked->arena, buf_slice(&text));
+	buf_fini(&text);
+	if (asked->id.data == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a command");
+	if (asked->id.size == 0 || !stream_id_ok(asked->id))
+		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
+				 "%.*s: an id is 1 to %d letters, digits and . _ ~ : @ -", SLICE_ARG(field),
+				 STREAM_ID_MAX);
+	return 0;
+}
+
 static struct command *
 make(struct domain *domain, struct ruleset *rules, const struct engine_parts *parts, struct engine_command *asked)
 {
@@ -218,6 +244,9 @@ make(struct domain *domain, struct ruleset *rules, const struct engine_parts *pa
 			  "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
 		return failed(asked);
 	}
+	if (asked->id.size == 0 && command->route != NULL && command->route->id_field.size != 0 &&
+	    take_body_id(asked, command->route->id_field, &asked->outcome.fault) != 0)
+		return failed(asked);
 	if (!make_names(command, parts))
 		return no_memory(asked);
 	asked->inside = command;

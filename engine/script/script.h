@@ -107,7 +107,8 @@ struct script_route {
 	uint16_t command;
 	uint16_t query;
 	uint16_t status;       /* of a success: 200, 201 ... */
-	struct slice id_param; /* path parameter that is the stream's id; empty: a new id is made */
+	struct slice id_param; /* path parameter that is the stream's id; empty: `id_field`, else a new id is made */
+	struct slice id_field; /* member of the body that is the stream's id, where the path has none; may be empty */
 	struct slice location; /* pattern for the Location header of a 201, "{id}" replaced; may be empty */
 	struct slice text;     /* TARGET_TEXT: the body */
 	struct slice content_type;

@@ -184,6 +184,7 @@ function rows:count(options) end
 ---@field content_type? string
 ---@field status? integer
 ---@field location? string
+---@field id? string
 ---@field reply? fun(reply: table, meta: { id: string, stream: string, version: integer }): table?, moonlog.Refusal?
 ---@field returns? moonlog.Schema
 ---@field summary? string

@@ -283,6 +283,12 @@ inspect_id(struct inspection *in, struct script_route *route, const struct slice
 		known = in->query_rules[route->query].params;
 	if (known == NULL && inspect_gathers(in) && route->target <= TARGET_QUERY)
 		return; /* the schema itself is broken */
+	if (route->id_field.size != 0 && (route->target != TARGET_COMMAND || route->id_param.size != 0))
+		inspect_fail(in, "id",
+			     "'id' names the field of a command's body that is the stream's id, where the path "
+			     "has no {id}");
+	if (route->id_field.size != 0 && (known == NULL || schema_member(known, route->id_field) == NULL))
+		inspect_fail(in, "id", "the command's data has no field '%s'", route->id_field.data);
 	for (size_t i = 0; i < count; i++)
 		if ((route->target == TARGET_QUERY || !slice_equal(params[i], route->id_param)) &&
 		    (known == NULL || schema_member(known, params[i]) == NULL))
@@ -341,7 +347,7 @@ inspect_route(struct inspection *in, void *self)
 {
 	static const char *const fields[] = { "command",  "query",   "state", "history", "health",
 					      "text",     "status",  "reply", "returns", "content_type",
-					      "location", "summary", NULL };
+					      "location", "summary", "id",    NULL };
 	struct script_route *route = &in->routes[in->route_count];
 	struct moon_route *rule = &in->route_rules[in->route_count];
 	struct slice params[ROUTE_SLOTS_MAX];
@@ -352,7 +358,7 @@ inspect_route(struct inspection *in, void *self)
 	route->path = list_text(in, 2);
 	size_t count = inspect_path(in, route->path, params);
 	lua_State *L = in->L;
-	lua_createtable(L, 0, 12); /* the named fields alone, for the check of their names */
+	lua_createtable(L, 0, 13); /* the named fields alone, for the check of their names */
 	lua_pushnil(L);
 	while (lua_next(L, -3)) {
 		if (lua_isinteger(L, -2) && (lua_tointeger(L, -2) == 1 || lua_tointeger(L, -2) == 2)) {
@@ -367,6 +373,7 @@ inspect_route(struct inspection *in, void *self)
 	lua_pop(L, 1);
 	inspect_target(in, route);
 	inspect_method(in, route);
+	route->id_field = inspect_text(in, "id");
 	inspect_id(in, route, params, count);
 	route->status = (uint16_t)inspect_integer(in, "status", 200, 299, 200);
 	route->content_type = inspect_text(in, "content_type");
