@@ -180,6 +180,16 @@ commit(struct projector *projector, struct projection *projection, const struct 
 	return 0;
 }
 
+static int
+hear(struct projector *projector, struct projection *projection, const struct entries *entries, size_t *done,
+     struct fault *fault)
+{
+	if (follow_by_topics(projection))
+		return follow_messages(projector, projection, entries, done, fault);
+	return script_project(projector->machine, projection->number, view_rows(projector->options.view),
+			      entries->items, entries->count, done, fault);
+}
+
 /* Entries and checkpoint in one transaction. On failure *done entries went well before the one at fault. */
 static int
 batch(struct projector *projector, struct projection *projection, const struct entries *entries,
@@ -190,8 +200,7 @@ batch(struct projector *projector, struct projection *projection, const struct e
 	*done = entries->count;
 	if (view_begin(view, fault) != 0)
 		return -1;
-	if (entries->count == 0 || script_project(projector->machine, projection->number, view_rows(view),
-						  entries->items, entries->count, done, fault) == 0) {
+	if (entries->count == 0 || hear(projector, projection, entries, done, fault) == 0) {
 		*done = entries->count;
 		result = commit(projector, projection, checkpoint, fault);
 	}
@@ -289,14 +298,16 @@ cut_at_limit(struct entries *page, log_position limit, log_position *seen)
 }
 
 static int
-read_page(struct projector *projector, log_position after, struct entries *page, log_position *seen, int64_t *first_us,
-	  int64_t *last_us)
+read_page(struct projector *projector, bool by_topics, log_position after, struct entries *page, log_position *seen,
+	  int64_t *first_us, int64_t *last_us)
 {
 	struct log_filter filter = { .domain = projector->options.program->domain, .events_only = true };
+	struct log_filter published = { .published_only = true };
 	struct read_limit limit = { projector->batch, projector->options.batch_bytes };
 	struct fault fault;
 	arena_clear(&projector->page);
-	if (store_read_log(projector->reader, after, &filter, limit, &projector->page, page, seen, &fault) != 0) {
+	if (store_read_log(projector->reader, after, by_topics ? &published : &filter, limit, &projector->page, page,
+			   seen, &fault) != 0) {
 		wait_out(projector, NULL, &fault);
 		return -1;
 	}
@@ -328,18 +339,22 @@ tell_progress(struct projector *projector, struct projection *projection, log_po
 							  : -1));
 }
 
-/* One page for all projections that stand at `after`. Gives false when one of them met something that may pass. */
+/* One page for all projections that stand where `next` does and hear as it does. Gives false when one of them met
+ * something that may pass. */
 static bool
-feed(struct projector *projector, log_position after, log_position head)
+feed(struct projector *projector, const struct projection *next, log_position head)
 {
+	log_position after = next->now.at;
+	bool by_topics = follow_by_topics(next);
 	struct entries page;
 	log_position seen;
 	int64_t first_us, last_us;
 	bool well = true;
-	bool read = read_page(projector, after, &page, &seen, &first_us, &last_us) == 0;
+	bool read = read_page(projector, by_topics, after, &page, &seen, &first_us, &last_us) == 0;
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
-		if (projection->now.stopped || projection->visited || projection->now.at != after)
+		if (projection->now.stopped || projection->visited || projection->now.at != after ||
+		    follow_by_topics(projection) != by_topics)
 			continue;
 		projection->visited = true;
 		if (!read)
@@ -381,7 +396,7 @@ follow_round(struct projector *projector, log_position head)
 		projector->projections[i].visited = false;
 	projector->pause_ns = 0;
 	while ((projection = next_to_feed(projector, head)) != NULL)
-		well = feed(projector, projection->now.at, head) && well;
+		well = feed(projector, projection, head) && well;
 	if (well && projector->failures != 0) {
 		projector->failures = 0;
 		projector->trouble[0] = '\0';

@@ -80,4 +80,11 @@ void follow_orders(struct projector *projector);
 /* Writes checkpoints that lag behind what was reached. */
 void follow_store(struct projector *projector);
 
+/* ---- follow_topics.c ---- */
+bool follow_by_topics(const struct projection *projection);
+/* script_project for one that topics feed: entries of their topics as messages. On failure entries[*done] is at
+ * fault. */
+int follow_messages(struct projector *projector, struct projection *projection, const struct entries *entries,
+		    size_t *done, struct fault *fault);
+
 #endif

@@ -63,6 +63,7 @@ open_bus(void *self, struct slice store_id, struct engine_parts *parts, struct f
 	if (check_service(parts->service, fault) != 0 || read_properties(brokers, fault) != 0)
 		return -1;
 	parts->publisher = (struct publisher_maker){ kafka_publisher_open, &brokers->kafka };
+	parts->foreign = (struct source_maker){ kafka_source_open, &brokers->kafka };
 	return 0;
 }
 
