@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A closed loop of N connections over HTTP/1.1 on loopback, light enough to share two cores with what it measures.
+ * A closed loop of N connections over HTTP/1.1 on loopback, light enough to share two cores with what it measures. With
+ * SECONDS@RATE the loop is open: so many requests a second are due, whatever becomes of them, and one that finds no
+ * connection free waits, which counts as its latency.
  *
  *   load PORT CONNECTIONS SECONDS get PATH
  *   load PORT CONNECTIONS SECONDS post PATH BODY_FILE
@@ -36,6 +38,7 @@ struct connection {
 	int64_t sent_ns;
 	char *answer;
 	size_t have, wanted; /* wanted: head and body, 0 = head not whole yet */
+	bool idle;           /* open loop: waits for the next request to be due */
 };
 
 enum mode { MODE_GET, MODE_POST, MODE_OPEN, MODE_DEPOSIT, MODE_EACH, MODE_LINES };
@@ -43,6 +46,7 @@ enum mode { MODE_GET, MODE_POST, MODE_OPEN, MODE_DEPOSIT, MODE_EACH, MODE_LINES 
 static struct {
 	enum mode mode;
 	int port, epoll;
+	double rate; /* requests a second that are due; 0: a closed loop */
 	const char *path, *suffix, *prefix;
 	char *body;
 	char (*ids)[64];
@@ -302,6 +306,30 @@ print_statuses(void)
 	printf("\n");
 }
 
+/* Open loop: sends what is due on connections that are free; *due_ns is when the next one is. */
+static void
+send_due(struct connection *all, size_t connections, int64_t *due_ns, int64_t until_ns)
+{
+	for (size_t i = 0; i < connections && *due_ns <= now_ns() && *due_ns < until_ns; i++) {
+		if (!all[i].idle)
+			continue;
+		all[i].idle = false;
+		send_request(&all[i]);
+		all[i].sent_ns = *due_ns;
+		*due_ns += (int64_t)(1e9 / load.rate);
+	}
+}
+
+static size_t
+count_idle(const struct connection *all, size_t connections)
+{
+	size_t idle = 0;
+
+	for (size_t i = 0; i < connections; i++)
+		idle += all[i].idle;
+	return idle;
+}
+
 static void
 run(int port, size_t connections, double seconds)
 {
@@ -315,19 +343,29 @@ run(int port, size_t connections, double seconds)
 		if ((all[i].answer = malloc(ANSWER_MAX)) == NULL)
 			stop("memory");
 	}
-	int64_t begin = now_ns(), until = begin + (int64_t)(seconds * 1e9);
-	for (size_t i = 0; i < connections; i++)
-		send_request(&all[i]);
+	int64_t begin = now_ns(), until = begin + (int64_t)(seconds * 1e9), due = begin;
+	for (size_t i = 0; i < connections; i++) {
+		all[i].idle = load.rate > 0;
+		if (load.rate == 0)
+			send_request(&all[i]);
+	}
 	while (open != 0) {
 		struct epoll_event ready[256];
-		int count = epoll_wait(load.epoll, ready, 256, 1000);
+		if (load.rate > 0) {
+			send_due(all, connections, &due, ended ? begin : until);
+			if ((ended || due >= until) && count_idle(all, connections) == open)
+				break;
+		}
+		int count = epoll_wait(load.epoll, ready, 256, load.rate > 0 ? 1 : 1000);
 		for (int i = 0; i < count; i++) {
 			struct connection *connection = ready[i].data.ptr;
 			if (!receive(connection))
 				continue;
 			note_answer(connection);
 			reconnect_when_told(connection);
-			if (!ended && (load.wanted != 0 ? load.sent < load.wanted : now_ns() < until))
+			if (load.rate > 0)
+				connection->idle = true;
+			else if (!ended && (load.wanted != 0 ? load.sent < load.wanted : now_ns() < until))
 				send_request(connection);
 			else
 				open--;
@@ -387,6 +425,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "load: unknown mode %s\n", mode);
 		return 2;
 	}
+	const char *rate = strchr(argv[3], '@');
+	load.rate = rate != NULL ? strtod(rate + 1, NULL) : 0;
 	signal(SIGTERM, end);
 	run(atoi(argv[1]), strtoul(argv[2], NULL, 10), strtod(argv[3], NULL));
 	if (load.ids_out != NULL)
