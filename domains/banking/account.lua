@@ -63,6 +63,7 @@ local function balance_updated(data, meta, state)
         type = "AccountBalanceUpdatedEvent",
         data = {
             AccountId = meta.stream_id,
+            Version = meta.version,
             AccountNumber = state.accountNumber,
             AccountName = state.accountName,
             Currency = data.currency,
@@ -84,6 +85,7 @@ local function account_created(data, meta)
         type = "AccountCreatedEvent",
         data = {
             AccountId = meta.stream_id,
+            Version = meta.version,
             AccountNumber = data.accountNumber,
             AccountName = data.accountName,
             OwnerName = data.ownerName,
@@ -98,6 +100,13 @@ local function account_created(data, meta)
         },
     }
 end
+
+local function status_changed(_, meta, state)
+    return { type = "AccountStatusChangedEvent",
+             data = { AccountId = meta.stream_id, Version = meta.version, Status = state.status } }
+end
+
+local status_published = { topic = "banking-events", map = status_changed }
 
 -- Events of the first version knew no currency: the bank kept everything in euros.
 local function in_euros(data)
@@ -152,14 +161,17 @@ return {
         AccountFrozen = {
             data = { reason = "string?" },
             apply = function(state) state.status = "frozen"; return state end,
+            publish = status_published,
         },
         AccountUnfrozen = {
             data = {},
             apply = function(state) state.status = "active"; return state end,
+            publish = status_published,
         },
         AccountClosed = {
             data = { reason = "string?" },
             apply = function(state) state.status = "closed"; return state end,
+            publish = status_published,
         },
     },
 
