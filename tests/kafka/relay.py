@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The relay of the real daemon against the real broker [I9] [I10].
+
+  relay.py kills    --binary B ...   messages through kills of daemon and broker, each seen once, in order
+  relay.py steps    the daemon dies once at each step of the protocol
+  relay.py copies   two daemons that believe to own one log; a store restored from an old copy
+  relay.py outage   the broker is away under an open load; afterwards the lag goes by itself
+
+A broker of its own is started for it (broker.py).
+"""
+import argparse, http.client, json, os, random, re, shutil, signal, subprocess, sys, tempfile, threading, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "..", "crash"))
+from broker import Broker  # noqa: E402
+from crash import Daemon, Failure, get  # noqa: E402
+
+COUNTER = """-- SPDX-License-Identifier: MIT
+return {
+    name = "counter",
+    initial = function() return { count = 0 } end,
+    events = {
+        Counted = { data = { number = "integer", mark = "string" }, publish = { topic = "counted" },
+                    apply = function(state) state.count = state.count + 1 return state end },
+    },
+    commands = {
+        Count = {
+            anywhere = true, data = { mark = "string" },
+            handle = function(state, data)
+                return { { type = "Counted", data = { number = state.count + 1, mark = data.mark } } }
+            end,
+        },
+    },
+}
+"""
+STEPS = ("lease", "fence", "mark", "check", "read", "begin", "send", "commit", "settle", "hint")
+
+
+class Rig:
+    def __init__(self, options, scratch, broker):
+        self.options, self.scratch, self.broker = options, scratch, broker
+        self.folder = os.path.join(scratch, "counting")
+        os.makedirs(self.folder)
+        with open(os.path.join(self.folder, "counter.lua"), "w") as file:
+            file.write(COUNTER)
+
+    def daemon(self, name, probe=None):
+        data = os.path.join(self.scratch, name)
+        os.makedirs(data, 0o700, exist_ok=True)
+        extra = ["--workers", "2", "--bus", "kafka", "--set", f"kafka.brokers={self.broker.address}"]
+        return Daemon(self.options.binary, data, self.folder, {"MOONLOG_PROBE": probe} if probe else None, extra)
+
+    def moonlog(self, *arguments):
+        return subprocess.run([self.options.binary, *arguments], capture_output=True, text=True, timeout=120)
+
+    def status(self, daemon):
+        done = self.moonlog("relay", "status", "--json", "--data", daemon.data)
+        if done.returncode != 0:
+            raise Failure(f"relay status: {done.stdout} {done.stderr}")
+        return json.loads(done.stdout)
+
+    def wait_out(self, daemon, seconds):
+        """Until everything the log holds is confirmed by the broker."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                status = self.status(daemon)
+                if status["position"] >= head(daemon):
+                    return status
+            except (Failure, OSError, http.client.HTTPException) as failure:
+                status = failure
+            if time.monotonic() > deadline:
+                raise Failure(f"after {seconds} s the relay is not done: {status}")
+            time.sleep(0.05)
+
+    def read(self, isolation="read_committed"):
+        done = subprocess.run(["kcat", "-b", self.broker.address, "-C", "-t", "counted", "-e", "-q", "-J", "-X",
+                               f"isolation.level={isolation}"], capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise Failure(f"kcat: {done.stderr}")
+        found = []
+        for line in done.stdout.splitlines():
+            record = json.loads(line)
+            headers = dict(zip(record["headers"][::2], record["headers"][1::2]))
+            found.append((record["partition"], record["key"], headers["ce_id"], json.loads(record["payload"]),
+                          headers["ce_sequence"]))
+        return found
+
+
+def head(daemon):
+    status, body = get(daemon.port, "/log?limit=1&after=0")
+    if status != 200:
+        raise Failure(f"GET /log: {status} {body[:200]}")
+    return json.loads(body)["head"]
+
+
+class Writer(threading.Thread):
+    """Counts on its own keys; asks again, with the same key, whatever was not answered."""
+
+    def __init__(self, number, daemon, count):
+        super().__init__(daemon=True)
+        self.number, self.daemon, self.count = number, daemon, count
+        self.done, self.trouble, self.halt = 0, None, False
+
+    def run(self):
+        try:
+            connection = None
+            while self.done < self.count and not self.halt:
+                try:
+                    if connection is None:
+                        connection = http.client.HTTPConnection("127.0.0.1", self.daemon().port, timeout=10)
+                    mark = f"{self.number}-{self.done}"
+                    connection.request("POST", f"/commands/counting/counter/k{self.number}-{self.done % 5}/Count",
+                                       json.dumps({"mark": mark}),
+                                       {"Content-Type": "application/json", "Idempotency-Key": mark})
+                    answer = connection.getresponse()
+                    text = answer.read()
+                    if answer.status == 200:
+                        self.done += 1
+                    elif answer.status not in (409, 503):
+                        raise Failure(f"{answer.status} {text[:300]!r}")
+                    if answer.getheader("Connection") == "close":
+                        connection = None
+                except (OSError, http.client.HTTPException):
+                    connection = None
+                    time.sleep(0.02)
+        except Exception as error:  # noqa: BLE001 - told by the main thread
+            self.trouble = error
+
+
+def write(daemon, count, threads=4):
+    writers = [Writer(number, daemon, count // threads) for number in range(threads)]
+    for writer in writers:
+        writer.start()
+    return writers
+
+
+def join(writers):
+    for writer in writers:
+        writer.join()
+        if writer.trouble:
+            raise writer.trouble
+
+
+def events_of(daemon):
+    found, after = [], 0
+    while True:
+        status, body = get(daemon.port, f"/log?limit=1000&after={after}")
+        if status != 200:
+            raise Failure(f"GET /log: {status}")
+        page = json.loads(body)
+        for entry in page["entries"]:
+            if entry.get("topic") == "counted" or entry["type"] == "Counted":
+                found.append((entry["stream"].split("/", 1)[1], entry["id"], entry["data"]))
+        if page["next"] == after or not page["entries"] and page["next"] >= page["head"]:
+            return found
+        after = page["next"]
+
+
+def check(rig, daemon, wanted=None):
+    """What a read_committed reader sees is what the log holds, once each, in order per key."""
+    log, seen = events_of(daemon), rig.read()
+    ids = [record[2] for record in seen]
+    if len(set(ids)) != len(ids):
+        raise Failure(f"{len(ids) - len(set(ids))} messages were seen twice")
+    if set(ids) != {event[1] for event in log}:
+        missing = {event[1] for event in log} - set(ids)
+        raise Failure(f"{len(missing)} of {len(log)} events were not seen, {len(set(ids)) - len(log) + len(missing)} are not in the log")
+    last, places = {}, {}
+    for partition, key, _, data, sequence in seen:
+        if places.setdefault(key, partition) != partition:
+            raise Failure(f"the key {key} is in two partitions")
+        if data["number"] != last.get(key, 0) + 1:
+            raise Failure(f"of {key} number {data['number']} follows {last.get(key, 0)}")
+        last[key] = data["number"]
+    if wanted is not None and len(seen) != wanted:
+        raise Failure(f"{len(seen)} messages, not {wanted}")
+    return len(seen)
+
+
+def kills(options, scratch, broker):
+    rig, chance = Rig(options, scratch, broker), random.Random(options.seed)
+    daemon = rig.daemon("store")
+    daemon.start()
+    writers = write(lambda: daemon, options.messages)
+    begin = time.monotonic()
+    turns = ["daemon"] * options.kills + ["broker"] * options.broker_kills
+    chance.shuffle(turns)
+    for turn in turns:
+        time.sleep(chance.uniform(0.05, options.pace))
+        if turn == "daemon":
+            daemon.kill()
+            daemon.start()
+        else:
+            broker.kill()
+            broker.restart()
+    join(writers)
+    status = rig.wait_out(daemon, 120)
+    count = check(rig, daemon, options.messages // 4 * 4)
+    ghosts = len(rig.read("read_uncommitted")) - count
+    daemon.stop()
+    print(f"kills: {count} messages, each seen once and in order, through {options.kills} kills of the daemon and "
+          f"{options.broker_kills} of the broker in {time.monotonic() - begin:.0f} s; {ghosts} more only to read_uncommitted; "
+          f"mark {status['position']}")
+
+
+def steps(options, scratch, broker):
+    rig = Rig(options, scratch, broker)
+    total, died = 0, []
+    for step in STEPS:
+        for side in ("before", "after"):
+            name = f"relay.{side}_{step}"
+            daemon = rig.daemon("store", f"{name}:{2 if step in ('begin', 'send', 'commit', 'settle', 'read') else 1}:kill")
+            try:
+                daemon.start()
+            except Failure:
+                pass
+            writers = write(lambda: daemon, 40)
+            deadline = time.monotonic() + 20
+            while daemon.process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if daemon.process.poll() is None:
+                raise Failure(f"the daemon did not die at {name}")
+            died.append(name)
+            daemon.environment.pop("MOONLOG_PROBE")
+            daemon.start()
+            join(writers)
+            rig.wait_out(daemon, 60)
+            total = check(rig, daemon)
+            daemon.stop()
+    print(f"steps: died once at each of {len(died)} steps; {total} messages, each seen once and in order")
+
+
+def stopped(rig, daemon, codes, seconds=30):
+    deadline = time.monotonic() + seconds
+    while True:
+        status = rig.status(daemon)
+        if status["state"] == "stopped" and status["code"] in codes:
+            return status
+        if time.monotonic() > deadline:
+            raise Failure(f"the relay is not stopped as {codes}: {status}")
+        time.sleep(0.1)
+
+
+def backup(rig, daemon, name):
+    path = os.path.join(rig.scratch, name)
+    os.makedirs(path, 0o700)
+    done = rig.moonlog("backup", "--data", daemon.data, os.path.join(path, "moonlog.db"))
+    if done.returncode != 0:
+        raise Failure(f"backup: {done.stdout} {done.stderr}")
+
+
+def copies(options, scratch, broker):
+    rig = Rig(options, scratch, broker)
+    first = rig.daemon("store")
+    first.start()
+    join(write(lambda: first, 400))
+    rig.wait_out(first, 60)
+    backup(rig, first, "copy")
+    backup(rig, first, "old")
+    backup(rig, first, "older")
+    second = rig.daemon("copy")
+    second.start()
+    join(write(lambda: first, 800))  # the first half are repeats; the copy does not know the others
+    time.sleep(1)
+    # Both know one store's id: at most one of them may publish, and what it published is all that is there.
+    states = {name: rig.status(daemon) for name, daemon in (("first", first), ("second", second))}
+    losers = [name for name, status in states.items() if status["state"] in ("stopped", "standby")]
+    if not losers:
+        raise Failure(f"both go on publishing: {states}")
+    ids = [record[2] for record in rig.read()]
+    if len(set(ids)) != len(ids):
+        raise Failure("messages appear twice")
+    second.stop()
+    first.stop()
+    first.start()
+    rig.wait_out(first, 60)
+    check(rig, first)
+    first.stop()
+    old = rig.daemon("old")
+    old.start()
+    behind = stopped(rig, old, ("store_behind", "store_diverged"))
+    join([*write(lambda: old, 2000)])
+    old.stop()
+    old.start()
+    diverged = stopped(rig, old, ("store_diverged",))
+    old.stop()
+    if len(rig.read()) != len(ids) and len(rig.read()) < len(ids):
+        raise Failure("messages vanished")
+    print(f"copies: of two owners {losers} stopped ({states[losers[0]]['reason']}); restored from an old copy: "
+          f"{behind['code']}: {behind['reason']}; after 1,000 more commands: {diverged['code']}")
+
+
+def outage(options, scratch, broker):
+    rig = Rig(options, scratch, broker)
+    daemon = rig.daemon("store")
+    daemon.start()
+    body = os.path.join(scratch, "body")
+    ids = os.path.join(scratch, "ids")
+    with open(body, "w") as file:
+        json.dump({"mark": "x" * 100}, file)
+    with open(ids, "w") as file:
+        file.write("".join(f"POSTS{i}\n" for i in range(500)))
+    lines = os.path.join(scratch, "lines")
+    with open(lines, "w") as file:
+        for i in range(500):
+            file.write(f"/commands/counting/counter/c{i}/Count\t{{\"mark\": \"{'x' * 100}\"}}\n")
+    seconds = options.before + options.away + options.after
+    series = os.path.join(scratch, "series")
+    load = subprocess.Popen([options.load, str(daemon.port), "32", f"{seconds}@{options.rate}", "lines", lines, series],
+                            stdout=subprocess.PIPE, text=True)
+    time.sleep(options.before)
+    broker.kill()
+    time.sleep(options.away)
+    lag = head(daemon) - rig.status(daemon)["position"]
+    broker.restart()
+    back = time.monotonic()
+    while True:
+        status = rig.status(daemon)
+        left = head(daemon) - status["position"]
+        if left < options.rate // 4:   # a quarter of a second of what goes on coming
+            break
+        if time.monotonic() - back > options.catch_up:
+            raise Failure(f"{left} entries behind {options.catch_up} s after the broker came back ({lag} then)")
+        time.sleep(0.1)
+    took = time.monotonic() - back
+    line = load.communicate()[0]
+    if load.returncode != 0 or "bad=0" not in line:
+        raise Failure(f"commands did not go on: {line}")
+    rig.wait_out(daemon, 60)
+    count = check(rig, daemon)
+    daemon.stop()
+    print(f"outage: {options.away} s without a broker under {options.rate} commands a second: {line.strip()}; {lag} entries waited, "
+          f"caught up {took:.1f} s after it came back; {count} messages, each seen once")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("story", choices=("kills", "steps", "copies", "outage"))
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--load")
+    parser.add_argument("--messages", type=int, default=10000)
+    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--broker-kills", type=int, default=10)
+    parser.add_argument("--pace", type=float, default=1.5)
+    parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--before", type=int, default=5)
+    parser.add_argument("--away", type=int, default=60)
+    parser.add_argument("--after", type=int, default=40)
+    parser.add_argument("--catch-up", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    options.binary = os.path.abspath(options.binary)
+    scratch = tempfile.mkdtemp(prefix="moonlog-relay-")
+    broker = Broker()
+    try:
+        broker.start()
+        {"kills": kills, "steps": steps, "copies": copies, "outage": outage}[options.story](options, scratch, broker)
+    except Failure as failure:
+        print(f"FAILED: {failure} (seed {options.seed})")
+        for name in sorted(os.listdir(scratch)):
+            if name.endswith(".log"):
+                print(f"--- {name}\n{open(os.path.join(scratch, name), errors='replace').read()[-2500:]}")
+        sys.exit(1)
+    finally:
+        broker.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
