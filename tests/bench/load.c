@@ -306,16 +306,21 @@ print_statuses(void)
 	printf("\n");
 }
 
-/* Open loop: sends what is due on connections that are free; *due_ns is when the next one is. */
+/* Open loop: sends what is due on connections that are free, in turns, so that none is idle for long; *due_ns is when
+ * the next one is. */
 static void
 send_due(struct connection *all, size_t connections, int64_t *due_ns, int64_t until_ns)
 {
+	static size_t turn;
+
 	for (size_t i = 0; i < connections && *due_ns <= now_ns() && *due_ns < until_ns; i++) {
-		if (!all[i].idle)
+		struct connection *connection = &all[turn++ % connections];
+
+		if (!connection->idle)
 			continue;
-		all[i].idle = false;
-		send_request(&all[i]);
-		all[i].sent_ns = *due_ns;
+		connection->idle = false;
+		send_request(connection);
+		connection->sent_ns = *due_ns;
 		*due_ns += (int64_t)(1e9 / load.rate);
 	}
 }
