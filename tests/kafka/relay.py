@@ -14,7 +14,7 @@ import argparse, http.client, json, os, random, re, shutil, signal, subprocess, 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "crash"))
-from broker import Broker  # noqa: E402
+from broker import Broker, Missing, SKIP  # noqa: E402
 from crash import Daemon, Failure, get  # noqa: E402
 
 COUNTER = """-- SPDX-License-Identifier: MIT
@@ -358,6 +358,9 @@ def main():
     try:
         broker.start()
         {"kills": kills, "steps": steps, "copies": copies, "outage": outage}[options.story](options, scratch, broker)
+    except Missing as missing:
+        print(f"skipped: {missing}")
+        sys.exit(SKIP)
     except Failure as failure:
         print(f"FAILED: {failure} (seed {options.seed})")
         for name in sorted(os.listdir(scratch)):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The order saga through kills: every order ends, stock adds up, nothing is paid twice, statistics equal the orders.
 
-  saga.py --binary B [--kafka ADDRESS] [--orders 1000] [--kills 20] [--seed 1]
+  saga.py --binary B [--kafka ADDRESS|of-the-rig] [--orders 1000] [--kills 20] [--seed 1]
 
 Without --kafka all domains live in one daemon and speak along its log; with it orders, stock and payments are three
 daemons with a store each, and every one of them is killed --kills times. The statistics hear the log of their own
@@ -270,6 +270,8 @@ def main():
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     options.binary = os.path.abspath(options.binary)
+    if options.kafka == "of-the-rig":
+        options.kafka = os.environ["MOONLOG_KAFKA"]
     scratch = tempfile.mkdtemp(prefix="moonlog-saga-")
     try:
         story(options, scratch)
