@@ -288,6 +288,27 @@ compare_queries(struct finder *finder)
 	}
 }
 
+/* ---- what reacts ---- */
+
+static void
+compare_reactors(struct finder *finder)
+{
+	const struct script_program *before = finder->before->program, *after = finder->after->program;
+
+	for (size_t i = 0; i < after->reactor_count; i++) {
+		const struct script_reactor *is = &after->reactors[i];
+		int number = script_find_reactor(before, is->name);
+		if (number < 0)
+			add(finder, CHANGE_REACTOR, CHANGE_ADDED, is->name, SLICE_NONE);
+		else if (!same_digest(&before->reactors[number].hash, &is->hash))
+			add(finder, CHANGE_REACTOR, CHANGE_CHANGED, is->name, SLICE("what it does"));
+	}
+	for (size_t i = 0; i < before->reactor_count; i++) {
+		if (script_find_reactor(after, before->reactors[i].name) < 0)
+			add(finder, CHANGE_REACTOR, CHANGE_REMOVED, before->reactors[i].name, SLICE_NONE);
+	}
+}
+
 /* ---- routes ---- */
 
 static struct slice
@@ -358,6 +379,7 @@ changes_find(const struct change_side *before, const struct change_side *after, 
 	compare_commands(&finder);
 	compare_tables(&finder);
 	compare_projections(&finder);
+	compare_reactors(&finder);
 	compare_queries(&finder);
 	compare_routes(&finder);
 	*list = finder.items;
@@ -373,7 +395,7 @@ changes_kind_name(enum change_kind kind)
 	static const char *const names[] = {
 		[CHANGE_FILE] = "file",       [CHANGE_AGGREGATE] = "aggregate", [CHANGE_EVENT] = "event",
 		[CHANGE_COMMAND] = "command", [CHANGE_TABLE] = "table",         [CHANGE_PROJECTION] = "projection",
-		[CHANGE_QUERY] = "query",     [CHANGE_ROUTE] = "route"
+		[CHANGE_REACTOR] = "reactor", [CHANGE_QUERY] = "query",         [CHANGE_ROUTE] = "route"
 	};
 
 	return names[kind];

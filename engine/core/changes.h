@@ -12,6 +12,7 @@ enum change_kind {
 	CHANGE_COMMAND,
 	CHANGE_TABLE,
 	CHANGE_PROJECTION, /* changed: its rows are made anew */
+	CHANGE_REACTOR,    /* or process manager: what it does */
 	CHANGE_QUERY,
 	CHANGE_ROUTE
 };

@@ -219,7 +219,7 @@ static int
 run_specs(void *self, struct specs_run *run, struct fault *fault)
 {
 	const struct spawn_specs *spawn_specs = self;
-	int out, status, result;
+	int out = -1, status, result;
 	struct buf said;
 	pid_t pid;
 

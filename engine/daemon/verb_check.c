@@ -18,9 +18,9 @@ write_text(const struct report *report, struct buf *out)
 
 	report_text(report, true, out);
 	if (report_faults(report) == 0)
-		buf_format(out, "%s: well; %zu aggregates, %zu projections, %zu queries, %zu routes\n", report->folder,
-			   program->aggregate_count, program->projection_count, program->query_count,
-			   program->route_count);
+		buf_format(out, "%s: well; %zu aggregates, %zu projections, %zu reactors, %zu queries, %zu routes\n",
+			   report->folder, program->aggregate_count, program->projection_count, program->reactor_count,
+			   program->query_count, program->route_count);
 }
 
 static enum exit_code

@@ -16,6 +16,9 @@ local function fail(text, ...)
     busted.fail(select("#", ...) > 0 and text:format(...) or text, 3)
 end
 
+-- What the words of other files use, too.
+local tools = { fail = fail }
+
 -- ---- values, compared as JSON: 1 and 1.0 are two things, order of keys is none ----
 
 local function pretty(value, indent)
@@ -191,6 +194,12 @@ function Result:expect_accepted()
     return self
 end
 
+-- Timers that the command sets or cancels: { name, after? (seconds), at? (ISO 8601), data?, cancel? }
+function Result:expect_timers(timers)
+    tools.expect_timers(self.timers, timers, self.asked.at)
+    return self
+end
+
 function Result:expect_reserved(name, key)
     for _, reservation in ipairs(self.reservations) do
         if reservation.name == name and reservation.key == key and not reservation.release then return self end
@@ -208,12 +217,17 @@ function Scenario:at(time)
     return self
 end
 
--- The clock goes on: "90s", "15m", "1h", "2d", or seconds.
-function Scenario:advance(amount)
+-- "90s", "15m", "1h", "2d", or seconds -> microseconds
+local function span(amount)
     local number, unit = tostring(amount):match "^(%d+%.?%d*)([smhd]?)$"
-    if not number then error("advance wants \"90s\", \"15m\", \"1h\", \"2d\" or seconds", 2) end
+    if not number then error("advance wants \"90s\", \"15m\", \"1h\", \"2d\" or seconds", 3) end
     local seconds = tonumber(number) * ({ s = 1, [""] = 1, m = 60, h = 3600, d = 86400 })[unit]
-    self.time = core.shift { at = self.time, by = math.floor(seconds * 1000000) }
+    return math.floor(seconds * 1000000)
+end
+
+-- The clock goes on.
+function Scenario:advance(amount)
+    self.time = core.shift { at = self.time, by = span(amount) }
     return self
 end
 
@@ -310,9 +324,11 @@ end
 
 -- ---- the door ----
 
-local tools = {
-    fail = fail, pretty = pretty, difference = difference, describe = describe, prepare = prepare, same = same,
-}
+for name, tool in pairs {
+    pretty = pretty, difference = difference, describe = describe, prepare = prepare, same = same, span = span,
+    append = append,
+} do tools[name] = tool end
+local reactions = load_part("reactions", core, tools)
 local views = load_part("views", core, tools)
 local upcaster = load_part("upcaster", core, tools)
 load_part("proofs", core, tools, Result, Scenario, views.Rows)
@@ -338,6 +354,17 @@ return {
         local domain, name = split(text, "moonlog.query")
         known("query", domain, name)
         return setmetatable({ domain = domain, name = name, time = DEFAULT_TIME }, views.Query)
+    end,
+    reactor = function(text)
+        local domain, name = split(text, "moonlog.reactor")
+        known("reactor", domain, name)
+        return reactions(domain, name, DEFAULT_TIME)
+    end,
+    process = function(text)
+        local domain, name = split(text, "moonlog.process")
+        known("reactor", domain, name)
+        known("aggregate", domain, name)
+        return reactions(domain, name, DEFAULT_TIME)
     end,
     upcaster = function(text)
         local domain, name = split(text, "moonlog.upcaster")

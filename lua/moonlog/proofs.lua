@@ -85,10 +85,12 @@ end
 -- twice; rows that sums are added to without a look at the version do not pass, and need not.
 function Rows:twice()
     local events = {}
+    local messages = {}
     for _ = 1, 2 do
         for _, event in ipairs(self.asked.events) do events[#events + 1] = event end
+        for _, message in ipairs(self.asked.messages or {}) do messages[#messages + 1] = message end
     end
-    local twice = again(self.asked, { events = events, repeated = #self.asked.events })
+    local twice = again(self.asked, { events = events, messages = messages, repeated = #self.asked.events })
     compare_tables("delivered twice", self.result, core.project(twice))
     return self
 end

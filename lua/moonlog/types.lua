@@ -35,6 +35,18 @@
 ---@field piece integer of the recorded event, where upcasters made several of it: 1 to pieces
 ---@field pieces integer
 
+-- Of a message of others.
+---@class moonlog.MessageMeta
+---@field id string unique with source
+---@field type string
+---@field source string
+---@field subject string the foreign stream's id; may be ""
+---@field topic string
+---@field key string
+---@field time integer microseconds since 1970
+---@field stream_version integer of the foreign stream; 0: not said
+---@field correlation_id string
+
 ---@class moonlog.Loaded
 ---@field id string
 ---@field exists boolean
@@ -75,6 +87,13 @@ function ctx:reserve(name, key, refusal) end
 ---@param name string
 ---@param key string|integer
 function ctx:release(name, key) end
+
+---Sets a timer of the stream, or moves it; part of the same commit; command handlers only.
+---@param name string
+---@param when { after?: number, at?: integer, data?: table } seconds from now, or microseconds since 1970
+function ctx:timer(name, when) end
+---@param name string
+function ctx:cancel(name) end
 
 ---@class moonlog.Publish
 ---@field topic string
@@ -118,6 +137,89 @@ function ctx:release(name, key) end
 ---@field events table<string, moonlog.EventRule>
 ---@field retired? table<string, moonlog.RetiredRule>
 ---@field commands? table<string, moonlog.Command>
+---@field timers? table<string, string> timer -> command
+---@field summary? string
+
+-- What a document's command gives: what is not said stays as it is.
+---@class moonlog.Saved
+---@field state? table
+---@field messages? moonlog.Outgoing[]
+
+---@class moonlog.Outgoing: moonlog.Message
+---@field topic string
+
+---@class moonlog.DocumentCommand
+---@field data? moonlog.Fields
+---@field handle fun(state: table, data: table, ctx: moonlog.Ctx): moonlog.Saved?, table?, moonlog.Refusal?
+---@field reply? moonlog.Schema
+---@field creates? boolean
+---@field anywhere? boolean
+---@field summary? string
+
+-- Current state that is not event-sourced.
+---@class moonlog.Document
+---@field name string
+---@field document moonlog.Fields schema of the state
+---@field version? integer of that schema
+---@field upcast? table<integer, moonlog.Upcast>
+---@field initial fun(): table
+---@field commands table<string, moonlog.DocumentCommand>
+---@field timers? table<string, string> timer -> command
+---@field summary? string
+
+-- What something that reacts wants; each has one of command, message, timer, cancel, event, compensate, undo, complete.
+---@class moonlog.Action
+---@field command? string "aggregate.Command"
+---@field id? string|integer of its stream; a command that creates may go without
+---@field data? table
+---@field refused? fun(refusal: moonlog.Refusal): moonlog.Action[]?
+---@field message? string its type
+---@field topic? string
+---@field key? string
+---@field headers? table<string, string>
+---@field timer? string processes: a name of `timers`
+---@field after? number seconds
+---@field at? integer microseconds since 1970
+---@field cancel? string processes: a name of `timers`
+---@field event? string processes: one of its own
+---@field compensate? { command: string, id?: string|integer, data?: table } processes
+---@field undo? boolean processes: runs what `compensate` pushed, last first
+---@field complete? boolean processes: hears nothing more, its timers go
+
+---@class moonlog.Again
+---@field retry number seconds: nothing was done, call me again then
+
+---@alias moonlog.Heard moonlog.MessageMeta|moonlog.Meta
+---@alias moonlog.React fun(data: any, meta: moonlog.Heard, ctx: moonlog.Ctx): moonlog.Action[]?, moonlog.Again?
+---@alias moonlog.Actions moonlog.Action[]
+---@alias moonlog.ProcessReact fun(state: table, data, meta: moonlog.Heard, ctx: moonlog.Ctx): moonlog.Actions?, table?
+
+---@class moonlog.Reactor
+---@field name string
+---@field topics? string[] whose messages it hears; none: only events of the own domain
+---@field on_failure? "park"|"skip"|"halt"
+---@field attempts? integer
+---@field inbox? boolean
+---@field versions? "ignore"|"hold"|"skip"
+---@field react table<string, moonlog.React|{ data?: moonlog.Fields, handle: moonlog.React }>
+---@field summary? string
+
+---@class moonlog.Process
+---@field name string
+---@field correlate string|table<string|integer, string|fun(data: table, meta: table): string|integer>
+---@field starts string[]
+---@field topics? string[]
+---@field on_failure? "park"|"skip"|"halt"
+---@field attempts? integer
+---@field inbox? boolean
+---@field versions? "ignore"|"hold"|"skip"
+---@field state_version? integer
+---@field snapshot? { every?: integer, seconds?: integer }
+---@field initial fun(): table
+---@field events table<string, moonlog.EventRule>
+---@field retired? table<string, moonlog.RetiredRule>
+---@field react table<string, moonlog.ProcessReact|{ data?: moonlog.Fields, handle: moonlog.ProcessReact }>
+---@field timers? table<string, moonlog.ProcessReact>
 ---@field summary? string
 
 ---@class moonlog.Find
@@ -163,7 +265,8 @@ function rows:count(options) end
 ---@class moonlog.Projection
 ---@field name string
 ---@field tables table<string, moonlog.Table>
----@field on table<string, fun(view: table<string, moonlog.ViewTable>, data: table, meta: moonlog.Meta)>
+---@field on table<string, fun(view: table<string, moonlog.ViewTable>, data: table, meta: moonlog.Heard)>
+---@field topics? string[] fed by their messages instead of the domain's events
 ---@field summary? string
 
 ---@class moonlog.Query

@@ -89,6 +89,14 @@ function Projection:given(events)
     return setmetatable({ result = core.project(asked), asked = asked }, Rows)
 end
 
+-- Messages of the topics that feed it: { type, data, key?, subject?, ... }
+function Projection:given_messages(messages)
+    local list = {}
+    for i, message in ipairs(messages) do list[i] = tools.message_of(message, self.time) end
+    local asked = { domain = self.domain, projection = self.name, events = {}, messages = list, at = self.time }
+    return setmetatable({ result = core.project(asked), asked = asked }, Rows)
+end
+
 function Projection:at(time)
     return setmetatable({ domain = self.domain, name = self.name, time = time }, Projection)
 end
@@ -99,7 +107,16 @@ local Query = {}
 Query.__index = Query
 
 function Query:given(events)
-    return setmetatable({ domain = self.domain, name = self.name, events = prepare(events), time = self.time }, Query)
+    return setmetatable({ domain = self.domain, name = self.name, events = prepare(events), messages = self.messages,
+                          time = self.time }, Query)
+end
+
+-- What feeds the domain's projections by topics.
+function Query:given_messages(messages)
+    local list = {}
+    for i, message in ipairs(messages) do list[i] = tools.message_of(message, self.time) end
+    return setmetatable({ domain = self.domain, name = self.name, events = self.events, messages = list,
+                          time = self.time }, Query)
 end
 
 function Query:at(time)
@@ -118,7 +135,7 @@ end
 
 local function run(query)
     return core.query { domain = query.domain, query = query.name, events = query.events or {},
-                        params = query.params or {}, at = query.time }
+                        messages = query.messages, params = query.params or {}, at = query.time }
 end
 
 -- Numbers are compared by value: money left as decimals.

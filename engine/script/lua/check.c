@@ -9,18 +9,31 @@
 #include "script/lua/machine.h"
 
 static bool
-type_known(void *self, struct slice type, char *hint, size_t size)
+known(const struct slice *names, size_t count, struct slice name, char *hint, size_t size)
 {
-	const struct findings *findings = self;
 	struct suggest suggest;
-	suggest_start(&suggest, type);
-	for (size_t i = 0; i < findings->type_count; i++) {
-		if (slice_equal(findings->types[i], type))
+	suggest_start(&suggest, name);
+	for (size_t i = 0; i < count; i++) {
+		if (slice_equal(names[i], name))
 			return true;
-		suggest_try(&suggest, findings->types[i].data);
+		suggest_try(&suggest, names[i].data);
 	}
 	suggest_text(&suggest, hint, size);
 	return false;
+}
+
+static bool
+type_known(void *self, struct slice type, char *hint, size_t size)
+{
+	const struct findings *findings = self;
+	return known(findings->types, findings->type_count, type, hint, size);
+}
+
+static bool
+command_known(void *self, struct slice command, char *hint, size_t size)
+{
+	const struct findings *findings = self;
+	return known(findings->commands, findings->command_count, command, hint, size);
 }
 
 static bool
@@ -39,6 +52,7 @@ read_texts(const struct source_set *sources, struct findings *findings)
 		const struct lint lint = { .findings = findings,
 					   .source = &sources->items[i],
 					   .type_known = findings->types != NULL ? type_known : NULL,
+					   .command_known = findings->commands != NULL ? command_known : NULL,
 					   .self = findings };
 		/* A text that does not compile, or has said by itself what it lacks. */
 		if (!has_finding(findings, lint.source->path, "load_error"))

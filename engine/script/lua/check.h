@@ -31,6 +31,8 @@ struct findings {
 	size_t errors;             /* of them */
 	const struct slice *types; /* all events that the domain declares; NULL: not known, for some file is broken */
 	size_t type_count;
+	const struct slice *commands; /* "aggregate.Command" of all; NULL: not known */
+	size_t command_count;
 	bool lost; /* memory ran out: some are missing */
 };
 

@@ -428,11 +428,6 @@ inspect_messages(struct inspection *in, struct script_projection *door, struct m
 		struct message_entry entry = { keys[i], &handlers[i] };
 		inspect_try(in, message_entry, &entry);
 	}
-	for (size_t i = 0; i < door->table_count; i++)
-		if (in->tables[door->tables[i]].stream_column != 0)
-			inspect_fail(
-				in, "stream_column",
-				"stream_column: a projection that topics feed has no streams to make rows anew from");
 	door->messages = keys;
 	door->message_count = count;
 	rules->messages = handlers;
@@ -455,6 +450,11 @@ projection_topics(struct inspection *in, void *self)
 {
 	struct script_projection *door = self;
 	door->topics = inspect_topics(in, &door->topic_count);
+	for (size_t i = 0; i < door->table_count && door->topic_count > 0; i++)
+		if (in->tables[door->tables[i]].stream_column != 0)
+			inspect_fail(
+				in, "stream_column",
+				"stream_column: a projection that topics feed has no streams to make rows anew from");
 }
 
 void

@@ -396,6 +396,9 @@ inspect_reactor(struct inspection *in)
 		.numbers = inspect_alloc(in, in->aggregate_count, sizeof *hearing.reach.numbers), .what = "a reactor"
 	};
 	inspect_try(in, inspect_react, &hearing);
+	if (door->topic_count > 0 && door->message_count == 0 && door->event_count > 0)
+		inspect_note(in, FINDING_WARNING, "unheard_topics",
+			     "'topics' are named, and no handler is for a message of them");
 	if (door->aggregate >= 0) {
 		inspect_try(in, inspect_correlate, &hearing);
 		inspect_try(in, inspect_starts, &hearing);

@@ -211,12 +211,6 @@ kit_read_past(lua_State *L, const struct kit_domain *domain)
 	return past;
 }
 
-struct streams {
-	const struct kit_domain *domain;
-	const struct kit_past *past;
-	bool by_json; /* the state leaves the machine as JSON and comes back after each event */
-};
-
 /* Replaces the state by what its canonical JSON gives. */
 static int
 through_json(struct script_machine *machine, uint16_t aggregate, script_state *state, struct fault *fault)
@@ -233,12 +227,11 @@ through_json(struct script_machine *machine, uint16_t aggregate, script_state *s
 	return result;
 }
 
-/* State and version of a stream; state 0 when it has no event. */
-static int
-fold_stream(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
-	    struct fault *fault)
+int
+kit_fold_stream(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
+		struct fault *fault)
 {
-	const struct streams *streams = self;
+	const struct kit_streams *streams = self;
 	struct script_machine *machine = streams->domain->machine;
 	char name[STREAM_NAME_MAX + 1];
 	int size = snprintf(name, sizeof name, "%.*s.%.*s/%.*s", SLICE_ARG(machine->program->domain),
@@ -267,18 +260,42 @@ fold_stream(void *self, uint16_t aggregate, struct slice id, script_state *state
 /* ---- decide ---- */
 
 static void
-push_entries(lua_State *L, const struct decided *decided)
+push_timers(lua_State *L, const struct decided *decided)
 {
+	lua_createtable(L, (int)decided->timer_count, 0);
+	for (size_t i = 0; i < decided->timer_count; i++) {
+		const struct decided_timer *timer = &decided->timers[i];
+		lua_createtable(L, 0, 5);
+		kit_set_text(L, "name", timer->name);
+		kit_set_text(L, "stream", decided->streams[timer->stream].name);
+		kit_set_text(L, "data", timer->cancel ? SLICE("{}") : timer->data);
+		lua_pushboolean(L, timer->cancel);
+		lua_setfield(L, -2, "cancel");
+		lua_pushinteger(L, timer->due_us);
+		lua_setfield(L, -2, "at");
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "timers");
+}
+
+void
+kit_push_decided(lua_State *L, const struct decided *decided)
+{
+	static const struct slice kinds[] = {
+		[ENTRY_EVENT] = SLICE("event"), [ENTRY_MESSAGE] = SLICE("message"), [ENTRY_TIMER] = SLICE("timer")
+	};
 	lua_newtable(L);
 	for (size_t i = 0; i < decided->entry_count; i++) {
 		const struct new_entry *entry = &decided->entries[i];
 		struct slice stream = decided->streams[entry->stream].name;
 		const char *slash = memchr(stream.data, '/', stream.size);
 		lua_newtable(L);
-		kit_set_text(L, "kind", entry->kind == ENTRY_EVENT ? SLICE("event") : SLICE("message"));
+		kit_set_text(L, "kind", kinds[entry->kind]);
 		kit_set_text(L, "type", entry->type);
 		kit_set_text(L, "data", entry->data);
 		kit_set_text(L, "topic", entry->topic);
+		kit_set_text(L, "key", entry->key);
+		kit_set_text(L, "stream", stream);
 		kit_set_text(L, "id", slice_from(slash + 1, (size_t)(stream.data + stream.size - slash) - 1));
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
@@ -293,6 +310,7 @@ push_entries(lua_State *L, const struct decided *decided)
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "reservations");
+	push_timers(L, decided);
 }
 
 static int
@@ -303,7 +321,7 @@ give_refusal(lua_State *L, struct slice code, struct slice message)
 	kit_set_text(L, "code", code);
 	kit_set_text(L, "message", message);
 	const struct decided none = { 0 };
-	push_entries(L, &none);
+	kit_push_decided(L, &none);
 	return 1;
 }
 
@@ -333,13 +351,13 @@ give_decided(lua_State *L, const struct kit_domain *domain, uint16_t aggregate, 
 	lua_setfield(L, -2, "status");
 	if (decided->reply.size > 0)
 		kit_set_text(L, "reply", decided->reply);
-	push_entries(L, decided);
+	kit_push_decided(L, decided);
 	push_state(L, domain, aggregate, decided->streams[0].state);
 	return 1;
 }
 
-static void
-release_states(const struct kit_domain *domain, const struct decided *decided)
+void
+kit_release_states(const struct kit_domain *domain, const struct decided *decided)
 {
 	for (size_t i = 0; i < decided->stream_count; i++)
 		script_state_release(domain->machine, decided->streams[i].state);
@@ -363,7 +381,7 @@ core_decide(lua_State *L)
 		return luaL_error(L, "aggregate %s has no command '%s'", rules->name.data,
 				  kit_field_text(L, 1, "command").data);
 	const struct kit_past past = kit_read_past(L, domain);
-	struct streams streams = { domain, &past, kit_field_flag(L, "by_json") };
+	struct kit_streams streams = { domain, &past, kit_field_flag(L, "by_json") };
 	struct decide_request request = {
 		.aggregate = (uint16_t)aggregate,
 		.command = (uint16_t)command,
@@ -372,9 +390,9 @@ core_decide(lua_State *L)
 		.context = { .now_us = kit_read_time(L, 1),
 			     .seed = { (uint64_t)kit_field_integer(L, "seed", 1), 2 },
 			     .caller = kit_field_text(L, 1, "caller") },
-		.loader = { fold_stream, &streams },
+		.loader = { kit_fold_stream, &streams },
 	};
-	if (fold_stream(&streams, request.aggregate, request.id, &request.state, &request.version, &fault) != 0)
+	if (kit_fold_stream(&streams, request.aggregate, request.id, &request.state, &request.version, &fault) != 0)
 		return luaL_error(L, "the events given cannot be folded: %s", fault.text);
 	const struct script_command *rule = &rules->commands[command];
 	bool refused = rule->creates ? request.state != 0 : request.state == 0 && !rule->anywhere;
@@ -388,7 +406,7 @@ core_decide(lua_State *L)
 		give_decided(L, domain, request.aggregate, &decided);
 	else
 		kit_give_fault(L, &fault);
-	release_states(domain, &decided);
+	kit_release_states(domain, &decided);
 	return 1;
 }
 
@@ -405,8 +423,8 @@ core_state(lua_State *L)
 	if (aggregate < 0)
 		return luaL_error(L, "no such aggregate");
 	const struct kit_past past = kit_read_past(L, domain);
-	struct streams streams = { domain, &past, kit_field_flag(L, "by_json") };
-	if (fold_stream(&streams, (uint16_t)aggregate, kit_field_text(L, 1, "id"), &state, &version, &fault) != 0)
+	struct kit_streams streams = { domain, &past, kit_field_flag(L, "by_json") };
+	if (kit_fold_stream(&streams, (uint16_t)aggregate, kit_field_text(L, 1, "id"), &state, &version, &fault) != 0)
 		return kit_give_fault(L, &fault);
 	if (state == 0 && script_initial(domain->machine, (uint16_t)aggregate, &state, &fault) != 0)
 		return kit_give_fault(L, &fault);
@@ -468,7 +486,7 @@ core_domains(lua_State *L)
 	return 1;
 }
 
-/* has(domain, "aggregate" | "projection" | "query", name) */
+/* has(domain, "aggregate" | "projection" | "reactor" | "query", name) */
 static int
 core_has(lua_State *L)
 {
@@ -479,6 +497,7 @@ core_has(lua_State *L)
 	const struct script_program *program = kit_domain_named(L, domain)->program;
 	int found = strcmp(kind, "aggregate") == 0    ? script_find_aggregate(program, name)
 		    : strcmp(kind, "projection") == 0 ? script_find_projection(program, name)
+		    : strcmp(kind, "reactor") == 0    ? script_find_reactor(program, name)
 						      : script_find_query(program, name);
 	lua_pushboolean(L, found >= 0);
 	return 1;
@@ -488,10 +507,13 @@ void
 kit_core_push(lua_State *L, struct kit *kit)
 {
 	static const luaL_Reg functions[] = {
-		{ "decide", core_decide },     { "state", core_state },     { "project", kit_project },
-		{ "query", kit_query },        { "encode", core_encode },   { "decode", core_decode },
-		{ "is_array", core_is_array }, { "domains", core_domains }, { "has", core_has },
-		{ "upcast", kit_upcast },      { "shift", kit_shift },      { NULL, NULL },
+		{ "decide", core_decide },     { "state", core_state },
+		{ "project", kit_project },    { "query", kit_query },
+		{ "encode", core_encode },     { "decode", core_decode },
+		{ "is_array", core_is_array }, { "domains", core_domains },
+		{ "has", core_has },           { "upcast", kit_upcast },
+		{ "shift", kit_shift },        { "react", kit_react },
+		{ "micros", kit_micros },      { NULL, NULL },
 	};
 	luaL_newlibtable(L, functions);
 	lua_pushlightuserdata(L, kit);

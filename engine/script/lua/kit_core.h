@@ -53,6 +53,20 @@ int64_t kit_read_time(lua_State *L, int table);
 /* The list in field `events`; it stays on the stack. */
 struct kit_past kit_read_past(lua_State *L, const struct kit_domain *domain);
 
+/* State and version of a stream as the past has it: a script_loader's load, `self` being a struct kit_streams. */
+struct kit_streams {
+	const struct kit_domain *domain;
+	const struct kit_past *past;
+	bool by_json; /* the state leaves the machine as JSON and comes back after each event */
+};
+int kit_fold_stream(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
+		    struct fault *fault);
+/* Entries, reservations and timers into the table on top. */
+void kit_push_decided(lua_State *L, const struct decided *decided);
+void kit_release_states(const struct kit_domain *domain, const struct decided *decided);
+/* The list in field `messages`; none where it is absent. It stays on the stack. */
+struct react_message *kit_read_messages(lua_State *L, size_t *count);
+
 /* A whole number in the table of arguments, or `otherwise`. */
 int64_t kit_field_integer(lua_State *L, const char *field, int64_t otherwise);
 bool kit_field_flag(lua_State *L, const char *field);
@@ -60,5 +74,7 @@ int kit_upcast(lua_State *L);
 int kit_shift(lua_State *L);
 int kit_project(lua_State *L);
 int kit_query(lua_State *L);
+int kit_react(lua_State *L);
+int kit_micros(lua_State *L);
 
 #endif

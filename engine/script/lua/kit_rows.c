@@ -51,17 +51,35 @@ push_rows(lua_State *L, const struct kit_rows *rows, const struct table *table, 
 	return 0;
 }
 
+/* What is given to projections. */
+struct given {
+	struct kit_past past;
+	const struct react_message *messages;
+	size_t message_count;
+};
+
+static struct given
+read_given(lua_State *L, const struct kit_domain *domain)
+{
+	struct given given = { .past = kit_read_past(L, domain) };
+	given.messages = kit_read_messages(L, &given.message_count);
+	return given;
+}
+
 static int
-project_all(const struct kit_domain *domain, int only, const struct kit_rows *rows, const struct kit_past *past,
+project_all(const struct kit_domain *domain, int only, const struct kit_rows *rows, const struct given *given,
 	    struct fault *fault)
 {
 	for (size_t i = 0; i < domain->program->projection_count; i++) {
-		size_t done;
+		size_t done = 0;
+		bool fed = domain->program->projections[i].topic_count > 0;
 		if (only >= 0 && i != (size_t)only)
 			continue;
-		if (script_project(domain->machine, (uint16_t)i, rows->port, past->entries, past->count, &done,
-				   fault) != 0)
-			return fault_prefix(fault, "event %zu", done + 1);
+		if ((fed ? script_project_messages(domain->machine, (uint16_t)i, rows->port, given->messages,
+						   given->message_count, &done, fault)
+			 : script_project(domain->machine, (uint16_t)i, rows->port, given->past.entries,
+					  given->past.count, &done, fault)) != 0)
+			return fault_prefix(fault, "%s %zu", fed ? "message" : "event", done + 1);
 	}
 	return 0;
 }
@@ -79,10 +97,10 @@ kit_project(lua_State *L)
 	int projection = script_find_projection(program, kit_field_text(L, 1, "projection"));
 	if (projection < 0)
 		return luaL_error(L, "no such projection");
-	const struct kit_past past = kit_read_past(L, domain);
+	const struct given given = read_given(L, domain);
 	if (kit->options->rows_open(kit->options->self, program->tables, program->table_count, &rows, &fault) != 0)
 		return luaL_error(L, "%s", fault.text);
-	int result = project_all(domain, projection, &rows, &past, &fault);
+	int result = project_all(domain, projection, &rows, &given, &fault);
 	lua_newtable(L);
 	kit_set_text(L, "kind", SLICE("accepted"));
 	lua_newtable(L);
@@ -128,14 +146,14 @@ kit_query(lua_State *L)
 	int query = script_find_query(program, kit_field_text(L, 1, "query"));
 	if (query < 0)
 		return luaL_error(L, "no such query");
-	const struct kit_past past = kit_read_past(L, domain);
+	const struct given given = read_given(L, domain);
 	request.query = (uint16_t)query;
 	request.params = read_params(L, &request.param_count);
 	if (kit->options->rows_open(kit->options->self, program->tables, program->table_count, &rows, &fault) != 0)
 		return luaL_error(L, "%s", fault.text);
 	buf_init(&out, (size_t)64 << 20);
 	request.rows = rows.port;
-	int result = project_all(domain, -1, &rows, &past, &fault);
+	int result = project_all(domain, -1, &rows, &given, &fault);
 	if (result == 0)
 		result = script_query(domain->machine, &request, &out, &fault);
 	struct slice reply = arena_copy(&kit->arena, buf_slice(&out));

@@ -32,7 +32,8 @@ struct reading {
 	struct token next;
 	struct variable locals[LOCALS_MAX];
 	size_t count;
-	unsigned handles; /* functions of that name around */
+	unsigned handles;   /* functions of that name around */
+	unsigned functions; /* around */
 };
 
 static void read_block(struct reading *r);
@@ -195,7 +196,9 @@ read_function(struct reading *r, bool method, const struct token *place)
 		if (r->now.kind == TOKEN_NAME)
 			declare(r, &r->now, false);
 	take(r, ")");
+	r->functions++;
 	read_block(r);
+	r->functions--;
 	if (r->lint->function != NULL)
 		r->lint->function(r->lint->self, place->line, r->now.line);
 	take(r, "end");
@@ -222,6 +225,21 @@ check_event(const struct reading *r, const struct shape *shape, bool element)
 	tell(r, FINDING_ERROR, "undeclared_event", &shape->type, text);
 }
 
+/* command = "aggregate.Command" in what a handler returns; those of routes are looked at when they are loaded. */
+static void
+check_command(const struct reading *r)
+{
+	char hint[160] = "", text[320];
+	const struct lint *lint = r->lint;
+	const struct token *name = &r->now;
+	const char *dot = name->text.size > 0 ? memchr(name->text.data, '.', name->text.size) : NULL;
+	if (r->functions == 0 || name->kind != TOKEN_STRING || dot == NULL || token_is(&r->next, "..") ||
+	    lint->command_known == NULL || lint->command_known(lint->self, name->text, hint, sizeof hint))
+		return;
+	snprintf(text, sizeof text, "the domain has no command '%.*s'%s", SLICE_ARG(name->text), hint);
+	tell(r, FINDING_WARNING, "unknown_command", name, text);
+}
+
 static void read_table(struct reading *r, bool element);
 
 static void
@@ -243,11 +261,13 @@ read_field(struct reading *r, struct shape *shape)
 			read_expression(r);
 		return;
 	}
-	bool type = at(r, "type"), handle = at(r, "handle") && !type, data = at(r, "data");
+	bool command = at(r, "command"), type = at(r, "type"), handle = at(r, "handle") && !type, data = at(r, "data");
 	shape->data |= data;
 	shape->other |= !type && !data && !at(r, "stream");
 	advance(r);
 	advance(r);
+	if (command)
+		check_command(r);
 	if (type && r->now.kind == TOKEN_STRING) {
 		shape->typed = true;
 		shape->type = r->now;

@@ -34,6 +34,8 @@ struct lint {
 	const struct source_file *source;
 	/* Is a type of event declared somewhere? NULL: not known. A hint is written to `hint`. */
 	bool (*type_known)(void *self, struct slice type, char *hint, size_t size);
+	/* The same of "aggregate.Command", which actions name. */
+	bool (*command_known)(void *self, struct slice command, char *hint, size_t size);
 	/* Each function with the lines of its first and last word, after its statements; each statement's line. */
 	void (*function)(void *self, int first, int last);
 	void (*statement)(void *self, int line);

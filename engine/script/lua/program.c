@@ -392,6 +392,24 @@ finish(struct inspection *in)
 	program->routes = in->route_rules;
 }
 
+static void
+gather_commands(struct inspection *in, struct findings *findings)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		count += in->aggregates[i].command_count;
+	struct slice *names = moon_alloc(in->L, findings->arena, count, sizeof *names);
+	for (size_t i = 0; i < in->aggregate_count; i++)
+		for (size_t j = 0; j < in->aggregates[i].command_count; j++) {
+			struct slice *name = &names[findings->command_count++];
+			*name = arena_format(findings->arena, "%s.%s", in->aggregates[i].name.data,
+					     in->aggregates[i].commands[j].name.data);
+			if (name->data == NULL)
+				moon_fail(in->L, 0, FAULT_MEMORY, "memory", "no memory for names of commands");
+		}
+	findings->commands = names;
+}
+
 /* What only the whole shows. Where a file is broken, nobody knows what it would have declared. */
 static void
 gather_rest(struct inspection *in)
@@ -411,6 +429,7 @@ gather_rest(struct inspection *in)
 			types[findings->type_count++] =
 				moon_keep(in->L, findings->arena, in->aggregates[i].events[j].name);
 	findings->types = types;
+	gather_commands(in, findings);
 }
 
 static int

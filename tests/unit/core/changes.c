@@ -139,4 +139,19 @@ TEST(tells_projections_tables_queries_and_routes)
 					 "  - route GET /q\n");
 }
 
+TEST(tells_what_reacts)
+{
+	static const char *const one =
+		"return { name = 'r', topics = { 't' }, react = { X = function() return {} end } }";
+	static const char *const other =
+		"return { name = 'r', topics = { 't' }, react = { X = function() return end } }";
+	const char *const none[4] = { NULL, NULL, NULL, "return {}" }, *const with[4] = { one, NULL, NULL,
+											  "return {}" };
+	const char *const changed[4] = { other, NULL, NULL, "return {}" };
+	CHECK(strstr(changes(none, with), "  + reactor r\n") != NULL);
+	CHECK(strstr(changes(with, none), "  - reactor r\n") != NULL);
+	CHECK(strstr(changes(with, changed), "  ~ reactor r: what it does\n") != NULL);
+	CHECK(strstr(changes(with, with), "reactor") == NULL);
+}
+
 TEST_MAIN()

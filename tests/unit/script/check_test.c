@@ -210,6 +210,36 @@ TEST(notes_events_that_no_projection_handles)
 	CHECK_INT(findings.count, 0);
 }
 
+TEST(finds_commands_that_actions_name_and_nobody_has)
+{
+	const struct text_file files[] = {
+		{ "a.lua", "return { name = 'a', initial = function() return {} end, events = {},\n"
+			   "  commands = { Go = { handle = function() return {} end } } }" },
+		{ "r.lua",
+		  "return { name = 'r', topics = { 't' }, react = {\n"
+		  "  X = function(d) return { { command = 'a.Go', id = 'x' }, { command = 'a.' .. d.which } } end,\n"
+		  "  Y = function() return { { command = 'a.Goo', id = 'x' } } end } }" },
+		{ "s.lua", "return { name = 's', topics = { 't' }, react = { ['a.E'] = function() end } }" },
+		{ "u.lua", "return { name = 'u', topics = { 't' },\n  react = { ['b.E'] = 1 } }" },
+		{ NULL, NULL },
+	};
+	CHECK(!check(files));
+	says("error no_such_event s.lua:1 react: the domain has no event 'a.E'");
+	says("error bad_rules u.lua:2 react: 'b.E' is a number, not a function");
+	const struct text_file two[] = { files[0], files[1], { NULL, NULL } };
+	CHECK(check(two));
+	says("warning unknown_command r.lua:3 the domain has no command 'a.Goo'; did you mean \"a.Go\"?");
+	silent("r.lua:2");
+	const struct text_file own[] = {
+		{ "a.lua", "return { name = 'a', initial = function() return {} end,\n"
+			   "  events = { E = { data = {}, apply = function(s) return s end } } }" },
+		{ "r.lua", "return { name = 'r', topics = { 't' }, react = { ['a.E'] = function() end } }" },
+		{ NULL, NULL },
+	};
+	CHECK(check(own));
+	says("warning unheard_topics r.lua:1 'topics' are named, and no handler is for a message of them");
+}
+
 TEST(finds_what_is_there_twice)
 {
 	CHECK(!check_beside("other.lua",

@@ -205,6 +205,112 @@ TEST(routes)
 			     "{ 'GET', '/a/{id}/history', history = 'account' }, { 'GET', '/', text = 'x' }"));
 }
 
+#define REACTOR(rest) "return { name = 'r',\n" rest " }\n"
+#define PROCESS(rest)                                                                                                  \
+	"return { name = 'p', initial = function() return {} end,\n"                                                   \
+	"  events = { Started = { data = {}, apply = function(s) return s end } },\n" rest " }\n"
+
+TEST(reactors)
+{
+	loads("r.lua", REACTOR("react = { Opened = function() end }"));
+	loads("r.lua", REACTOR("topics = { 't' }, react = { Opened = function() end, ['a.b.C.v1'] = function() end }"));
+	refuses("r.lua", REACTOR("react = { Opned = function() end }"), "r.lua:2: react: |no event 'Opned'|Opened");
+	refuses("r.lua", REACTOR("topics = { 't' }, react = { ['account.Opned'] = function() end }"),
+		"r.lua:2: react: |no event 'account.Opned'");
+	refuses("r.lua", REACTOR("topics = { 't' }, react = { ['bank.account.Opned'] = function() end }"),
+		"no event 'bank.account.Opned'");
+	refuses("r.lua", REACTOR("react = { Opened = 5 }"), "r.lua:2: react: 'Opened' is a number, not a function");
+	refuses("r.lua",
+		REACTOR("topics = { 't' }, react = { X = { data = { a = 'strng' }, handle = function() end } }"),
+		"r.lua:2: react.X");
+	refuses("r.lua", REACTOR("topics = { 't' }, react = { X = { data = {} } }"), "react.X: 'handle' is missing");
+	refuses("r.lua", REACTOR("react = { Opened = { data = {}, handle = function() end } }"),
+		"'data' is for messages");
+	refuses("r.lua", REACTOR("topics = { 'a b' }, react = { X = function() end }"),
+		"r.lua:2: topics: 'a b' is no topic");
+	refuses("r.lua", REACTOR("topics = { 'a', 'a' }, react = { X = function() end }"), "'a' is there twice");
+	refuses("r.lua", REACTOR("topics = {}, react = { X = function() end }"),
+		"'topics' is a list of 1 to 100 texts");
+	refuses("r.lua", REACTOR("topics = { 'a' }, react = {}"), "'react' has 1 to 1000 handlers");
+	refuses("r.lua", REACTOR("react = { Opened = function() end }, on_failure = 'stop'"),
+		"r.lua:2: 'on_failure' is \"park\", \"skip\" or \"halt\"");
+	refuses("r.lua", REACTOR("react = { Opened = function() end }, versions = 1"), "'versions' is a number");
+	refuses("r.lua", REACTOR("react = { Opened = function() end }, attempts = 0"), "'attempts' is a whole number");
+	refuses("r.lua", REACTOR("react = { Opened = function() end }, timers = {}"), "unknown field 'timers'");
+	refuses("r.lua", "return { name = 'account', react = { Opened = function() end } }",
+		"'account' is also an aggregate");
+}
+
+TEST(processes)
+{
+	loads("p.lua", PROCESS("correlate = 'n', starts = { 'X' }, topics = { 't' }, react = { X = function() end }"));
+	loads("p.lua",
+	      PROCESS("correlate = { 'n', X = function() end }, starts = { 'X' }, topics = { 't' },\n"
+		      "  react = { X = function() end, Y = function() end }, timers = { late = function() end }"));
+	refuses("p.lua", PROCESS("starts = { 'X' }, topics = { 't' }, react = { X = function() end }"),
+		"p.lua:|'correlate' says which process hears");
+	refuses("p.lua",
+		PROCESS("correlate = { Y = 'n' }, starts = { 'X' }, topics = { 't' }, react = { X = function() end }"),
+		"correlate: does not say which process 'X' is for");
+	refuses("p.lua", PROCESS("correlate = 'n', topics = { 't' }, react = { X = function() end }"),
+		"'starts' is missing");
+	refuses("p.lua", PROCESS("correlate = 'n', starts = { 'Y' }, topics = { 't' }, react = { X = function() end }"),
+		"starts: 'react' has no 'Y'");
+	refuses("p.lua",
+		PROCESS("correlate = 'n', starts = { 'X' }, topics = { 't' }, react = { X = function() end },\n"
+			"  timers = { late = 'Open' }"),
+		"p.lua:4: timers: 'late' is a string, not a function");
+	refuses("p.lua",
+		"return { name = 'p', events = { ProcessCompleted = { data = {}, apply = print } }, initial = print,\n"
+		"  correlate = 'n', starts = { 'Opened' }, react = { Opened = function() end } }",
+		"p.lua:1: |initial");
+	refuses("p.lua",
+		"return { name = 'p', initial = function() return {} end, correlate = 'n', starts = { 'Opened' },\n"
+		"  events = { ProcessCompleted = { data = {}, apply = function(s) return s end } },\n"
+		"  react = { Opened = function() end } }",
+		"p.lua:2: event 'ProcessCompleted' is the engine's own");
+	refuses("p.lua",
+		PROCESS("correlate = 'n', starts = { 'X' }, topics = { 't' }, react = { X = function() end }, commands "
+			"= {}"),
+		"unknown field 'commands'");
+}
+
+TEST(timers_and_documents)
+{
+	const char *const aggregate = "return { name = 'a', initial = function() return {} end, events = { E = { data "
+				      "= {}, apply = print } },\n"
+				      "  commands = { Go = { handle = function() return {} end } },\n"
+				      "  timers = { late = '%s' } }";
+	char text[400];
+	snprintf(text, sizeof text, aggregate, "Go");
+	loads("a.lua", text);
+	snprintf(text, sizeof text, aggregate, "Gone");
+	refuses("a.lua", text, "a.lua:3: timers: timer 'late': aggregate a has no command 'Gone'");
+	loads("d.lua", "return { name = 'd', document = { n = 'integer' }, initial = function() return { n = 0 } end, "
+		       "commands = {} }");
+	refuses("d.lua",
+		"return { name = 'd', document = { n = 'integer' }, initial = function() return {} end,\n"
+		"  commands = {} }",
+		"d.lua:1: initial() gives no state as `document` says: n: is required");
+	refuses("d.lua",
+		"return { name = 'd', document = { n = 'integer' }, initial = function() return { n = 1 } end }",
+		"d.lua:1: a document lacks 'commands'");
+	refuses("d.lua",
+		"return { name = 'd', document = { n = 'intger' }, initial = function() return { n = 1 } end,\n"
+		"  commands = {} }",
+		"d.lua:1: document");
+	refuses("d.lua",
+		"return { name = 'd', document = {}, events = {}, initial = function() return {} end, commands = {} }",
+		"unknown field 'events'");
+	loads("t.lua",
+	      "return { name = 't', topics = { 'x' }, tables = { Ts = { key = { 'Id' }, columns = { Id = 'text' } } "
+	      "}, on = { Whatever = function() end } }");
+	refuses("t.lua",
+		"return { name = 't', topics = { 'x' }, on = { W = function() end },\n"
+		"  tables = { Ts = { key = { 'Id' }, columns = { Id = 'text' }, stream_column = 'Id' } } }",
+		"t.lua:2: stream_column: a projection that topics feed");
+}
+
 TEST(sources_must_be_texts_of_a_domain)
 {
 	struct script_program *program;
@@ -291,6 +397,51 @@ TEST(hashes_follow_what_matters)
 	files[3].text = "local N = string.len\n" ROWS;
 	now = hashes_of(files);
 	CHECK(same(&first.rows, &now.rows));
+}
+
+static void
+hash_of(const struct domain_file *files, struct digest *fold, struct digest *react)
+{
+	if (domain_load(&d, files) != 0)
+		CHECK_FAIL("%s", d.fault.text);
+	*fold = d.program->aggregates[0].fold_hash;
+	if (d.program->reactor_count > 0)
+		*react = d.program->reactors[0].hash;
+	domain_close(&d);
+}
+
+TEST(hashes_of_documents_and_what_reacts)
+{
+	static const char document[] =
+		"return { name = 'd', document = { n = 'integer' }, initial = function() return { n = %d } end,\n"
+		"  version = 2, upcast = { [1] = function(s) s.n = %d return s end },\n"
+		"  commands = { Go = { anywhere = true, handle = function() return { state = { n = %d } } end } } }";
+	static const char process[] =
+		"return { name = 'p', correlate = 'n', starts = { 'X' }, topics = { 't' },\n"
+		"  initial = function() return { n = %d } end, events = {},\n"
+		"  react = { X = function() return {}, %d end }, timers = { t = function() return {}, %d end } }";
+	char text[500];
+	const struct domain_file files[] = { { "a.lua", text }, { NULL, NULL } };
+	struct digest first, now, heard, hears;
+	snprintf(text, sizeof text, document, 1, 2, 3);
+	hash_of(files, &first, &heard);
+	snprintf(text, sizeof text, document, 1, 2, 4); /* what commands do is no part of the fold */
+	hash_of(files, &now, &heard);
+	CHECK(same(&first, &now));
+	snprintf(text, sizeof text, document, 1, 5, 3);
+	hash_of(files, &now, &heard);
+	CHECK(!same(&first, &now));
+	snprintf(text, sizeof text, process, 1, 2, 3);
+	hash_of(files, &first, &heard);
+	snprintf(text, sizeof text, process, 1, 4, 3);
+	hash_of(files, &now, &hears);
+	CHECK(same(&first, &now) && !same(&heard, &hears));
+	snprintf(text, sizeof text, process, 1, 2, 4);
+	hash_of(files, &now, &hears);
+	CHECK(same(&first, &now) && !same(&heard, &hears));
+	snprintf(text, sizeof text, process, 5, 2, 3);
+	hash_of(files, &now, &hears);
+	CHECK(!same(&first, &now) && same(&heard, &hears));
 }
 
 TEST(hashes_know_library_functions_by_name)

@@ -1,0 +1,6 @@
+-- SPDX-License-Identifier: MIT
+return {
+    queries = {
+        totals = { run = function(view) return view.Totals:find { order = { "Customer" } } end },
+    },
+}
