@@ -91,11 +91,10 @@ def enospc(options, scratch):
         daemon.start()
         account = open_account(daemon.port, "f1", 1)
         balance, refused = 100, None
-        with open(ballast, "wb") as file:
+        with open(ballast, "wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"\0" * 65536)
-                    file.flush()
             except OSError:
                 pass
         for number in range(4000):
