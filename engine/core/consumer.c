@@ -87,8 +87,8 @@ open_sources(struct consumer *consumer, struct fault *fault)
 	return options->own.open(options->own.self, &wanted, &consumer->sources[1].source, fault);
 }
 
-static int
-name_spaces(struct consumer *consumer, struct fault *fault)
+int
+consumer_name_spaces(struct consumer *consumer, struct fault *fault)
 {
 	const struct consumer_options *options = &consumer->options;
 
@@ -116,7 +116,7 @@ open_inside(struct consumer *consumer, struct fault *fault)
 				       .wrote = options->wrote,
 				       .self = options->self };
 
-	if (name_spaces(consumer, fault) != 0 || bench_open(&bench, &consumer->bench, fault) != 0)
+	if (consumer_name_spaces(consumer, fault) != 0 || bench_open(&bench, &consumer->bench, fault) != 0)
 		return -1;
 	find_rule(consumer);
 	if (consumer->rule == NULL)

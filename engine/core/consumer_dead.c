@@ -44,7 +44,8 @@ consumer_count_dead(struct consumer *consumer, struct fault *fault)
 		if (store_list_records(consumer->bench.reader, consumer->dead_space, after, PAGE, pages, &records,
 				       &count, fault) != 0)
 			return -1;
-		consumer->dead += count;
+		for (size_t i = 0; i < count; i++) /* those with '#' are of timers */
+			consumer->dead += memchr(records[i].key.data, '#', records[i].key.size) == NULL;
 		if (count != 0)
 			after = records[count - 1].key;
 	} while (count == PAGE);
@@ -111,6 +112,7 @@ add_count(struct consumer *consumer, struct letter *letter, uint64_t before, uin
 	    !parked_put(&consumer->parked, &letter->parked, now != 0 ? now : before))
 		return no_memory(fault);
 	letter->moves_count = true;
+	letter->ends_key = now == 0;
 	return 0;
 }
 

@@ -114,6 +114,7 @@ revive(struct consumer *consumer, struct letter *letter, const struct dead_lette
 					    .header_count = dead->header_count,
 					    .time_us = dead->time_us };
 	letter->offset = dead->offset;
+	letter->type = dead->type;
 	letter->partition = dead->partition;
 	letter->first_us = dead->first_us;
 	letter->attempts = (unsigned)dead->attempts;
@@ -142,23 +143,30 @@ is_asked_for(const struct drain *drain, const struct letter *letter)
 	return letter->dead_parked || !drain->parked_only;
 }
 
-/* The next record becomes a letter. Gives 1, 0 at the end, or -1. */
-static int
-read_next(struct consumer *consumer, struct letter *letter, struct fault *fault)
+/* Timers that failed lie in the same space as the letters of a process: their keys name a stream and a timer. */
+static bool
+is_timer(struct slice key)
 {
-	struct drain *drain = &consumer->drain;
+	return key.size != 0 && memchr(key.data, '#', key.size) != NULL;
+}
+
+int
+consumer_read_letter(struct consumer *consumer, struct buf *after, struct letter *letter, struct fault *fault)
+{
 	struct arena *arena = &letter->reaction.arena;
 	struct dead_letter dead;
 	struct record *records;
 	size_t count;
 
-	if (store_list_records(consumer->bench.reader, consumer->dead_space, buf_slice(&drain->after), 1, arena,
-			       &records, &count, fault) != 0)
-		return -1;
-	if (count == 0)
-		return 0;
-	buf_clear(&drain->after);
-	buf_add(&drain->after, records[0].key);
+	do {
+		if (store_list_records(consumer->bench.reader, consumer->dead_space, buf_slice(after), 1, arena,
+				       &records, &count, fault) != 0)
+			return -1;
+		if (count == 0)
+			return 0;
+		buf_clear(after);
+		buf_add(after, records[0].key);
+	} while (is_timer(records[0].key));
 	letter->dead_key = records[0].key;
 	letter->dead_value = records[0].value;
 	if (dead_parse(records[0].value, arena, &dead, fault) != 0 || revive(consumer, letter, &dead, fault) != 0) {
@@ -183,7 +191,7 @@ find_next(struct consumer *consumer, struct fault *fault)
 			return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a dead letter");
 		letter->purpose =
 			drain->order != NULL && drain->order->wish == CONSUMER_DROP ? LETTER_DROP : LETTER_AGAIN;
-		result = read_next(consumer, letter, fault);
+		result = consumer_read_letter(consumer, &drain->after, letter, fault);
 		if (result == 1 && letter->purpose != LETTER_PLACE && is_asked_for(drain, letter)) {
 			letter->reaction.mark = arena_mark(&letter->reaction.arena);
 			drain->letter = letter;
@@ -254,7 +262,6 @@ void
 consumer_drained(struct consumer *consumer, struct letter *letter, bool done)
 {
 	struct drain *drain = &consumer->drain;
-	uint64_t left = letter->dead_parked ? parked_count(&consumer->parked, &letter->parked) : 0;
 
 	if (!done) {
 		if (letter->reaction.submission.result != COMMIT_DONE)
@@ -276,7 +283,7 @@ consumer_drained(struct consumer *consumer, struct letter *letter, bool done)
 		drain->went++;
 		if (drain->order != NULL)
 			drain->order->settled++;
-		if (letter->dead_parked && left == 1)
+		if (letter->dead_parked && letter->ends_key)
 			(void)parked_put(&consumer->parked, &letter->parked, 0);
 	}
 	drain->pause_us = drain->again_ns = 0;

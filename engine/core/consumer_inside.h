@@ -48,6 +48,7 @@ struct letter {
 	bool has_inbox;   /* remembered by `id` */
 	bool handled;     /* there is a handler of its type */
 	bool moves_count; /* its append writes how many letters its key has */
+	bool ends_key;    /* the key is parked no more once its append is done */
 	struct command_id id;
 	struct parked_key parked; /* of the message's key */
 	bool has_key;
@@ -59,6 +60,7 @@ struct letter {
 	/* from the dead letters */
 	struct slice dead_key;
 	struct slice dead_value;
+	struct slice type; /* as it was told then */
 	bool dead_parked;  /* counted among its key's */
 	int32_t partition; /* where it came from */
 	struct reaction reaction;
@@ -145,6 +147,9 @@ struct consumer {
 	struct consumer_status told;
 };
 
+/* name, whole and the spaces, of options. */
+int consumer_name_spaces(struct consumer *consumer, struct fault *fault);
+
 static inline int64_t
 consumer_now_ns(const struct consumer *consumer)
 {
@@ -205,6 +210,11 @@ int consumer_read_parked(struct consumer *consumer, struct fault *fault);
 
 /* ---- consumer_drain.c: dead letters on their way back ---- */
 
+/*
+ * The dead letter after `after`, which moves on, with its message as it was. Gives 1, 0 at the end, -1 for a fault; one
+ * that cannot be read is told in the log and has LETTER_PLACE as purpose.
+ */
+int consumer_read_letter(struct consumer *consumer, struct buf *after, struct letter *letter, struct fault *fault);
 /* Goes on with what is being drained, takes orders. Gives how long to wait. */
 int64_t consumer_drain(struct consumer *consumer);
 /* All parked ones go through the handler again. */

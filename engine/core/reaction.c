@@ -51,6 +51,13 @@ bench_close(struct bench *bench)
 	bench->options.store = NULL;
 }
 
+/* Are the seat's rules those that decide now? */
+static bool
+is_current(const struct bench *bench)
+{
+	return bench->options.rules != NULL || domain_decides(bench->options.domain, bench->seat->rules);
+}
+
 int
 bench_adopt(struct bench *bench, struct fault *fault)
 {
@@ -59,9 +66,9 @@ bench_adopt(struct bench *bench, struct fault *fault)
 	struct seat *next;
 	int result;
 
-	if (bench->seat != NULL && domain_decides(domain, bench->seat->rules))
+	if (bench->seat != NULL && is_current(bench))
 		return 0;
-	rules = domain_hold_rules(domain);
+	rules = bench->options.rules != NULL ? ruleset_hold(bench->options.rules) : domain_hold_rules(domain);
 	result = seat_open(rules, bench->options.script, &next, fault);
 	ruleset_release(rules);
 	if (result != 0)
@@ -148,7 +155,7 @@ keep_states(struct bench *bench, struct reaction *reaction)
 			     (stream->meta_touched || (aggregate >= 0 && program->aggregates[aggregate].meta_matters));
 		struct cached *cached = NULL;
 
-		if (stream->written)
+		if (stream->written && reaction->flights != NULL)
 			reaction->flights[i] = lane_fly(&bench->lanes, stream->name, hash);
 		if (stream->state == 0)
 			continue;
@@ -215,7 +222,7 @@ reaction_decide(struct bench *bench, struct reaction *reaction, struct react_req
 	if (result != 0)
 		reaction->decided = (struct decided){ 0 };
 	/* Others may have recorded by newer rules what this decision read: on no stream the old follow the new. */
-	if (wanted.waits || !domain_decides(bench->options.domain, bench->seat->rules)) {
+	if (wanted.waits || !is_current(bench)) {
 		reaction_discard(bench, reaction);
 		return REACTION_WAITS;
 	}
@@ -346,6 +353,14 @@ reaction_append(struct bench *bench, struct reaction *reaction, const struct pro
 		keep_states(bench, reaction);
 	leave_seat(reaction);
 	return 0;
+}
+
+void
+reaction_imagine(struct bench *bench, struct reaction *reaction)
+{
+	reaction->flights = NULL;
+	keep_states(bench, reaction);
+	leave_seat(reaction);
 }
 
 bool

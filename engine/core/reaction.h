@@ -23,6 +23,7 @@ struct bench_options {
 	const struct script_options *script;
 	const struct clock *clock;
 	const struct timer_clock *timers; /* NULL: timers fall due by the wall clock */
+	struct ruleset *rules;            /* decide in place of the domain's active ones; NULL: those do */
 	/* A stream was written that a worker may keep the state of. May be NULL. */
 	void (*wrote)(void *self, struct slice stream);
 	void *self;
@@ -80,6 +81,8 @@ bool reaction_add(struct reaction *reaction, struct record_write record);
  */
 int reaction_append(struct bench *bench, struct reaction *reaction, const struct provenance *provenance,
 		    struct fault *fault);
+/* As if the append had been done: its states are kept, nothing is recorded. */
+void reaction_imagine(struct bench *bench, struct reaction *reaction);
 /* The append is answered: states are kept, or forgotten. Gives true when it was done. */
 bool reaction_settle(struct bench *bench, struct reaction *reaction);
 

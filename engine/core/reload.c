@@ -11,6 +11,7 @@
 #include "core/inside.h"
 #include "core/plan.h"
 #include "core/reacting.h"
+#include "core/rehearsal.h"
 #include "core/specs.h"
 
 /* Rules on their way to be the active ones. */
@@ -144,6 +145,28 @@ run_specs(struct candidate *candidate)
 	}
 	buf_fini(&told);
 	return result;
+}
+
+/* What would come of the messages that are parked. */
+static int
+rehearse(struct candidate *candidate)
+{
+	const struct engine *engine = candidate->engine;
+	const struct rehearsal rehearsal = { .store = engine->parts.store,
+					     .domain = candidate->domain,
+					     .rules = candidate->rules,
+					     .script = &engine->script,
+					     .clock = engine->parts.clock };
+	struct buf told;
+	int result;
+
+	buf_init(&told, (size_t)4 << 20);
+	buf_add(&told, candidate->told);
+	result = rehearsal_write(&rehearsal, &told, &candidate->asked->fault);
+	if (result == 0 && told.size != 0)
+		candidate->told = arena_copy(&candidate->arena, buf_slice(&told));
+	buf_fini(&told);
+	return result == 0 ? 0 : failed(candidate, "parked");
 }
 
 static bool
@@ -323,7 +346,7 @@ run(struct candidate *candidate)
 	case RELOAD_TAKE:
 	case RELOAD_PLAN:
 		if (load(candidate) != 0 || check_catalogue(candidate) != 0 || run_specs(candidate) != 0 ||
-		    !ask_history(candidate))
+		    rehearse(candidate) != 0 || !ask_history(candidate))
 			return;
 		asked->answer = RELOAD_PLANNED;
 		if (asked->what == RELOAD_TAKE)

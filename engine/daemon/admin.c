@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "daemon/admin_build.h"
+#include "daemon/admin_dlq.h"
 #include "daemon/admin_relay.h"
 #include "daemon/admin_reload.h"
 #include "daemon/ask.h"
@@ -327,6 +328,7 @@ admin_open(struct admin *admin)
 		{ "POST", "/admin/projections/", false, order, NULL },
 		{ "GET", "/admin/builds", false, admin_builds, NULL },
 		{ "POST", "/admin/rebuild", true, admin_rebuild, NULL },
+		{ "POST", "/admin/dlq/", true, admin_dlq, NULL },
 		{ "GET", "/admin/relay", false, admin_relay, NULL },
 		{ "POST", "/admin/relay/", false, admin_relay_order, NULL },
 		{ "POST", "/admin/backup", true, backup, NULL },

@@ -9,7 +9,7 @@
 #include "core/engine.h"
 #include "http/server.h"
 
-#define ADMIN_VERBS 13
+#define ADMIN_VERBS 14
 
 struct admin {
 	struct engine *engine;

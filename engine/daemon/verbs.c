@@ -130,6 +130,18 @@ const struct verb verbs[] = {
 	  2, false, verb_generation_show },
 	{ "generation diff", "N M", "what changed from one generation to another", NULL, 0, VERB_CONFIG_STORE, 2, 2,
 	  false, verb_generation_diff },
+	{ "dlq list", "[DOMAIN.REACTOR]", "messages that could not be taken",
+	  "A line each: reactor, letter, type, key, tries, why. `parked` ones keep later ones of their key behind\n"
+	  "them; after rules that can take them were taken they go in by themselves, in order.",
+	  JSON, VERB_CONFIG_STORE, 0, 1, false, verb_dlq_list },
+	{ "dlq show", "DOMAIN.REACTOR LETTER", "one of them, whole", NULL, JSON, VERB_CONFIG_STORE, 2, 2, false,
+	  verb_dlq_show },
+	{ "dlq retry", "DOMAIN.REACTOR [LETTER]", "through the handler again: one, with all of its key, or all", NULL,
+	  0, VERB_CONFIG_STORE, 1, 2, false, verb_dlq_retry },
+	{ "dlq drop", "DOMAIN.REACTOR [LETTER]", "they are given up: one, or all", NULL, 0, VERB_CONFIG_STORE, 1, 2,
+	  false, verb_dlq_drop },
+	{ "timer list", "", "pending timers, the next that is due first", NULL, JSON | OPTION_BIT(OPTION_LIMIT),
+	  VERB_CONFIG_STORE, 0, 0, false, verb_timer_list },
 	{ "relay status", "", "how far messages are out, and why not further",
 	  "The relay sends what the log says is to be sent to Kafka, each message once. Exit code 1 when it has\n"
 	  "stopped: the reason says what to do.",
