@@ -8,5 +8,6 @@ files["domains"] = { std = "moonlog" }
 files["tests/unit/core/tally"] = { std = "moonlog" }
 files["examples/legacy"] = { std = "moonlog" }
 files["tests/cli/legacy"] = { std = "moonlog" }
+files["tests/unit/script/*/spec"] = { std = "lua54+busted+moonlog", read_globals = { "moonlog" } }
 files["domains/*/spec"] = { std = "lua54+busted+moonlog", read_globals = { "moonlog" } }
 files["lua/moonlog/runner.lua"] = { globals = { "arg" }, ignore = { "122" } }
