@@ -6,7 +6,6 @@
  */
 #include "core/compare.h"
 
-#include "base/json.h"
 #include "view/diff.h"
 
 #define HOLD_NS ((int64_t)500 * 1000 * 1000)
@@ -106,54 +105,6 @@ choose_tables(const struct script_program *before, const struct script_program *
 	return names;
 }
 
-/* ---- as JSON ---- */
-
-static void
-write_u64(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
-static void
-write_row(struct buf *out, const char *key, struct slice row)
-{
-	if (row.size == 0)
-		return;
-	json_key(out, key);
-	buf_add(out, row);
-}
-
-static void
-write_table(struct buf *out, const struct view_diff_table *table)
-{
-	static const char *const kinds[] = { [DIFF_GONE] = "gone", [DIFF_NEW] = "new", [DIFF_CHANGED] = "changed" };
-
-	json_comma(out);
-	buf_text(out, "{\"table\":");
-	json_quote(out, table->name);
-	json_key(out, "compared");
-	buf_text(out, table->compared ? "true" : "false");
-	write_u64(out, "rows_before", table->rows_before);
-	write_u64(out, "rows_after", table->rows_after);
-	write_u64(out, "gone", table->gone);
-	write_u64(out, "new", table->fresh);
-	write_u64(out, "changed", table->changed);
-	json_key(out, "samples");
-	buf_byte(out, '[');
-	for (size_t i = 0; i < table->sample_count; i++) {
-		const struct view_diff_sample *sample = &table->samples[i];
-
-		json_comma(out);
-		buf_format(out, "{\"kind\":\"%s\"", kinds[sample->kind]);
-		write_row(out, "key", sample->key);
-		write_row(out, "before", sample->before);
-		write_row(out, "after", sample->after);
-		buf_byte(out, '}');
-	}
-	buf_text(out, "]}");
-}
-
 /* ---- both ---- */
 
 static int
@@ -165,10 +116,7 @@ diff_held(const struct held *held, const struct view_diff_options *options, stru
 	if (view_diff(view_reader_rows(held->before), view_reader_rows(held->after), options, arena, &diff, fault) != 0)
 		return -1;
 	comparison->rows_differ = diff.differing;
-	buf_byte(&comparison->tables, '[');
-	for (size_t i = 0; i < diff.table_count; i++)
-		write_table(&comparison->tables, &diff.tables[i]);
-	buf_byte(&comparison->tables, ']');
+	view_diff_write(&diff, &comparison->tables);
 	return 0;
 }
 

@@ -51,6 +51,8 @@ struct engine_parts {
 	int (*remove_view)(void *self, struct slice domain, unsigned slot, struct fault *fault);
 	/* This slot serves readers, also after a restart; people who look at files find it. NULL: nothing to do. */
 	int (*point_view)(void *self, struct slice domain, unsigned slot, struct fault *fault);
+	/* Rows in memory that are thrown away: what a change of projections would give. NULL: not asked. */
+	int (*scratch_view)(const struct table *tables, size_t table_count, struct view **view, struct fault *fault);
 	void *self;
 	const struct specs_runner *specs; /* core/specs.h; NULL: specs are not run. Outlives the engine */
 	/* How messages leave; open NULL: they do not. */

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "core/changes.h"
 #include "core/shadow.h"
+#include "core/shadow_rows.h"
 
 /* Names the two sets of rules: what a person accepts is this change and no other. */
 static void
@@ -88,6 +89,28 @@ write_shadow(const struct shadow_result *result, struct buf *out)
 }
 
 static void
+write_rows(const struct shadow_rows_result *rows, struct buf *out)
+{
+	json_key(out, "rows");
+	buf_byte(out, '{');
+	number_member(out, "streams", rows->streams);
+	number_member(out, "asked", rows->asked);
+	number_member(out, "entries", rows->entries);
+	json_key(out, "whole");
+	buf_text(out, rows->whole ? "true" : "false");
+	number_member(out, "rows_differ", rows->rows_differ);
+	number_member(out, "took_ms", (uint64_t)(rows->took_us / 1000));
+	if (rows->fault.class != FAULT_NONE)
+		text_member(out, "unasked", slice_text(rows->fault.text));
+	json_key(out, "projections");
+	if (rows->projections.size != 0 && !rows->projections.failed)
+		buf_add(out, buf_slice(&rows->projections));
+	else
+		buf_text(out, "[]");
+	buf_byte(out, '}');
+}
+
+static void
 write_changes(const struct ruleset *before, const struct ruleset *after, struct engine_reload *asked)
 {
 	struct change_side sides[] = { { &before->sources, before->program }, { &after->sources, after->program } };
@@ -150,8 +173,18 @@ refuse_part(struct engine_reload *asked, const struct shadow_result *result)
 }
 
 static bool
-decide(const struct plan_policy *policy, const struct shadow_result *result, const char *id,
-       struct engine_reload *asked)
+refuse_projection(struct engine_reload *asked, const struct shadow_rows_result *rows, const char *id)
+{
+	char text[500];
+
+	snprintf(text, sizeof(text), "%s; its rows could not be made: --accept %s takes the rules all the same",
+		 rows->failed, id);
+	return refuse(asked, "projection_fails", text);
+}
+
+static bool
+decide(const struct plan_policy *policy, const struct shadow_result *result, const struct shadow_rows_result *rows,
+       const char *id, struct engine_reload *asked)
 {
 	bool accepted = slice_equal(asked->accept, slice_text(id));
 
@@ -166,9 +199,45 @@ decide(const struct plan_policy *policy, const struct shadow_result *result, con
 		fault_prefix(&asked->fault, "a declared difference wants --accept %s", id);
 		return false;
 	}
+	if (rows->failing != 0 && rows->from_1 && !accepted)
+		return refuse_projection(asked, rows, id);
 	if (result->asked != result->streams && !asked->partial)
 		return refuse_part(asked, result);
 	return true;
+}
+
+/* Folds and rows are asked at once, in one box of time. That rows cannot be asked is told, and stops nothing. */
+static int
+ask_history(const struct shadow_options *options, struct arena *arena, struct shadow_result *result,
+	    struct shadow_rows_result *rows, struct fault *fault)
+{
+	struct shadow_rows *under_way;
+	int failed;
+
+	shadow_rows_start(options, &under_way);
+	failed = shadow_run(options, arena, result, fault);
+	shadow_rows_end(under_way, rows);
+	return failed;
+}
+
+static bool
+judge(const struct plan_policy *policy, const struct shadow_options *options, const char *id,
+      struct engine_reload *asked)
+{
+	struct shadow_rows_result rows = { 0 };
+	struct shadow_result result = { 0 };
+	bool taken = false;
+
+	if (ask_history(options, asked->arena, &result, &rows, &asked->fault) != 0) {
+		asked->answer = RELOAD_FAILED;
+		asked->stage = "history";
+	} else {
+		write_shadow(&result, asked->out);
+		write_rows(&rows, asked->out);
+		taken = decide(policy, &result, &rows, id, asked);
+	}
+	buf_fini(&rows.projections);
+	return taken;
 }
 
 bool
@@ -181,8 +250,8 @@ plan_judge(const struct engine_parts *parts, const struct script_options *script
 					  .before = before,
 					  .after = after,
 					  .threads = policy->threads,
-					  .box_us = asked->all ? 0 : policy->box_us };
-	struct shadow_result result = { 0 };
+					  .box_us = asked->all ? 0 : policy->box_us,
+					  .scratch = parts->scratch_view };
 	char id[PLAN_ID_SIZE];
 	bool taken = true;
 
@@ -196,15 +265,11 @@ plan_judge(const struct engine_parts *parts, const struct script_options *script
 	}
 	if (asked->no_shadow) {
 		text_member(asked->out, "history", SLICE("not asked"));
-	} else if (shadow_run(&options, asked->arena, &result, &asked->fault) != 0) {
-		asked->answer = RELOAD_FAILED;
-		asked->stage = "history";
-		taken = false;
+		text_member(asked->out, "rows", SLICE("not asked"));
 	} else {
-		write_shadow(&result, asked->out);
-		taken = decide(policy, &result, id, asked);
+		taken = judge(policy, &options, id, asked);
 	}
-	text_member(asked->out, "judged", SLICE("folds and upcasters; not what a command would decide"));
+	text_member(asked->out, "judged", SLICE("folds, upcasters and projections; not what a command would decide"));
 	buf_byte(asked->out, '}');
 	return taken;
 }

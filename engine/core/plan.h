@@ -5,7 +5,10 @@
  *
  * Under the policy "block" rules are refused when history differs, unless the aggregate's state_version says that a
  * difference is meant and the plan that showed it is accepted; and when not all of history could be asked in the time,
- * unless a part is said to be enough. Under "warn" the same is told, and the rules are taken.
+ * unless a part is said to be enough. Rows that differ are told and refuse nothing: a projection is changed to change
+ * them, and queries see the new ones only when they are there and compared. One that fails on what a rebuild would
+ * give it, where the old one does not, could never serve: it is refused unless the plan is accepted. Under "warn" the
+ * same is told, and the rules are taken.
  */
 #ifndef MOONLOG_CORE_PLAN_H
 #define MOONLOG_CORE_PLAN_H

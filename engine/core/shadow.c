@@ -14,48 +14,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/seen.h"
+
 #define WINDOW       ((log_position)4096)
 #define WINDOW_BYTES ((size_t)64 << 20)
 #define PAGE_ENTRIES 512
 #define PAGE_BYTES   ((size_t)512 * 1024)
 #define STATE_SHOWN  ((size_t)4096)
 #define NICENESS     10
-
-/* ---- streams that were met ---- */
-
-struct seen {
-	uint64_t *slots; /* 0: empty */
-	size_t room;     /* a power of two */
-	size_t count;
-};
-
-static bool
-seen_add(struct seen *seen, uint64_t hash, bool *fresh)
-{
-	size_t at;
-
-	if (seen->count * 2 >= seen->room) {
-		struct seen wider = { .room = seen->room != 0 ? seen->room * 2 : 1024 };
-		bool ignored;
-
-		wider.slots = calloc(wider.room, sizeof(*wider.slots));
-		if (wider.slots == NULL)
-			return false;
-		for (size_t i = 0; i < seen->room; i++)
-			if (seen->slots[i] != 0)
-				seen_add(&wider, seen->slots[i], &ignored);
-		free(seen->slots);
-		*seen = wider;
-	}
-	hash = hash != 0 ? hash : 1;
-	at = hash & (seen->room - 1);
-	while (seen->slots[at] != 0 && seen->slots[at] != hash)
-		at = (at + 1) & (seen->room - 1);
-	*fresh = seen->slots[at] == 0;
-	seen->count += *fresh;
-	seen->slots[at] = hash;
-	return true;
-}
 
 /* ---- one thread ---- */
 
@@ -396,7 +362,7 @@ judge_close(struct judge *judge)
 	arena_fini(&judge->page);
 	arena_fini(&judge->window);
 	arena_fini(&judge->arena);
-	free(judge->seen.slots);
+	seen_fini(&judge->seen);
 }
 
 static bool

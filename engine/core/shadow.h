@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "core/ruleset.h"
 #include "store/store.h"
+#include "view/view.h"
 
 #define SHADOW_SHOWN_MAX 20 /* differences that are told in detail */
 
@@ -24,6 +25,8 @@ struct shadow_options {
 	struct ruleset *after;
 	unsigned threads; /* streams asked at once; 1.. */
 	int64_t box_us;   /* ends after this time, with what was asked until then; 0: asks all */
+	/* Rows in memory, for shadow_rows.h; NULL: rows are not asked. */
+	int (*scratch)(const struct table *tables, size_t table_count, struct view **view, struct fault *fault);
 };
 
 struct shadow_difference {

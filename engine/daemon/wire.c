@@ -156,6 +156,7 @@ wire_open(struct wire *wire, const struct wire_options *options, struct fault *f
 		.view_slots = view_slots,
 		.remove_view = remove_view,
 		.point_view = point_view,
+		.scratch_view = view_memory_open,
 		.self = wire,
 		.specs = options->specs,
 		.clock = clock_real(),

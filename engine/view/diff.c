@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/json.h"
 #include "view/rows.h"
 
@@ -307,4 +306,59 @@ view_diff(const struct row_port *before, const struct row_port *after, const str
 						   : table->rows_before + table->rows_after;
 	}
 	return 0;
+}
+
+/* ---- for people ---- */
+
+static void
+write_u64(struct buf *out, const char *key, uint64_t number)
+{
+	json_key(out, key);
+	buf_u64(out, number);
+}
+
+static void
+write_side(struct buf *out, const char *key, struct slice row)
+{
+	if (row.size == 0)
+		return;
+	json_key(out, key);
+	buf_add(out, row);
+}
+
+static void
+write_table(const struct view_diff_table *table, struct buf *out)
+{
+	static const char *const kinds[] = { [DIFF_GONE] = "gone", [DIFF_NEW] = "new", [DIFF_CHANGED] = "changed" };
+	json_comma(out);
+	buf_text(out, "{\"table\":");
+	json_quote(out, table->name);
+	json_key(out, "compared");
+	buf_text(out, table->compared ? "true" : "false");
+	write_u64(out, "rows_before", table->rows_before);
+	write_u64(out, "rows_after", table->rows_after);
+	write_u64(out, "gone", table->gone);
+	write_u64(out, "new", table->fresh);
+	write_u64(out, "changed", table->changed);
+	json_key(out, "samples");
+	buf_byte(out, '[');
+	for (size_t i = 0; i < table->sample_count; i++) {
+		const struct view_diff_sample *sample = &table->samples[i];
+		json_comma(out);
+		buf_format(out, "{\"kind\":\"%s\"", kinds[sample->kind]);
+		write_side(out, "key", sample->key);
+		write_side(out, "before", sample->before);
+		write_side(out, "after", sample->after);
+		buf_byte(out, '}');
+	}
+	buf_text(out, "]}");
+}
+
+void
+view_diff_write(const struct view_diff *diff, struct buf *out)
+{
+	buf_byte(out, '[');
+	for (size_t i = 0; i < diff->table_count; i++)
+		write_table(&diff->tables[i], out);
+	buf_byte(out, ']');
 }

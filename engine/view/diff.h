@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/buf.h"
 #include "view/view.h"
 
 enum view_diff_kind { DIFF_GONE, DIFF_NEW, DIFF_CHANGED };
@@ -55,5 +56,7 @@ struct view_diff_options {
  */
 int view_diff(const struct row_port *before, const struct row_port *after, const struct view_diff_options *options,
 	      struct arena *arena, struct view_diff *diff, struct fault *fault);
+/* Appends a JSON array, an object a table: "table", "compared", counts, "samples". */
+void view_diff_write(const struct view_diff *diff, struct buf *out);
 
 #endif

@@ -85,6 +85,40 @@ sed -i 's/handle = function(_, data) return/handle = function(_, data)  return/'
 expect 0 "commands alone" reload --data data --json
 is_json "commands alone"
 
+# What a changed projection would give: the rows that differ, with old and new; told, and no reason to refuse.
+cat >shop/prices.lua <<'LUA'
+return {
+    name = "prices",
+    tables = { Prices = { key = { "Id" }, columns = { Id = "text", Price = "integer" } } },
+    on = {
+        Put = function(view, data, meta)
+            view.Prices:add({ Id = meta.stream_id }, { Price = data.price })
+        end,
+    },
+}
+LUA
+expect 0 "a projection" reload --data data
+says "a projection" "rows_differ: 20$"
+sed -i 's/Price = data.price }/Price = data.price == 13 and 31 or data.price }/' shop/prices.lua
+expect 0 "a plan of other rows" plan --data data
+says "a plan of other rows" "^    asked: 20$"
+says "a plan of other rows" "^ +rows_differ: 1$"
+says "a plan of other rows" "^ +Id: 13$"
+same "both rows" "$(grep -cE '^ +Price: (13|31)$' out)" 2
+expect 0 "a plan of other rows" plan --data data --json
+is_json "a plan of other rows"
+sed -i 's/on = {/on = { -- nothing/' shop/prices.lua
+expect 0 "other rows" reload --data data
+says "other rows" "^ +rows_differ: 1$"
+sed -i 's/-- nothing/-- but words/' shop/prices.lua
+expect 0 "words" reload --data data
+says "words" "^ +projections: \[\]$"
+sed -i 's/view.Prices:add/assert(data.price ~= 7, "seven") view.Prices:add/' shop/prices.lua
+expect 1 "a projection that fails" reload --data data
+says "a projection that fails" "^code: projection_fails"
+says "a projection that fails" "^detail: projection prices at shop.basket/7 version 2 .*--accept"
+rm shop/prices.lua
+
 # A type that was recorded and has no way any more.
 sed -i 's/Put = {$/Laid = {/' shop/basket.lua
 expect 1 "a type without a way" reload --data data
