@@ -269,6 +269,7 @@ domain_close(struct domain *domain)
 	domain_drop(&domain->leaving);
 	told_fini(&domain->told);
 	readside_close(domain->live);
+	past_free(&domain->past);
 	ruleset_release(domain->asked);
 	ruleset_release(atomic_load(&domain->active));
 	breaker_fini(&domain->breaker);

@@ -12,6 +12,7 @@
 #include "core/compare.h"
 #include "core/engine.h"
 #include "core/generation.h"
+#include "core/past.h"
 #include "core/readside.h"
 #include "core/ruleset.h"
 #include "core/told.h"
@@ -55,7 +56,10 @@ struct domain {
 	_Atomic uint64_t turn; /* counts the changes of what is asked */
 	pthread_mutex_t lock;  /* guards the pointers while they are read and held; nothing is called under it */
 	_Atomic(struct ruleset *) active; /* decide commands and fold states; held */
-	struct active record;             /* as the store has it; the reloader's */
+	struct active record;             /* as the store has it; the reloader's, as is the next */
+	struct past past;                 /* rules that decided before */
+	uint32_t made;                    /* changes since the last pruning */
+	bool pruned;                      /* in this process */
 	struct ruleset *asked;            /* whose queries run; held */
 	struct readside *live;            /* what they see; NULL: the domain has no tables */
 	struct aside building;            /* changed by the reloader alone, read by it or under the lock */

@@ -47,6 +47,7 @@ fill_limits(struct engine_limits *limits)
 	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 4000;
 	limits->shadow_us = limits->shadow_us != 0 ? limits->shadow_us : 10000000;
 	limits->shadow_threads = limits->shadow_threads != 0 ? limits->shadow_threads : 2;
+	limits->keep_undecided = limits->keep_undecided != 0 ? limits->keep_undecided : 100;
 	limits->keep_us = limits->keep_us > 0 ? limits->keep_us : limits->keep_us < 0 ? 0 : (int64_t)600 * 1000000;
 }
 

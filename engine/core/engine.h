@@ -45,8 +45,9 @@ struct engine_limits {
 	int64_t snapshot_check_us;   /* one snapshot is compared with a replay every so often; 0 = 1 s */
 	uint32_t determinism_sample; /* entries for one stream folded twice; 0 = 1000, UINT32_MAX: none */
 	size_t heap_bytes;           /* of one script machine; 0 = 64 MiB */
-	int64_t keep_us;   /* a replaced read model goes on for as long, for rollback; 0 = 10 min, < 0 = not at all */
-	size_t pool_bytes; /* of all of them; 0 = no bound */
+	int64_t keep_us; /* a replaced read model goes on for as long, for rollback; 0 = 10 min, < 0 = not at all */
+	uint32_t keep_undecided; /* generations that decided nothing, the newest of a domain; 0 = 100 */
+	size_t pool_bytes;       /* of all of them; 0 = no bound */
 	struct script_limits script;
 	const struct script_domain_limits *domain_limits; /* these replace `script`; they outlive the engine */
 	size_t domain_limit_count;

@@ -345,12 +345,33 @@ generation_read(struct store_reader *reader, uint32_t generation, struct arena *
 	return read_sources(reader, list, arena, sources, fault);
 }
 
-static bool
-read_info(const struct record *record, struct generation_info *info, struct fault *fault)
+static int
+read_hashes(struct json_value list, struct arena *arena, struct generation_info *info)
 {
-	struct json_value object, list, item;
+	struct digest *hashes;
 	struct json_iter iter;
-	struct slice hash, key;
+	struct json_value item;
+	struct slice key, hash;
+
+	json_iter(&iter, list);
+	while (json_next(&iter, &key, &item))
+		info->files++;
+	hashes = arena_zero(arena, info->files + 1, sizeof(*hashes));
+	if (hashes == NULL)
+		return -1;
+	info->sources = hashes;
+	json_iter(&iter, list);
+	while (json_next(&iter, &key, &item))
+		if (!text_member(item, "hash", &hash) || !parse_hex(hash, hashes++))
+			return -1;
+	return 0;
+}
+
+static bool
+read_info(const struct record *record, struct arena *arena, struct generation_info *info, struct fault *fault)
+{
+	struct json_value object, list;
+	struct slice hash;
 	uint64_t number;
 
 	if (!slice_to_u64(record->key, &number) || json_check(record->value, &object, fault) != 0 ||
@@ -359,10 +380,7 @@ read_info(const struct record *record, struct generation_info *info, struct faul
 		return false;
 	text_member(object, "made", &info->made);
 	info->number = (uint32_t)number;
-	json_iter(&iter, list);
-	while (json_next(&iter, &key, &item))
-		info->files++;
-	return true;
+	return read_hashes(list, arena, info) == 0;
 }
 
 int
@@ -381,7 +399,7 @@ generation_list(struct store_reader *reader, uint32_t after, size_t limit, struc
 	if (*infos == NULL)
 		return no_memory(fault);
 	for (size_t i = 0; i < *count; i++)
-		if (!read_info(&records[i], &(*infos)[i], fault))
+		if (!read_info(&records[i], arena, &(*infos)[i], fault))
 			return bad_record(space, records[i].key, fault);
 	return 0;
 }
@@ -422,4 +440,75 @@ generation_active(struct store_reader *reader, struct slice domain, struct arena
 		      !number_member(object, "changes", &active->changes)))
 		return bad_record(SLICE("active"), domain, fault);
 	return 0;
+}
+
+int
+generation_activations(struct store_reader *reader, struct slice domain, struct slice after, size_t limit,
+		       struct arena *arena, struct activation_info **infos, size_t *count, struct fault *fault)
+{
+	struct slice space = SLICE("activation"), prefix = arena_format(arena, "%.*s/", SLICE_ARG(domain));
+	struct record *records;
+	size_t listed;
+
+	*count = 0;
+	if (prefix.data == NULL)
+		return no_memory(fault);
+	if (store_list_records(reader, space, after.size != 0 ? after : prefix, limit, arena, &records, &listed,
+			       fault) != 0)
+		return -1;
+	*infos = arena_zero(arena, listed + 1, sizeof(**infos));
+	if (*infos == NULL)
+		return no_memory(fault);
+	for (size_t i = 0; i < listed && slice_starts_with(records[i].key, prefix); i++) {
+		struct activation_info *info = &(*infos)[i];
+		struct slice key = records[i].key;
+		struct json_value object;
+		uint64_t change;
+
+		if (!slice_to_u64(slice_from(key.data + prefix.size, key.size - prefix.size), &change) ||
+		    json_check(records[i].value, &object, fault) != 0 ||
+		    !number_member(object, "generation", &info->generation))
+			return bad_record(space, key, fault);
+		info->key = key;
+		info->change = (uint32_t)change;
+		++*count;
+	}
+	return 0;
+}
+
+/* ---- forgetting ---- */
+
+static int
+remove_record(struct record_list *records, const char *space, struct slice key, struct arena *arena,
+	      struct fault *fault)
+{
+	struct record_write record = {
+		.rule = RECORD_REMOVE, .space = slice_text(space), .key = key, .value = SLICE("")
+	};
+
+	return add_record(records, record, arena, fault);
+}
+
+int
+generation_forget(const struct generation_info *info, struct arena *arena, struct record_list *records,
+		  struct fault *fault)
+{
+	const struct source_set set = { .domain = info->domain, .hash = info->hash };
+
+	if (remove_record(records, "generation", number_text(arena, info->number), arena, fault) != 0)
+		return -1;
+	return remove_record(records, "generation_of", set_key(&set, arena), arena, fault);
+}
+
+int
+generation_forget_source(const struct digest *hash, struct arena *arena, struct record_list *records,
+			 struct fault *fault)
+{
+	return remove_record(records, "source", hex(arena, hash), arena, fault);
+}
+
+int
+generation_forget_activation(struct slice key, struct arena *arena, struct record_list *records, struct fault *fault)
+{
+	return remove_record(records, "activation", arena_copy(arena, key), arena, fault);
 }

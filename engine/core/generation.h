@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Generations as the store keeps them: which sources decided an event, and which generation of a domain is the active
- * one, stay answerable for ever [I8].
+ * one, stay answerable for ever [I8]; those that decided nothing go after a while (prune.h).
  *
  *   space "source"          <hash>                 -> bytes of one file
  *   space "generation"      <number, 10 digits>    -> manifest: domain, hash of the set, time, path and hash of each file
@@ -40,6 +40,14 @@ struct generation_info {
 	struct slice made; /* ISO 8601 */
 	struct digest hash;
 	size_t files;
+	const struct digest *sources; /* of each file, in the order of their paths */
+};
+
+/* How often a domain's rules have changed until then, and to which generation. */
+struct activation_info {
+	struct slice key;
+	uint32_t change;
+	uint32_t generation;
 };
 
 /* The number of a set of sources; 0 when the store does not know it. */
@@ -69,6 +77,17 @@ int generation_active(struct store_reader *reader, struct slice domain, struct a
 /* Adds the records that make `generation` the active one after `before`. `why`: one word: "start", "reload" ... */
 int generation_activate(struct slice domain, const struct active *before, uint32_t generation, const char *why,
 			int64_t now_us, struct arena *arena, struct record_list *records, struct fault *fault);
+/* Up to `limit` activations of a domain after a key (empty: from the first), oldest first. */
+int generation_activations(struct store_reader *reader, struct slice domain, struct slice after, size_t limit,
+			   struct arena *arena, struct activation_info **infos, size_t *count, struct fault *fault);
+
+/* Add the records that remove a generation but its sources; a source; an activation. */
+int generation_forget(const struct generation_info *info, struct arena *arena, struct record_list *records,
+		      struct fault *fault);
+int generation_forget_source(const struct digest *hash, struct arena *arena, struct record_list *records,
+			     struct fault *fault);
+int generation_forget_activation(struct slice key, struct arena *arena, struct record_list *records,
+				 struct fault *fault);
 
 /* Commits records while nobody else commits: before the engine starts. */
 int generation_commit(struct store *store, const struct record_list *records, struct arena *arena, struct fault *fault);

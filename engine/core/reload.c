@@ -10,9 +10,12 @@
 #include "core/catalogue.h"
 #include "core/inside.h"
 #include "core/plan.h"
+#include "core/prune.h"
 #include "core/reacting.h"
 #include "core/rehearsal.h"
 #include "core/specs.h"
+
+#define PRUNE_EVERY 32 /* generations made */
 
 /* Rules on their way to be the active ones. */
 struct candidate {
@@ -240,6 +243,7 @@ commit(struct candidate *candidate, const char *why)
 	}
 	if (rules->generation == 0)
 		ruleset_number(rules, generation);
+	domain->made++;
 	domain->record = (struct active){ generation, domain->record.generation, domain->record.changes + 1 };
 	(void)PROBE("reload.after_commit");
 	return 0;
@@ -275,7 +279,7 @@ adopt(struct candidate *candidate)
 			back++;
 	mailbox_fini(&home);
 	reacting_wake(engine->reacting[domain->number]);
-	ruleset_release(before);
+	past_add(&domain->past, before);
 }
 
 static void
@@ -309,6 +313,45 @@ take(struct candidate *candidate, const char *why, int64_t began_ns)
 	candidate->asked->stage = "adopt";
 	tell(candidate, "rules changed", began_ns);
 	follow_with_queries(candidate);
+}
+
+/* ---- generations that decided nothing ---- */
+
+static int
+commit_pruning(void *self, struct append *append, struct fault *fault)
+{
+	struct engine *engine = self;
+
+	if (probed(PROBE("prune.before_commit"), fault) || committer_wait(&engine->committer, append, fault) != 0)
+		return -1;
+	(void)PROBE("prune.after_commit");
+	return 0;
+}
+
+/* Now and then, and after the first change in a process, which may be one of many that end early. */
+static void
+prune(struct candidate *candidate)
+{
+	struct domain *domain = candidate->domain;
+	struct pruning pruning = { .reader = candidate->engine->reloader.reader,
+				   .domain = domain->name,
+				   .keep = candidate->engine->limits.keep_undecided,
+				   .commit = commit_pruning,
+				   .self = candidate->engine };
+	struct fault fault;
+
+	if (candidate->asked->answer != RELOAD_DONE || (domain->pruned && domain->made < PRUNE_EVERY))
+		return;
+	domain->made = 0;
+	domain->pruned = true;
+	pruning.living = past_living(&domain->past, &candidate->arena, &pruning.living_count);
+	if (pruning.living == NULL)
+		return;
+	if (prune_generations(&pruning, &fault) != 0)
+		log_fault(LOG_WARN, "generations that decided nothing stay for now", &fault);
+	if (pruning.pruned != 0)
+		log_line(LOG_INFO, "generations that decided nothing are removed", log_slice("domain", domain->name),
+			 log_int("count", (int64_t)pruning.pruned));
 }
 
 /* ---- asks ---- */
@@ -363,6 +406,16 @@ run(struct candidate *candidate)
 }
 
 static void
+finish(struct candidate *candidate)
+{
+	prune(candidate);
+	for (unsigned i = 0; candidate->seats != NULL && i < candidate->engine->limits.workers; i++)
+		seat_close(candidate->seats[i]);
+	ruleset_release(candidate->rules);
+	arena_fini(&candidate->arena);
+}
+
+static void
 answer(struct reloader *reloader, struct engine_reload *asked)
 {
 	struct candidate candidate = { .engine = reloader->engine, .asked = asked };
@@ -377,10 +430,7 @@ answer(struct reloader *reloader, struct engine_reload *asked)
 		arena_init(&candidate.arena, (size_t)256 << 20);
 		asked->generation = candidate.domain->record.generation;
 		run(&candidate);
-		for (unsigned i = 0; candidate.seats != NULL && i < reloader->engine->limits.workers; i++)
-			seat_close(candidate.seats[i]);
-		ruleset_release(candidate.rules);
-		arena_fini(&candidate.arena);
+		finish(&candidate);
 	}
 	asked->done(asked);
 	atomic_fetch_sub(&reloader->engine->inside, 1);

@@ -91,6 +91,8 @@ static const struct config_key own_keys[CONFIG_HTTP] = {
 				    "streams that are asked at once" },
 	[CONFIG_RELOAD_KEEP_SECONDS] = { "reload.keep_seconds", CONFIG_KIND_INTEGER, "600", 0, 864000, NULL, NULL, "N",
 					 "for as long a replaced read model goes on, for rollback" },
+	[CONFIG_RELOAD_KEEP_UNDECIDED] = { "reload.keep_undecided", CONFIG_KIND_INTEGER, "100", 1, 1000000, NULL, NULL,
+					   "N", "generations of a domain that decided nothing stay, the newest ones" },
 	[CONFIG_RELOAD_SPECS] = { "reload.specs", CONFIG_KIND_BOOLEAN, "true", 0, 1, NULL, NULL, NULL,
 				  "run a folder's spec/ before its rules are taken; one that fails refuses them" },
 	[CONFIG_RELOAD_SPECS_SECONDS] = { "reload.specs_seconds", CONFIG_KIND_INTEGER, "60", 1, 86400, NULL, NULL, "N",

@@ -90,6 +90,7 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.warn_domains = (const char *const *)config->values[CONFIG_RELOAD_WARN_DOMAINS].items,
 		.warn_domain_count = config->values[CONFIG_RELOAD_WARN_DOMAINS].item_count,
 		.keep_us = keep_us == 0 ? -1 : keep_us,
+		.keep_undecided = (uint32_t)config_integer(config, CONFIG_RELOAD_KEEP_UNDECIDED),
 		.development = config_integer(config, CONFIG_DEVELOPMENT) != 0,
 	};
 }

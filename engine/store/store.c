@@ -238,6 +238,18 @@ store_list_types(struct store_reader *reader, struct slice domain, struct arena 
 }
 
 int
+store_list_generations(struct store_reader *reader, struct arena *arena, uint32_t **generations, size_t *count,
+		       struct fault *fault)
+{
+	*generations = NULL;
+	*count = 0;
+	if (reader->store->ops->list_generations == NULL)
+		return fault_set(fault, FAULT_CONFIG, "unsupported", "the %s store does not list generations",
+				 reader->store->kind);
+	return reader->store->ops->list_generations(reader, arena, generations, count, fault);
+}
+
+int
 store_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		  struct slice *value, bool *found, struct fault *fault)
 {

@@ -221,6 +221,8 @@ struct store_ops {
 			    const struct fingerprint *fingerprint, struct arena *arena, struct remembered *remembered,
 			    struct fault *fault);
 	/* Optional; NULL: not supported. */
+	int (*list_generations)(struct store_reader *reader, struct arena *arena, uint32_t **generations, size_t *count,
+				struct fault *fault);
 	int (*hold)(struct store_reader *reader, log_position *head, struct fault *fault);
 	void (*let_go)(struct store_reader *reader);
 	int (*verify)(struct store_reader *reader, struct verify_report *report, struct fault *fault);
@@ -282,6 +284,12 @@ int store_list_streams(struct store_reader *reader, struct slice prefix, struct 
  */
 int store_list_types(struct store_reader *reader, struct slice domain, struct arena *arena, struct type_found **types,
 		     size_t *count, struct fault *fault);
+/*
+ * Every generation that an entry of the log names, each once, in rising order, without going through the log; one that
+ * no entry names any more may be among them. Fails: CONFIG "unsupported" where the room cannot.
+ */
+int store_list_generations(struct store_reader *reader, struct arena *arena, uint32_t **generations, size_t *count,
+			   struct fault *fault);
 int store_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		      struct slice *value, bool *found, struct fault *fault);
 int store_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,

@@ -144,5 +144,49 @@ for step in reload.prepare reload.before_commit commit.before_insert commit.befo
 	same "rolled back after $step" "$(total 3)" 3
 	stop 0 "TERM after $step"
 done
+
+# Generations that decided nothing go: killed at a step of that, each is whole or gone.
+cat >undecided.lua <<'LUA'
+return { data = "data", listen = "127.0.0.1:0", domains = { "shop" }, reload = { keep_undecided = 2 } }
+LUA
+serve_undecided() {
+	rm -f data/moonlog.address
+	MOONLOG_PROBE=${1:-none:1:fail} "$MOONLOG" serve --config undecided.lua >daemon.out 2>daemon.err &
+	DAEMON=$!
+	for _ in $(seq 300); do [ -s data/moonlog.address ] && break; sleep 0.05; done
+	ADDRESS=$(cat data/moonlog.address)
+}
+generations() { "$MOONLOG" generation list --data data | wc -l; }
+NUMBER=0
+reload_anew() {
+	NUMBER=$((NUMBER + 1))
+	echo "-- number $NUMBER" >shop/number.lua
+	echo "return { title = 'number $NUMBER' }" >>shop/number.lua
+	"$MOONLOG" reload --data data --no-shadow >out 2>err
+}
+serve_undecided
+for _ in $(seq 8); do reload_anew; done
+same "a command of one" "$(post /commands/shop/basket/7/Put '{"price":1}')" 200
+DECIDED=$("$MOONLOG" generation list --data data | sed -n 's/^ *\([0-9]*\) .* active$/\1/p')
+for _ in $(seq 8); do reload_anew; done
+BEFORE=$(generations)
+stop 0 "TERM before pruning"
+for step in prune.before_commit:1 commit.before_insert:2 commit.before_sync:2 commit.after_sync:2 \
+	prune.after_commit:1; do
+	serve_undecided "$step:kill"
+	reload_anew
+	{ wait "$DAEMON"; } 2>/dev/null
+	for number in $("$MOONLOG" generation list --data data | awk '{ print $1 }'); do
+		expect 0 "generation $number after $step" generation show "$number" --data data
+	done
+	expect 0 "verify after $step" verify --data data
+done
+serve_undecided
+reload_anew
+if [ "$(generations)" -lt "$((BEFORE - 8))" ]; then pass; else fail "of $BEFORE generations $(generations) stay"; fi
+expect 0 "one that decided" generation show "$DECIDED" number.lua --data data
+says "one that decided" "number 8"
+expect 0 "rollback" rollback shop --data data
+stop 0 "TERM after pruning"
 expect 0 "verify" verify --data data
 finish

@@ -135,4 +135,45 @@ TEST(positions_of_kinds_follow_the_log)
 	each_room(positions);
 }
 
+/* By the store's next reader, too. */
+static void
+generations_are(const char *wanted)
+{
+	struct store_reader *fresh;
+	uint32_t *numbers;
+	size_t count;
+	struct buf out;
+
+	CHECK_INT(store_reader_open(store, &fresh, &fault), 0);
+	for (int i = 0; i < 2; i++) {
+		buf_init(&out, 4096);
+		CHECK_INT(store_list_generations(i == 0 ? reader : fresh, &arena, &numbers, &count, &fault), 0);
+		for (size_t k = 0; k < count; k++)
+			buf_format(&out, "%u ", numbers[k]);
+		CHECK_SLICE(buf_slice(&out), wanted);
+		buf_fini(&out);
+	}
+	store_reader_close(fresh);
+}
+
+static void
+deciders(void)
+{
+	generations_are("");
+	event("shop.cart/1", "Opened", 7);
+	event("shop.cart/1", "Opened", 2);
+	event("shop.cart/2", "Opened", 7);
+	generations_are("3 8 ");
+	CHECK_INT(put("shop.cart/1", (struct expected){ EXPECTED_EXACTLY, 9 }, ENTRY_EVENT, "Lost", 4, 1),
+		  APPEND_CONFLICT);
+	generations_are("3 8 ");
+	CHECK_INT(put("shop.cart/1", (struct expected){ EXPECTED_ANY, 0 }, ENTRY_MESSAGE, "Told", 1, 1), APPEND_DONE);
+	generations_are("2 3 8 ");
+}
+
+TEST(generations_that_decided_something_are_known)
+{
+	each_room(deciders);
+}
+
 TEST_MAIN()

@@ -61,6 +61,7 @@ static const struct store_ops ops = {
 	.position_at = memory_position_at,
 	.list_streams = memory_list_streams,
 	.list_types = memory_list_types,
+	.list_generations = memory_list_generations,
 	.read_record = memory_read_record,
 	.list_records = memory_list_records,
 	.list_spaces = memory_list_spaces,

@@ -232,6 +232,35 @@ memory_list_types(struct store_reader *reader, struct slice domain, struct arena
 	return unlock(memory, 0);
 }
 
+static int
+compare_numbers(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+int
+memory_list_generations(struct store_reader *reader, struct arena *arena, uint32_t **generations, size_t *count,
+			struct fault *fault)
+{
+	struct memory_store *memory = lock(reader);
+	uint32_t *numbers = arena_zero(arena, memory->log_count + 1, sizeof(*numbers));
+	size_t kept = 0;
+
+	if (numbers == NULL)
+		return unlock(memory, no_memory(fault));
+	for (size_t i = 0; i < memory->log_count; i++)
+		numbers[i] = memory->log[i].generation;
+	qsort(numbers, memory->log_count, sizeof(*numbers), compare_numbers);
+	for (size_t i = 0; i < memory->log_count; i++)
+		if (numbers[i] != 0 && (kept == 0 || numbers[kept - 1] != numbers[i]))
+			numbers[kept++] = numbers[i];
+	*generations = numbers;
+	*count = kept;
+	return unlock(memory, 0);
+}
+
 int
 memory_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		   struct slice *value, bool *found, struct fault *fault)

@@ -59,6 +59,8 @@ int memory_list_streams(struct store_reader *reader, struct slice prefix, struct
 			struct arena *arena, struct slice **names, size_t *count, struct fault *fault);
 int memory_list_types(struct store_reader *reader, struct slice domain, struct arena *arena, struct type_found **types,
 		      size_t *count, struct fault *fault);
+int memory_list_generations(struct store_reader *reader, struct arena *arena, uint32_t **generations, size_t *count,
+			    struct fault *fault);
 int memory_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		       struct slice *value, bool *found, struct fault *fault);
 int memory_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,

@@ -325,3 +325,35 @@ sqlite_list_types(struct store_reader *base, struct slice domain, struct arena *
 	fault_clear(fault);
 	return list(link, SQL_SCAN_TYPES, domain, arena, types, count, fault) > 0 ? 0 : -1;
 }
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* An entry's type names its generation too, and is written in the entry's own commit. */
+int
+sqlite_list_generations(struct store_reader *base, struct arena *arena, uint32_t **generations, size_t *count,
+			struct fault *fault)
+{
+	struct sqlite_reader *reader = sqlite_reader_of(base);
+	const struct types *types = &reader->types;
+	uint32_t *numbers;
+
+	if (types_load(&reader->types, &reader->link, fault) != 0)
+		return -1;
+	numbers = arena_zero(arena, types->count + 1, sizeof(*numbers));
+	if (numbers == NULL)
+		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for generations");
+	for (size_t i = 0; i < types->count; i++)
+		numbers[i] = types->items[i]->generation;
+	qsort(numbers, types->count, sizeof(*numbers), compare_numbers);
+	for (size_t i = 0; i < types->count; i++)
+		if (numbers[i] != 0 && (*count == 0 || numbers[*count - 1] != numbers[i]))
+			numbers[(*count)++] = numbers[i];
+	*generations = numbers;
+	return 0;
+}

@@ -55,5 +55,7 @@ catalogue_seen(struct catalogue *catalogue, size_t number, log_position position
 bool catalogue_row(sqlite3_stmt *statement, struct type_found *found);
 int sqlite_list_types(struct store_reader *reader, struct slice domain, struct arena *arena, struct type_found **types,
 		      size_t *count, struct fault *fault);
+int sqlite_list_generations(struct store_reader *reader, struct arena *arena, uint32_t **generations, size_t *count,
+			    struct fault *fault);
 
 #endif

@@ -62,6 +62,7 @@ static const struct store_ops ops = {
 	.position_at = sqlite_position_at,
 	.list_streams = sqlite_list_streams,
 	.list_types = sqlite_list_types,
+	.list_generations = sqlite_list_generations,
 	.read_record = sqlite_read_record,
 	.list_records = sqlite_list_records,
 	.list_spaces = sqlite_list_spaces,

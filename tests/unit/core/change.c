@@ -103,7 +103,9 @@ void
 change_reopen(struct change *change, unsigned workers)
 {
 	struct engine_parts parts = { .store = change->store, .script = moon_ops(), .open_view = open_view };
-	struct engine_limits limits = { .workers = workers, .determinism_sample = change->sample };
+	struct engine_limits limits = { .workers = workers,
+					.determinism_sample = change->sample,
+					.keep_undecided = change->keep };
 	struct fault fault;
 
 	if (change->sample != 0)

@@ -21,6 +21,7 @@ struct change {
 	char folder[64]; /* its domains are folders in it */
 	/* for engines that are opened from now on */
 	uint32_t sample; /* determinism_sample */
+	uint32_t keep;   /* keep_undecided */
 };
 
 /* With the domains "first" and "second", both by `variant`. Ends the test program when it cannot. */
