@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Double hashing: the k-th bit is first + k * step, scaled to the number of bits by a multiplication. */
 #include "store/sqlite/bloom.h"
 
 #include <stdlib.h>
 
-#define BITS_A_KEY 16
-#define PROBES     6 /* of stored filters too; a multiple of three */
-
 int
-bloom_init(struct bloom *bloom, size_t keys, size_t bytes)
+bloom_init(struct bloom *bloom, size_t bytes)
 {
-	bloom->size = bytes != 0 ? bytes : (keys * BITS_A_KEY + 7) / 8 + 8;
+	bloom->size = bytes;
 	bloom->bits = calloc(1, bloom->size);
 	return bloom->bits != NULL ? 0 : -1;
 }
@@ -36,19 +32,11 @@ bloom_fini(struct bloom *bloom)
 	*bloom = (struct bloom){ NULL, 0 };
 }
 
-static inline size_t
-place(const struct bloom *bloom, uint64_t hash, unsigned probe)
-{
-	uint32_t step = (uint32_t)(hash >> 32) | 1, mixed = (uint32_t)hash + probe * step;
-
-	return (size_t)(((uint64_t)mixed * (bloom->size * 8)) >> 32);
-}
-
 void
 bloom_add(struct bloom *bloom, uint64_t hash)
 {
-	for (unsigned i = 0; i < PROBES; i++) {
-		size_t bit = place(bloom, hash, i);
+	for (unsigned i = 0; i < BLOOM_PROBES; i++) {
+		size_t bit = bloom_place(bloom->size, hash, i);
 
 		bloom->bits[bit / 8] |= (uint8_t)(1u << (bit % 8));
 	}
@@ -57,7 +45,7 @@ bloom_add(struct bloom *bloom, uint64_t hash)
 static inline unsigned
 probe(const struct bloom *bloom, uint64_t hash, unsigned number)
 {
-	size_t bit = place(bloom, hash, number);
+	size_t bit = bloom_place(bloom->size, hash, number);
 
 	return (unsigned)bloom->bits[bit / 8] >> (bit % 8) & 1;
 }
@@ -68,7 +56,7 @@ bloom_maybe(const struct bloom *bloom, uint64_t hash)
 {
 	if (bloom->bits == NULL)
 		return true;
-	for (unsigned i = 0; i < PROBES; i += 3)
+	for (unsigned i = 0; i < BLOOM_PROBES; i += 3)
 		if ((probe(bloom, hash, i) & probe(bloom, hash, i + 1) & probe(bloom, hash, i + 2)) == 0)
 			return false;
 	return true;

@@ -37,6 +37,7 @@ index_fini(struct index *index)
 		live_free(index->live[i]);
 	live_free(index->spare);
 	free(index->sealed);
+	rack_fini(&index->commands);
 	pthread_mutex_destroy(&index->lock);
 }
 
@@ -181,6 +182,16 @@ index_stream(struct index *index, uint64_t stream, stream_version from, log_posi
 	return 0;
 }
 
+/* A damaged segment is asked whatever its filter says. */
+static void
+maybe_command(void *self, const void *owner)
+{
+	const struct sealed *sealed = owner;
+
+	if (!sealed->damaged)
+		add_candidate(self, sealed);
+}
+
 int
 index_command(struct index *index, const struct command_id *id, int64_t *place, struct candidates *candidates)
 {
@@ -191,12 +202,11 @@ index_command(struct index *index, const struct command_id *id, int64_t *place, 
 		return -1;
 	for (size_t i = index->live_count; i-- > 0 && *place == 0;)
 		*place = live_find_command(index->live[i], hash, id);
-	for (size_t i = index->sealed_count; i-- > 0 && *place == 0;) {
-		const struct sealed *sealed = index->sealed[i];
-
-		if (!sealed->forgotten && (sealed->damaged || bloom_maybe(&sealed->commands, hash)))
-			add_candidate(candidates, sealed);
-	}
+	if (*place == 0)
+		rack_ask(&index->commands, hash, maybe_command, candidates);
+	for (size_t i = index->sealed_count; i-- > 0 && *place == 0 && index->damages != 0;)
+		if (index->sealed[i]->damaged && !index->sealed[i]->forgotten)
+			add_candidate(candidates, index->sealed[i]);
 	pthread_mutex_unlock(&index->lock);
 	return 0;
 }
@@ -295,12 +305,33 @@ index_take_place(struct index *index)
 	return index_filling(index);
 }
 
+/* The filter goes from the segment into the rack, where nobody sees it yet; no shelf: it has none. */
+static int
+put_filter(struct index *index, struct sealed *sealed, struct rack_place *place)
+{
+	*place = (struct rack_place){ NULL, 0 };
+	if (sealed->damaged || sealed->forgotten)
+		return 0;
+	if (rack_put(&index->commands, &sealed->commands, sealed, place) != 0)
+		return -1;
+	bloom_fini(&sealed->commands);
+	return 0;
+}
+
+static void
+show_filter(struct index *index, struct rack_place place)
+{
+	if (place.shelf != NULL)
+		rack_show(&index->commands, place);
+}
+
 int
 index_add_sealed(struct index *index, struct sealed *sealed, bool from_live)
 {
 	struct live *done = NULL;
 	struct sealed **items = index->sealed, **old = NULL;
 	size_t room = index->sealed_room;
+	struct rack_place place;
 
 	if (index->sealed_count == room) {
 		room = room != 0 ? room * 2 : 64;
@@ -311,10 +342,16 @@ index_add_sealed(struct index *index, struct sealed *sealed, bool from_live)
 			memcpy(items, index->sealed, index->sealed_count * sizeof(struct sealed *));
 		old = index->sealed;
 	}
+	if (put_filter(index, sealed, &place) != 0) {
+		if (items != index->sealed)
+			free(items);
+		return -1;
+	}
 	pthread_mutex_lock(&index->lock);
 	index->sealed = items;
 	index->sealed_room = room;
 	index->sealed[index->sealed_count++] = sealed;
+	show_filter(index, place);
 	if (from_live) {
 		done = index->live[0];
 		index->live_count--;
@@ -326,29 +363,49 @@ index_add_sealed(struct index *index, struct sealed *sealed, bool from_live)
 	return 0;
 }
 
-void
+int
 index_replace_sealed(struct index *index, struct sealed *sealed)
 {
-	struct sealed *old = sealed;
+	struct sealed *old = NULL;
+	struct rack_place place, before = { NULL, 0 };
 
-	pthread_mutex_lock(&index->lock);
 	for (size_t i = 0; i < index->sealed_count; i++)
+		if (index->sealed[i]->range.number == sealed->range.number)
+			sealed->forgotten = index->sealed[i]->forgotten;
+	if (put_filter(index, sealed, &place) != 0)
+		return -1;
+	pthread_mutex_lock(&index->lock);
+	for (size_t i = 0; i < index->sealed_count && old == NULL; i++)
 		if (index->sealed[i]->range.number == sealed->range.number) {
 			old = index->sealed[i];
-			sealed->forgotten = old->forgotten;
+			before = rack_hide(&index->commands, old);
 			index->sealed[i] = sealed;
-			break;
+			show_filter(index, place);
 		}
 	pthread_mutex_unlock(&index->lock);
-	must(old != sealed);
+	must(old != NULL);
+	rack_clear(before);
 	sealed_free(old);
+	return 0;
+}
+
+void
+index_drop_sealed(struct index *index)
+{
+	struct sealed *last = index->sealed[--index->sealed_count];
+
+	rack_clear(rack_hide(&index->commands, last));
+	sealed_free(last);
 }
 
 void
 index_forget_commands(struct index *index, struct sealed *sealed)
 {
+	struct rack_place place;
+
 	pthread_mutex_lock(&index->lock);
 	sealed->forgotten = true;
-	bloom_fini(&sealed->commands);
+	place = rack_hide(&index->commands, sealed);
 	pthread_mutex_unlock(&index->lock);
+	rack_clear(place);
 }

@@ -10,6 +10,7 @@
 
 #include "store/sqlite/bloom.h"
 #include "store/sqlite/live.h"
+#include "store/sqlite/rack.h"
 
 #define LIVE_MAX 4
 
@@ -37,9 +38,9 @@ struct sealed {
 	struct segment_range range;
 	struct bloom names;
 	struct bloom streams;
-	struct bloom commands;
-	bool forgotten; /* its command ids are older than the window */
-	bool damaged;   /* its stored index is wrong: read the log instead, until sealed anew */
+	struct bloom commands; /* until the index has it in its rack */
+	bool forgotten;        /* its command ids are older than the window */
+	bool damaged;          /* its stored index is wrong: read the log instead, until sealed anew */
 };
 
 struct index {
@@ -48,6 +49,7 @@ struct index {
 	uint32_t segment_entries;
 	_Atomic uint64_t damages; /* times that a segment was found damaged */
 	bool complete;            /* false: the log's end is in no segment (a read-only store) */
+	struct rack commands;     /* filters of the sealed segments whose command ids are known */
 	struct sealed **sealed;
 	size_t sealed_count;
 	size_t sealed_room;
@@ -116,8 +118,10 @@ struct live *index_take_place(struct index *index);
 void index_unlock_filling(struct index *index);
 /* Adds a sealed segment; takes `sealed`. With `from_live`, the oldest live segment is dropped: it is this one. */
 int index_add_sealed(struct index *index, struct sealed *sealed, bool from_live);
-/* Puts it in the place of the one with its number, which was damaged. */
-void index_replace_sealed(struct index *index, struct sealed *sealed);
+/* Puts it in the place of the one with its number, which was damaged. Takes it, or gives -1 (memory). */
+int index_replace_sealed(struct index *index, struct sealed *sealed);
+/* Drops the newest one, at start. */
+void index_drop_sealed(struct index *index);
 /* From now on the segment's command ids count as unknown. */
 void index_forget_commands(struct index *index, struct sealed *sealed);
 void sealed_free(struct sealed *sealed);

@@ -322,10 +322,10 @@ seal_again(struct sqlite_store *store, struct live *live, struct fault *fault)
 	if (sealer == NULL)
 		return no_memory(fault);
 	result = all_steps(store, sealer, fault);
-	if (result == 0) {
-		index_replace_sealed(&store->index, sealer->sealed);
+	if (result == 0 && index_replace_sealed(&store->index, sealer->sealed) != 0)
+		result = no_memory(fault);
+	else if (result == 0)
 		sealer->sealed = NULL;
-	}
 	seal_free(sealer);
 	return result;
 }

@@ -213,12 +213,21 @@ block_source_next(struct block_source *source, struct block_key *key, struct buf
 	return out->failed ? -1 : 1;
 }
 
+/* Those of command ids come in few sizes, so that many of them share a shelf of the rack. */
+static size_t
+filter_bytes(const struct live *live, enum block_kind kind)
+{
+	size_t step = live->limit / 8 + 1;
+
+	if (kind == BLOCK_COMMANDS)
+		return (live->command_count / step + 1) * step * 20 / 8;
+	return (size_t)(kind == BLOCK_NAMES ? live->born : live->stream_count) * 2 + 8;
+}
+
 int
 block_bloom(const struct index *index, const struct live *live, enum block_kind kind, size_t bytes, struct bloom *bloom)
 {
-	const uint32_t counts[BLOCK_KINDS] = { live->born, live->command_count, live->stream_count };
-
-	if (bloom_init(bloom, counts[kind], bytes) != 0)
+	if (bloom_init(bloom, bytes != 0 ? bytes : filter_bytes(live, kind)) != 0)
 		return -1;
 	for (size_t i = 0; i < live->slots; i++) {
 		if (kind == BLOCK_NAMES && live->names[i].id != 0)

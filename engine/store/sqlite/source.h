@@ -18,7 +18,7 @@ struct block_source *block_source_new(const struct index *index, const struct li
 void block_source_free(struct block_source *source);
 /* 1 a block (its key; its blob in `out`), 0 the end, -1 without memory. */
 int block_source_next(struct block_source *source, struct block_key *key, struct buf *out);
-/* `bytes`: see bloom_init. Gives 0, or -1 without memory. */
+/* `bytes`: of a filter that is stored, or 0. Gives 0, or -1 without memory. */
 int block_bloom(const struct index *index, const struct live *live, enum block_kind kind, size_t bytes,
 		struct bloom *bloom);
 struct segment_range block_range(const struct live *live);

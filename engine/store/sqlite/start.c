@@ -79,7 +79,7 @@ load_segments(struct sqlite_store *store, struct fault *fault)
 		sound = i + 1;
 	}
 	while (index->sealed_count > sound)
-		sealed_free(index->sealed[--index->sealed_count]);
+		index_drop_sealed(index);
 	return 0;
 }
 
