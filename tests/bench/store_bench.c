@@ -3,7 +3,8 @@
  * The store's door against SQLite by itself (WAL, synchronous=FULL, one prepared insert into one table without a
  * secondary index), in turns within the same minute; medians of the rounds. Data of 300 bytes an event.
  *
- *   bench_store append DIRECTORY [ROUNDS [SECONDS]]      ratios for single events, batches and groups
+ *   bench_store append DIRECTORY [ROUNDS [SECONDS [ROW]]]
+ *                                                        ratios for single events, batches and groups; or one of them
  *   bench_store scan DIRECTORY EVENTS ROUNDS             the whole log against a raw scan of its table
  *   bench_store grow DIRECTORY EVENTS STREAMS            one store of that size: rate, bytes, start, memory, reads
  *                                                        (NO_SYNC=1 to fill it without syncs)
@@ -304,7 +305,7 @@ median(double *items, int count)
 }
 
 static void
-bench_append(int rounds, double seconds)
+bench_append(int rounds, double seconds, const char *only)
 {
 	static const struct {
 		const char *name;
@@ -325,6 +326,8 @@ bench_append(int rounds, double seconds)
 		double ratios[99], rates[99], raws[99];
 		struct figure ours = { 0 }, raw = { 0 };
 
+		if (only != NULL && strcmp(only, rows[i].name) != 0)
+			continue;
 		for (int k = 0; k < rounds; k++) {
 			raw = run_raw(rows[i].raw, seconds, &times);
 			ours = run_store(rows[i].appends, rows[i].entries, rows[i].ids, seconds, &times);
@@ -576,8 +579,9 @@ main(int argc, char **argv)
 	memset(data, 'x', DATA_SIZE);
 	data[0] = data[DATA_SIZE - 1] = '"';
 	directory = argc > 2 ? argv[2] : "";
-	if (argc >= 3 && argc <= 5 && strcmp(argv[1], "append") == 0)
-		bench_append(argc > 3 ? atoi(argv[3]) : 5, argc > 4 ? strtod(argv[4], NULL) : 1.0);
+	if (argc >= 3 && argc <= 6 && strcmp(argv[1], "append") == 0)
+		bench_append(argc > 3 ? atoi(argv[3]) : 5, argc > 4 ? strtod(argv[4], NULL) : 1.0,
+			     argc > 5 ? argv[5] : NULL);
 	else if (argc == 5 && strcmp(argv[1], "grow") == 0)
 		bench_grow(strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
 	else if (argc == 5 && strcmp(argv[1], "scan") == 0)
