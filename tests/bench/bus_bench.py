@@ -131,7 +131,7 @@ class Bench:
             shutil.copytree(copy, data)
         else:
             os.mkdir(data, 0o700)
-        flags = [flag for setting in (*settings, "log.level=warn") for flag in ("--set", setting)]
+        flags = [flag for setting in ("log.level=warn", *settings) for flag in ("--set", setting)]
         return Daemon(os.path.join(self.options.build, "moonlog"), data, os.path.join(self.scratch, domain), options=flags)
 
     def kafka(self, service):

@@ -298,9 +298,9 @@ send_one(rd_kafka_t *producer, rd_kafka_topic_t *topic, const struct sent *one)
 static void
 produce(const char *brokers, const char *topic, const char *path, size_t per, const char *round)
 {
-	const char *const settings[][2] = {
-		{ "transactional.id", round }, { "partitioner", "murmur2_random" }, { NULL, NULL }
-	};
+	const char *const settings[][2] = { { "transactional.id", round },
+					    { "partitioner", "murmur2_random" },
+					    { NULL, NULL } };
 	rd_kafka_t *producer = client(RD_KAFKA_PRODUCER, brokers, settings);
 	rd_kafka_topic_t *handle = rd_kafka_topic_new(producer, topic, NULL);
 	const struct rd_kafka_metadata *found;
