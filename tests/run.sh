@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 STAGES="asan release specs clang tsan lint fuzz quickstart"
 TEST_PACKAGES="lua5.4 lua-busted lua-check universal-ctags clang clang-format libclang-rt-14-dev curl sqlite3 python3
-	procps util-linux man-db openjdk-17-jre-headless maven kcat"
+	procps util-linux man-db openjdk-17-jre-headless maven kcat faketime"
 only="" crash=short fuzz_seconds=60 jobs=2
 while [ $# -gt 0 ]; do
 	case $1 in
