@@ -220,7 +220,8 @@ def kills(options, scratch):
     twice = [stream for stream, count in rings.items() if count != 1]
     if twice or len(rings) != options.timers:
         raise Failure(f"{len(twice)} streams rang more than once ({twice[:3]}), {options.timers - len(rings)} never")
-    print(f"kills: {options.timers} timers that a month made due fired once each through {killed} kills, in {time.monotonic() - begin:.1f} s")
+    print(f"kills: {options.timers} timers that a month made due fired once each through {killed} kills, in "
+          f"{time.monotonic() - begin:.1f} s")
 
 
 def listed(story):
@@ -252,7 +253,8 @@ def clock_story(options, scratch):
     story.wait("a timer set after the jump fires", lambda: story.rang("forward") == 1)
     forward = time.monotonic() - begin
     clock.move(-2 * DAY)
-    time_out = time.monotonic() + 3  # what is recorded keeps to the later time, so that nothing tells: the cache's second
+    # What is recorded keeps to the later time, so nothing tells when the library has looked; it does so every second.
+    time_out = time.monotonic() + 3
     while time.monotonic() < time_out:
         story.wind("probe", 90 * DAY)
         time.sleep(0.2)

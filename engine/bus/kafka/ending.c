@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+#define REPORT_POLLS   20
+#define REPORT_POLL_MS 10
+
 static enum bus_answer
 commit(struct kafka_ending *ending, struct fault *fault)
 {
@@ -30,6 +33,14 @@ flush(struct kafka_ending *ending, struct fault *fault)
 	return ending->reports->failed > 0 ? BUS_UNDO : BUS_DONE;
 }
 
+/* The library may tell that a transaction has failed before it reports the record for which it did. */
+static void
+wait_for_report(const struct kafka_ending *ending)
+{
+	for (int i = 0; i < REPORT_POLLS && ending->reports->failed == 0; i++)
+		rd_kafka_poll(ending->producer, REPORT_POLL_MS);
+}
+
 static void *
 end_all(void *self)
 {
@@ -41,6 +52,8 @@ end_all(void *self)
 			continue;
 		fault_clear(&ending->fault);
 		ending->answer = ending->transactional ? commit(ending, &ending->fault) : flush(ending, &ending->fault);
+		if (ending->answer == BUS_UNDO && ending->fault.class != FAULT_AWAY)
+			wait_for_report(ending);
 		/* The report knows the record; the end of the transaction only that there was one. */
 		if (ending->answer == BUS_UNDO && ending->reports->failed > 0 &&
 		    (!ending->transactional || ending->reports->first.class != FAULT_AWAY))
