@@ -58,6 +58,7 @@ struct source {
 /* What a consumer wants to hear. All borrowed until source_close. */
 struct source_wanted {
 	struct slice group;         /* "domain.reactor": whose lanes are shared out */
+	bool alone;                 /* every store has a group of its own, and hears every lane */
 	const struct slice *topics; /* whole names */
 	size_t topic_count;
 	struct slice own_events; /* local bus: also the events of this domain, published or not; empty: none */

@@ -220,6 +220,8 @@ look_at_stopped(struct engine *engine, struct domain *domain, struct arena *aren
 				continue;
 			give_up_at(engine, domain, &now[i]);
 			return false;
+		} else if (now[i].by_bus) { /* no position tells whether the live ones are past it: it stays stopped */
+			continue;
 		} else if (has_passed(live, live_count, now[i].name, now[i].poison) &&
 			   projector_order(made, now[i].name, PROJECTION_SKIP, &fault) == 0) {
 			*any_going = true;
@@ -236,7 +238,8 @@ has_caught_up(const struct engine *engine, const struct domain *domain)
 	log_position wanted = domain->live != NULL ? readside_position(domain->live, store) : store_head(store);
 	const struct readside *made = domain->building.readside;
 
-	if (readside_position(made, store) >= wanted)
+	if (readside_position(made, store) >= wanted &&
+	    (made->projector == NULL || projector_is_level(made->projector)))
 		return true;
 	projector_hurry(made->projector);
 	return false;
@@ -250,6 +253,7 @@ compare(struct engine *engine, struct domain *domain)
 	const struct readside *live = domain->live, *made = domain->building.readside;
 	struct compare_options options = { .anew = making->anew,
 					   .samples = SAMPLES,
+					   .bus = engine->parts.foreign.open != NULL,
 					   .stop = making_stop_of(engine, making) };
 	struct fault fault;
 

@@ -165,7 +165,7 @@ check_version(struct decoding *d, struct slice version)
 
 /* What the attributes say, whichever mode they came in. */
 struct attributes {
-	struct slice id, source, type, subject, time, correlation, version, content_type;
+	struct slice id, source, type, subject, time, correlation, sequence, version, content_type;
 };
 
 static int
@@ -197,6 +197,7 @@ take_attributes(struct decoding *d, const struct attributes *given)
 		{ "type", given->type, &d->decoded->type, true },
 		{ "subject", given->subject, &d->decoded->subject, false },
 		{ "correlationid", given->correlation, &d->decoded->correlation_id, false },
+		{ "sequence", given->sequence, &d->decoded->sequence, false },
 	};
 
 	for (size_t i = 0; i < countof(each); i++) {
@@ -225,6 +226,7 @@ decode_binary(struct decoding *d, struct slice version)
 	header(message, "ce_subject", &given.subject);
 	header(message, "ce_time", &given.time);
 	header(message, "ce_correlationid", &given.correlation);
+	header(message, "ce_sequence", &given.sequence);
 	header(message, "ce_streamversion", &given.version);
 	header(message, "content-type", &given.content_type);
 	if (check_version(d, version) != 0 || take_attributes(d, &given) != 0)
@@ -271,6 +273,7 @@ decode_structured(struct decoding *d)
 	    member(d, object, "source", &given.source) != 0 || member(d, object, "type", &given.type) != 0 ||
 	    member(d, object, "subject", &given.subject) != 0 || member(d, object, "time", &given.time) != 0 ||
 	    member(d, object, "correlationid", &given.correlation) != 0 ||
+	    member(d, object, "sequence", &given.sequence) != 0 ||
 	    member(d, object, "streamversion", &given.version) != 0 ||
 	    member(d, object, "datacontenttype", &given.content_type) != 0 ||
 	    member(d, object, "data_base64", &encoded) != 0 || check_version(d, version) != 0 ||

@@ -85,9 +85,11 @@ add_tables(const struct script_program *program, const struct script_projection 
 }
 
 static struct slice *
-choose_tables(const struct script_program *before, const struct script_program *after, const bool *anew,
-	      struct arena *arena, size_t *count)
+choose_tables(const struct script_program *before, const struct script_program *after,
+	      const struct compare_options *options, struct arena *arena, size_t *count)
 {
+	const bool *anew = options->anew;
+
 	struct slice *names = arena_zero(arena, before->table_count + after->table_count + 1, sizeof(*names));
 
 	*count = 0;
@@ -96,11 +98,13 @@ choose_tables(const struct script_program *before, const struct script_program *
 	for (size_t i = 0; i < before->projection_count; i++) {
 		int number = script_find_projection(after, before->projections[i].name);
 
+		if (options->bus && before->projections[i].topic_count != 0)
+			continue;
 		if (number < 0 || anew[number])
 			add_tables(before, &before->projections[i], names, count);
 	}
 	for (size_t i = 0; i < after->projection_count; i++)
-		if (anew[i])
+		if (anew[i] && !(options->bus && after->projections[i].topic_count != 0))
 			add_tables(after, &after->projections[i], names, count);
 	return names;
 }
@@ -130,8 +134,7 @@ compare_rows(const struct readside *before, const struct readside *after, const 
 	int result = -1;
 
 	arena_init(&arena, (size_t)256 << 20);
-	diff.names =
-		choose_tables(before->rules->program, after->rules->program, options->anew, &arena, &diff.name_count);
+	diff.names = choose_tables(before->rules->program, after->rules->program, options, &arena, &diff.name_count);
 	if (diff.names == NULL) {
 		fault_set(fault, FAULT_MEMORY, "memory", "no memory to compare rows");
 		goto out;

@@ -16,6 +16,7 @@ struct compare_options {
 	const bool *anew; /* by number of the new program's projections: those that were made from nothing */
 	size_t samples;   /* of each table */
 	const _Atomic bool *stop;
+	bool bus; /* topics feed by a bus: those rows stand at no position of the log, and are left out */
 };
 
 struct comparison {

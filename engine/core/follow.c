@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/probe.h"
+#include "core/feed.h"
 #include "core/part.h"
 
 #define STORE_EVERY    10000 /* positions passed without rows before a checkpoint is written for them alone */
@@ -31,16 +32,19 @@ now_ns(const struct projector *projector)
 	return clock_mono_ns(projector->options.clock);
 }
 
-static struct view_checkpoint
-checkpoint_of(const struct projection *projection, log_position position)
+struct view_checkpoint
+follow_checkpoint(const struct projection *projection, log_position position)
 {
 	struct view_checkpoint checkpoint = { .projection = projection->script->name, .position = position };
 	memcpy(checkpoint.hash, projection->script->hash.bytes, sizeof(checkpoint.hash));
+	/* Rows that another kind of bus has fed are others, and so are their places. */
+	checkpoint.hash[0] ^= projection->now.by_bus;
 	return checkpoint;
 }
 
-static void
-say(enum log_level level, const char *message, const struct projector *projector, const struct projection *projection)
+void
+follow_say(enum log_level level, const char *message, const struct projector *projector,
+	   const struct projection *projection)
 {
 	const struct log_field fields[] = { log_slice("domain", projector->options.program->domain),
 					    log_slice("projection", projection->script->name),
@@ -72,6 +76,8 @@ follow_open(struct projector *projector, struct projection *projection, struct f
 	struct view *view = projector->options.view;
 	struct view_checkpoint checkpoint;
 	bool before, found;
+	if (feed_feeds(projector, projection))
+		return feed_open(projector, projection, fault);
 	arena_clear(&projector->page);
 	if (view_checkpoint(view, script->name, &projector->page, &checkpoint, &before, fault) != 0 ||
 	    view_define(view, script->name, script->hash.bytes, script->tables, script->table_count, fault) != 0 ||
@@ -80,12 +86,12 @@ follow_open(struct projector *projector, struct projection *projection, struct f
 	log_position head = store_head(projector->options.store);
 	if (found && checkpoint.position > head) {
 		/* The log is not the one these rows were made from: an older backup was restored. */
-		say(LOG_WARN, "projection is ahead of the log, rebuilding", projector, projection);
+		follow_say(LOG_WARN, "projection is ahead of the log, rebuilding", projector, projection);
 		found = false;
 		if (view_reset(view, script->name, script->tables, script->table_count, fault) != 0)
 			return -1;
 	} else if (before && !found) {
-		say(LOG_INFO, "projection changed, rebuilding", projector, projection);
+		follow_say(LOG_INFO, "projection changed, rebuilding", projector, projection);
 	}
 	projection->now.rebuilding = !found && head != 0;
 	if (!found)
@@ -96,7 +102,7 @@ follow_open(struct projector *projector, struct projection *projection, struct f
 	snprintf(projection->now.reason, sizeof(projection->now.reason), "%.*s", SLICE_ARG(checkpoint.reason));
 	if (!checkpoint.stopped)
 		return 0;
-	say(LOG_ERROR, "projection is stopped at a poison event", projector, projection);
+	follow_say(LOG_ERROR, "projection is stopped at a poison event", projector, projection);
 	return first_time_after(projector, checkpoint.position, &projection->now.oldest_us, fault);
 }
 
@@ -108,9 +114,8 @@ is_killed(const struct fault *fault)
 	return strcmp(fault->code, "time_limit") == 0 || strcmp(fault->code, "memory_limit") == 0;
 }
 
-/* Is it the entry that is at fault, so that trying again would fail again? */
-static bool
-is_poison(const struct fault *fault)
+bool
+follow_is_poison(const struct fault *fault)
 {
 	if (is_killed(fault))
 		return false;
@@ -126,9 +131,8 @@ tell_damage(struct projector *projector, const struct fault *fault)
 		projector->options.damaged(projector->options.self, fault);
 }
 
-/* Something that may pass: remember it for the status, pause before the next round. `projection` NULL: all meet it. */
-static void
-wait_out(struct projector *projector, struct projection *projection, const struct fault *fault)
+void
+follow_wait_out(struct projector *projector, struct projection *projection, const struct fault *fault)
 {
 	int64_t pause =
 		fault->class == FAULT_FULL || fault->class == FAULT_CORRUPT ? PAUSE_LAST_NS / 10 : PAUSE_FIRST_NS;
@@ -152,8 +156,8 @@ wait_out(struct projector *projector, struct projection *projection, const struc
 
 /* ---- batches ---- */
 
-static void
-reached(struct projector *projector, struct projection *projection, log_position position)
+void
+follow_reached(struct projector *projector, struct projection *projection, log_position position)
 {
 	projection->now.at = position;
 	projection->now.reason[0] = '\0';
@@ -216,7 +220,7 @@ stop_at(struct projector *projector, struct projection *projection, const struct
 {
 	const struct recorded_entry *poison = &entries->items[good];
 	struct entries before = { entries->items, good };
-	struct view_checkpoint checkpoint = checkpoint_of(projection, poison->position - 1);
+	struct view_checkpoint checkpoint = follow_checkpoint(projection, poison->position - 1);
 	char reason[sizeof(why->text)];
 	size_t done;
 	snprintf(reason, sizeof(reason), "%.*s of %.*s: %.400s", SLICE_ARG(poison->type), SLICE_ARG(poison->stream),
@@ -226,7 +230,7 @@ stop_at(struct projector *projector, struct projection *projection, const struct
 	checkpoint.reason = slice_text(reason);
 	if (batch(projector, projection, &before, &checkpoint, &done, fault) != 0)
 		return -1;
-	reached(projector, projection, checkpoint.position);
+	follow_reached(projector, projection, checkpoint.position);
 	projection->now.stopped = true;
 	projection->now.rebuilding = false;
 	projection->now.poison = checkpoint.poison;
@@ -243,25 +247,25 @@ stop_at(struct projector *projector, struct projection *projection, const struct
 static bool
 project(struct projector *projector, struct projection *projection, const struct entries *entries, log_position seen)
 {
-	struct view_checkpoint checkpoint = checkpoint_of(projection, seen);
+	struct view_checkpoint checkpoint = follow_checkpoint(projection, seen);
 	struct fault fault, again;
 	size_t done;
 	fault_clear(&fault);
 	if (entries->count == 0 && seen - projection->stored < STORE_EVERY) {
-		reached(projector, projection, seen);
+		follow_reached(projector, projection, seen);
 		return true;
 	}
 	if (batch(projector, projection, entries, &checkpoint, &done, &fault) == 0) {
-		reached(projector, projection, seen);
+		follow_reached(projector, projection, seen);
 		return true;
 	}
-	if (is_poison(&fault) && done < entries->count &&
+	if (follow_is_poison(&fault) && done < entries->count &&
 	    stop_at(projector, projection, entries, done, &fault, &again) == 0)
 		return true;
 	/* What wait_out halves is the batch that was too long, not the bound it stayed below. */
 	if (is_killed(&fault) && entries->count < projector->batch)
 		projector->batch = entries->count;
-	wait_out(projector, projection, is_poison(&fault) && done < entries->count ? &again : &fault);
+	follow_wait_out(projector, projection, follow_is_poison(&fault) && done < entries->count ? &again : &fault);
 	return false;
 }
 
@@ -308,7 +312,7 @@ read_page(struct projector *projector, bool by_topics, log_position after, struc
 	arena_clear(&projector->page);
 	if (store_read_log(projector->reader, after, by_topics ? &published : &filter, limit, &projector->page, page,
 			   seen, &fault) != 0) {
-		wait_out(projector, NULL, &fault);
+		follow_wait_out(projector, NULL, &fault);
 		return -1;
 	}
 	cut_at_commit(page, seen);
@@ -318,8 +322,8 @@ read_page(struct projector *projector, bool by_topics, log_position after, struc
 	return 0;
 }
 
-static void
-tell_progress(struct projector *projector, struct projection *projection, log_position head)
+void
+follow_tell_progress(struct projector *projector, struct projection *projection, log_position head)
 {
 	struct projection_shown *now = &projection->now;
 	if (now->stopped || !now->rebuilding)
@@ -353,8 +357,8 @@ feed(struct projector *projector, const struct projection *next, log_position he
 	bool read = read_page(projector, by_topics, after, &page, &seen, &first_us, &last_us) == 0;
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
-		if (projection->now.stopped || projection->visited || projection->now.at != after ||
-		    follow_by_topics(projection) != by_topics)
+		if (projection->feed != NULL || projection->now.stopped || projection->visited ||
+		    projection->now.at != after || follow_by_topics(projection) != by_topics)
 			continue;
 		projection->visited = true;
 		if (!read)
@@ -366,7 +370,7 @@ feed(struct projector *projector, const struct projection *next, log_position he
 		}
 		if (!projection->now.stopped)
 			projection->now.oldest_us = projection->now.at < head ? last_us : 0;
-		tell_progress(projector, projection, head);
+		follow_tell_progress(projector, projection, head);
 	}
 	return read && well;
 }
@@ -379,7 +383,8 @@ next_to_feed(struct projector *projector, log_position head)
 	head = head < projector->limit ? head : projector->limit;
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
-		if (projection->now.stopped || projection->visited || projection->now.at >= head)
+		if (projection->feed != NULL || projection->now.stopped || projection->visited ||
+		    projection->now.at >= head)
 			continue;
 		if (next == NULL || projection->now.at > next->now.at)
 			next = projection;
@@ -397,6 +402,8 @@ follow_round(struct projector *projector, log_position head)
 	projector->pause_ns = 0;
 	while ((projection = next_to_feed(projector, head)) != NULL)
 		well = feed(projector, projection, head) && well;
+	if (projector->limit == UINT64_MAX)
+		well = feed_round(projector) && well;
 	if (well && projector->failures != 0) {
 		projector->failures = 0;
 		projector->trouble[0] = '\0';
@@ -406,12 +413,14 @@ follow_round(struct projector *projector, log_position head)
 		projector->batch++;
 	for (size_t i = 0; i < projector->count; i++) {
 		const struct projection_shown *now = &projector->projections[i].now;
+		if (now->by_bus)
+			continue;
 		more = more || (!now->stopped && now->at < head && now->at < projector->limit);
 		/* An empty log has no page that would end a rebuild. */
 		if (head == 0)
-			tell_progress(projector, &projector->projections[i], head);
+			follow_tell_progress(projector, &projector->projections[i], head);
 	}
-	return well && more;
+	return well && (more || feed_wait_ns(projector) == 0);
 }
 
 /* ---- orders and idle moments ---- */
@@ -419,7 +428,7 @@ follow_round(struct projector *projector, log_position head)
 static int
 mark(struct projector *projector, struct projection *projection, log_position position, struct fault *fault)
 {
-	struct view_checkpoint checkpoint = checkpoint_of(projection, position);
+	struct view_checkpoint checkpoint = follow_checkpoint(projection, position);
 	struct entries none = { NULL, 0 };
 	size_t done;
 	return batch(projector, projection, &none, &checkpoint, &done, fault);
@@ -440,7 +449,7 @@ rebuild(struct projector *projector, struct projection *projection, struct fault
 	projection->now.stopped = false;
 	projection->now.rebuilding = true;
 	projection->now.reason[0] = '\0';
-	say(LOG_WARN, "projection is rebuilt by order", projector, projection);
+	follow_say(LOG_WARN, "projection is rebuilt by order", projector, projection);
 	return 0;
 }
 
@@ -454,7 +463,7 @@ leave_poison(struct projector *projector, struct projection *projection, bool sk
 		 log_slice("domain", projector->options.program->domain),
 		 log_slice("projection", projection->script->name), log_int("position", (int64_t)poison),
 		 log_text("reason", projection->now.reason));
-	reached(projector, projection, position);
+	follow_reached(projector, projection, position);
 	projection->now.stopped = false;
 	projection->now.poison = 0;
 	return 0;
@@ -480,14 +489,14 @@ take_note(struct projector *projector, struct projection *projection, const char
 static int
 remake(struct projector *projector, struct projection *projection, struct fault *fault)
 {
-	struct view_checkpoint checkpoint = checkpoint_of(projection, projection->now.at);
+	struct view_checkpoint checkpoint = follow_checkpoint(projection, projection->now.at);
 	char note[sizeof(projection->now.note)];
 	if (projection->now.stopped) {
 		take_note(projector, projection, "the projection is stopped: retry or skip the event first", true);
 		return 0;
 	}
 	if (part_rebuild(projector, projection, projection->part, &checkpoint, note, sizeof(note), fault) != 0) {
-		if (!is_poison(fault))
+		if (!follow_is_poison(fault))
 			return -1;
 		take_note(projector, projection, fault->text, true);
 		return 0;
@@ -498,8 +507,24 @@ remake(struct projector *projector, struct projection *projection, struct fault 
 }
 
 static int
+obey_feed(struct projector *projector, struct projection *projection, unsigned asked, struct fault *fault)
+{
+	if ((asked & (1U << PROJECTION_REBUILD)) != 0)
+		return feed_obey(projector, projection, PROJECTION_REBUILD, fault);
+	if (!projection->now.stopped)
+		return 0;
+	if ((asked & (1U << PROJECTION_SKIP)) != 0 && atomic_load(&projection->asked_poison) == projection->now.poison)
+		return feed_obey(projector, projection, PROJECTION_SKIP, fault);
+	if ((asked & (1U << PROJECTION_RETRY)) != 0)
+		return feed_obey(projector, projection, PROJECTION_RETRY, fault);
+	return 0;
+}
+
+static int
 obey(struct projector *projector, struct projection *projection, unsigned asked, struct fault *fault)
 {
+	if (projection->feed != NULL)
+		return obey_feed(projector, projection, asked, fault);
 	if ((asked & (1U << PROJECTION_REBUILD)) != 0) {
 		if ((asked & (1U << PROJECTION_REBUILD_PART)) != 0)
 			take_note(projector, projection, "all of it is rebuilt", false);
@@ -526,7 +551,7 @@ follow_orders(struct projector *projector)
 		if (asked == 0 || obey(projector, projection, asked, &fault) == 0)
 			continue;
 		atomic_fetch_or(&projection->asked, asked);
-		wait_out(projector, projection, &fault);
+		follow_wait_out(projector, projection, &fault);
 	}
 }
 
@@ -536,7 +561,7 @@ follow_store(struct projector *projector)
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
 		struct fault fault;
-		if (projection->now.stopped || projection->stored == projection->now.at)
+		if (projection->feed != NULL || projection->now.stopped || projection->stored == projection->now.at)
 			continue;
 		if (mark(projector, projection, projection->now.at, &fault) != 0)
 			log_fault(LOG_WARN, "position of a projection not written", &fault);

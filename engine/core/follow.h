@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "core/projector.h"
 
 /* What others may see of a projection; copied under the projector's lock. */
@@ -20,6 +21,9 @@ struct projection_shown {
 	char reason[sizeof(((struct fault *)NULL)->text)]; /* why it stopped or what it waits for; may be empty */
 	char note[sizeof(((struct fault *)NULL)->text)];   /* of the last part that was made anew */
 	bool note_failed;
+	bool by_bus;      /* `at` counts messages */
+	bool away;        /* its bus cannot be reached, or has not said yet what waits */
+	uint64_t waiting; /* messages that are known to wait */
 };
 
 struct projection {
@@ -33,6 +37,7 @@ struct projection {
 	int64_t told_ns; /* of the last progress line */
 	struct projection_shown now;
 	struct projection_shown shown; /* guarded by the projector's lock */
+	struct feed *feed;             /* feed.h; NULL: the log feeds it */
 	struct part *part;             /* to be made anew; guarded by the projector's lock */
 	_Atomic unsigned asked;        /* bit an enum projection_order; any thread */
 	_Atomic uint64_t asked_poison; /* which one to skip; any thread */
@@ -62,6 +67,7 @@ struct projector {
 	pthread_t thread;
 	_Atomic bool damaged; /* options.damaged was called */
 	_Atomic bool read;    /* rebuilding is not shown */
+	_Atomic bool level;   /* what a bus feeds has come to its end once */
 	bool started;
 	_Atomic bool stopping;
 	struct mailbox box;
@@ -79,6 +85,19 @@ bool follow_round(struct projector *projector, log_position head);
 void follow_orders(struct projector *projector);
 /* Writes checkpoints that lag behind what was reached. */
 void follow_store(struct projector *projector);
+
+/* ---- for feed.c ---- */
+/* What the projection's checkpoint says at `position`. */
+struct view_checkpoint follow_checkpoint(const struct projection *projection, log_position position);
+/* Is it the entry, or the message, that is at fault, so that trying again would fail again? */
+bool follow_is_poison(const struct fault *fault);
+/* Something that may pass: remember it for the status, pause before the next round. `projection` NULL: all meet it. */
+void follow_wait_out(struct projector *projector, struct projection *projection, const struct fault *fault);
+void follow_reached(struct projector *projector, struct projection *projection, log_position position);
+void follow_say(enum log_level level, const char *message, const struct projector *projector,
+		const struct projection *projection);
+/* `head`: where it has caught up. */
+void follow_tell_progress(struct projector *projector, struct projection *projection, log_position head);
 
 /* ---- follow_topics.c ---- */
 bool follow_by_topics(const struct projection *projection);

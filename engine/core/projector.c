@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "core/follow.h"
+#include "core/feed.h"
 #include "core/part.h"
 
 #define BATCH_ENTRIES     4000
@@ -32,18 +32,26 @@ static void
 publish(struct projector *projector)
 {
 	log_position live = UINT64_MAX, any = UINT64_MAX;
+	bool level = true;
 	pthread_mutex_lock(&projector->lock);
 	for (size_t i = 0; i < projector->count; i++) {
 		struct projection *projection = &projector->projections[i];
 		/* What an order that came meanwhile has shown stays until it is followed. */
 		if (atomic_load(&projection->asked) == 0)
 			projection->shown = projection->now;
+		if (projection->now.by_bus) {
+			level = level && feed_is_level(projection);
+			if (projection->now.rebuilding)
+				live = 0;
+			continue;
+		}
 		if (projection->now.at < any)
 			any = projection->now.at;
 		if (!projection->now.stopped && projection->now.at < live)
 			live = projection->now.at;
 	}
 	pthread_mutex_unlock(&projector->lock);
+	atomic_store(&projector->level, level);
 	log_position position = live != UINT64_MAX ? live : any, before = atomic_load(&projector->position);
 	atomic_store(&projector->position, position);
 	if (position != before && projector->options.progressed != NULL)
@@ -114,8 +122,10 @@ projector_close(struct projector *projector)
 		script_close(projector->machine);
 	if (projector->reader != NULL)
 		store_reader_close(projector->reader);
-	for (size_t i = 0; i < projector->options.program->projection_count; i++)
+	for (size_t i = 0; i < projector->options.program->projection_count; i++) {
 		part_free(projector->projections[i].part);
+		feed_close(&projector->projections[i]);
+	}
 	arena_fini(&projector->page);
 	mailbox_fini(&projector->box);
 	pthread_mutex_destroy(&projector->lock);
@@ -148,6 +158,12 @@ bool
 projector_is_damaged(const struct projector *projector)
 {
 	return atomic_load(&projector->damaged);
+}
+
+bool
+projector_is_level(const struct projector *projector)
+{
+	return atomic_load(&projector->level);
 }
 
 void
@@ -216,7 +232,9 @@ show(struct projector *projector, const struct projection *projection, log_posit
 	memcpy(reason, shown.reason, sizeof(reason));
 	int64_t behind = shown.oldest_us != 0 ? clock_wall_us(projector->options.clock) - shown.oldest_us : 0;
 	bool rebuilding = shown.rebuilding && !atomic_load(&projector->read);
-	bool far = head > shown.at && head - shown.at > projector->options.batch_entries;
+	if (shown.by_bus)
+		head = shown.at + shown.waiting;
+	bool far = shown.away || (head > shown.at && head - shown.at > projector->options.batch_entries);
 	*status = (struct projection_status){
 		.domain = arena_copy(arena, projector->options.program->domain),
 		.name = arena_copy(arena, projection->script->name),
@@ -231,6 +249,7 @@ show(struct projector *projector, const struct projection *projection, log_posit
 		.reason = arena_copy(arena, slice_text(shown.reason)),
 		.note = arena_copy(arena, slice_text(shown.note)),
 		.note_failed = shown.note_failed,
+		.by_bus = shown.by_bus,
 		.rate = shown.rate,
 		.seconds_left = shown.at >= head  ? 0
 				: shown.rate != 0 ? (int64_t)((head - shown.at + shown.rate - 1) / shown.rate)
@@ -347,7 +366,7 @@ set_limit(struct projector *projector)
 	pthread_mutex_unlock(&projector->lock);
 	for (size_t i = 0; asked && i < projector->count; i++) {
 		const struct projection_shown *now = &projector->projections[i].now;
-		if (!now->stopped && now->at > at)
+		if (!now->by_bus && !now->stopped && now->at > at)
 			at = now->at;
 	}
 	projector->limit = asked ? at : UINT64_MAX;
@@ -360,7 +379,7 @@ tell_held(struct projector *projector)
 	bool there = projector->limit != UINT64_MAX;
 	for (size_t i = 0; there && i < projector->count; i++) {
 		const struct projection_shown *now = &projector->projections[i].now;
-		there = now->stopped || now->at == projector->limit;
+		there = now->by_bus || now->stopped || now->at == projector->limit;
 	}
 	if (!there)
 		return;
@@ -409,7 +428,7 @@ pending(const struct projector *projector)
 	for (size_t i = 0; i < projector->count; i++) {
 		const struct projection_shown *now = &projector->projections[i].now;
 		log_position behind = now->at < head ? head - now->at : 0;
-		if (now->stopped || behind == 0)
+		if (now->by_bus || now->stopped || behind == 0)
 			continue;
 		most = behind > most ? behind : most;
 		least = behind < least ? behind : least;
@@ -448,17 +467,17 @@ gather(struct projector *projector)
 
 /* Nothing to do: write what is not written after a second of silence, then sleep for as long as it lasts. */
 static void
-sleep_until_mail(struct projector *projector)
+sleep_until_mail(struct projector *projector, int64_t wait_ns)
 {
-	const struct mail *mail = mailbox_wait(&projector->box, IDLE_NS);
+	const struct mail *mail = mailbox_wait(&projector->box, wait_ns < IDLE_NS ? wait_ns : IDLE_NS);
 	open_letters(projector, mail);
-	if (mail != NULL || atomic_load(&projector->stopping))
+	if (mail != NULL || wait_ns < IDLE_NS || atomic_load(&projector->stopping))
 		return;
 	follow_store(projector);
 	view_idle(projector->options.view);
 	while (script_tidy(projector->machine) && mailbox_count(&projector->box) == 0)
 		;
-	open_letters(projector, mailbox_wait(&projector->box, -1));
+	open_letters(projector, mailbox_wait(&projector->box, wait_ns == INT64_MAX ? -1 : wait_ns - IDLE_NS));
 }
 
 static void *
@@ -468,9 +487,11 @@ run(void *self)
 	pthread_setname_np(pthread_self(), "projector");
 	while (!atomic_load(&projector->stopping)) {
 		log_position waiting = pending(projector);
-		if (waiting == 0 && !projector->woken && !is_ordered(projector))
-			sleep_until_mail(projector);
-		else if (waiting < projector->options.batch_entries && !projector->hurried && !is_ordered(projector))
+		int64_t wait_ns = feed_wait_ns(projector);
+		if (waiting == 0 && wait_ns != 0 && !projector->woken && !is_ordered(projector))
+			sleep_until_mail(projector, wait_ns);
+		else if (wait_ns != 0 && waiting < projector->options.batch_entries && !projector->hurried &&
+			 !is_ordered(projector))
 			gather(projector);
 		if (atomic_load(&projector->stopping))
 			break;

@@ -12,6 +12,7 @@
 #ifndef MOONLOG_CORE_PROJECTOR_H
 #define MOONLOG_CORE_PROJECTOR_H
 
+#include "bus/source.h"
 #include "core/engine.h"
 #include "script/script.h"
 #include "store/store.h"
@@ -23,6 +24,12 @@ struct projector_options {
 	/* All borrowed until projector_close. */
 	struct store *store;
 	struct view *view; /* the projector is its one writer; readers are anybody's */
+	/*
+	 * Feeds the projections that name topics; open NULL: they hear the log. Each has a group of its own, also for
+	 * each `slot` of the view, so that it hears every lane.
+	 */
+	struct source_maker foreign;
+	unsigned slot;
 	const struct script_program *program;
 	struct script_options script; /* of the machine it opens */
 	const struct clock *clock;    /* NULL: the real one */
@@ -55,10 +62,13 @@ void projector_wake(struct projector *projector);
 void projector_hurry(struct projector *projector);
 /* Did a call on the view find it damaged? Any thread. */
 bool projector_is_damaged(const struct projector *projector);
+/* Has what a bus feeds come to the end of its topics once? true where a bus feeds nothing. Any thread. */
+bool projector_is_level(const struct projector *projector);
 /* Readers have what they are to have: the status does not say rebuilding until the next order for that. Any thread. */
 void projector_is_read(struct projector *projector);
 /*
- * The position that the rows of all projections have reached (stopped ones aside while any is not stopped): every
+ * The position that the rows of all projections have reached (stopped ones aside while any is not stopped, and those
+ * that a bus feeds, unless they are rebuilt: then it is 0): every
  * row a reader sees in a snapshot begun after this call stands at it or later. The head when there are no
  * projections. Any thread.
  */

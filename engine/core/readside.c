@@ -77,21 +77,6 @@ open_view(const struct readside_plan *plan, struct view **view, struct fault *fa
 	return 0;
 }
 
-/* A projector follows the log; topics that come from elsewhere it cannot hear, and rows that stay empty would lie. */
-static int
-check_topics(const struct readside_plan *plan, struct fault *fault)
-{
-	const struct script_program *program = plan->rules->program;
-
-	for (size_t i = 0; plan->parts->foreign.open != NULL && i < program->projection_count; i++)
-		if (program->projections[i].topic_count != 0)
-			return fault_set(
-				fault, FAULT_CONFIG, "topics_need_local_bus",
-				"%.*s: the projection %.*s is fed by topics, which is done with bus=local only",
-				SLICE_ARG(program->domain), SLICE_ARG(program->projections[i].name));
-	return 0;
-}
-
 int
 readside_make(const struct readside_plan *plan, struct readside **readside, struct fault *fault)
 {
@@ -99,8 +84,6 @@ readside_make(const struct readside_plan *plan, struct readside **readside, stru
 	struct readside *made;
 
 	*readside = NULL;
-	if (check_topics(plan, fault) != 0)
-		return -1;
 	made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a read model");
@@ -110,6 +93,8 @@ readside_make(const struct readside_plan *plan, struct readside **readside, stru
 		goto failed;
 	all.view = made->view;
 	all.program = plan->rules->program;
+	all.foreign = plan->parts->foreign;
+	all.slot = plan->slot;
 	if (all.program->projection_count != 0 && projector_open(&all, &made->projector, fault) != 0)
 		goto failed;
 	*readside = made;

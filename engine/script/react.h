@@ -56,6 +56,7 @@ struct react_message {
 	int64_t time_us;
 	struct slice correlation_id;
 	stream_version stream_version; /* of the foreign stream; 0: not said */
+	struct slice sequence;         /* where it stands among those of its source; may be empty */
 };
 
 /* What a decision wants to happen later. Setting one of a name moves it. */

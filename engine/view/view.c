@@ -57,6 +57,12 @@ view_undo(struct view *view, struct fault *fault)
 }
 
 int
+view_mark(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault)
+{
+	return view->ops->mark(view, checkpoint, fault);
+}
+
+int
 view_commit(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault)
 {
 	return view->ops->commit(view, checkpoint, fault);

@@ -19,7 +19,10 @@
 struct view;
 struct view_reader;
 
-/* A projection's place and health, kept in the view. */
+/*
+ * A projection's place and health, kept in the view. One that has several places keeps more of them under names of its
+ * own, "<projection>@...": whatever forgets its checkpoint forgets those too.
+ */
 struct view_checkpoint {
 	struct slice projection;
 	log_position position;
@@ -50,6 +53,7 @@ struct view_ops {
 	const struct row_port *(*rows)(struct view *view);
 	int (*savepoint)(struct view *view, struct fault *fault); /* so that one entry's effect can be undone alone */
 	int (*undo)(struct view *view, struct fault *fault);      /* back to the last savepoint */
+	int (*mark)(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault);
 	/* A failed commit leaves the batch open: roll it back. Rollback without a batch does nothing. */
 	int (*commit)(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault);
 	void (*rollback)(struct view *view);
@@ -87,6 +91,8 @@ int view_begin(struct view *view, struct fault *fault);
 const struct row_port *view_rows(struct view *view);
 int view_savepoint(struct view *view, struct fault *fault);
 int view_undo(struct view *view, struct fault *fault);
+/* One more checkpoint of the open batch, beside the one of its commit. Fails: as writing rows does. */
+int view_mark(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault);
 int view_commit(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault);
 void view_rollback(struct view *view);
 int view_reset(struct view *view, struct slice projection, const uint16_t *numbers, size_t count, struct fault *fault);

@@ -511,8 +511,10 @@ open_consumer(struct kafka_source *s, const struct kafka_options *options, const
 {
 	char group[512], instance[256];
 
-	if (snprintf(group, sizeof(group), "%.*s.%.*s", SLICE_ARG(options->service), SLICE_ARG(wanted->group)) >=
-		    (int)sizeof(group) ||
+	struct slice store = wanted->alone ? options->store_id : SLICE_NONE;
+
+	if (snprintf(group, sizeof(group), "%.*s.%.*s%s%.*s", SLICE_ARG(options->service), SLICE_ARG(wanted->group),
+		     store.size != 0 ? "." : "", SLICE_ARG(store)) >= (int)sizeof(group) ||
 	    snprintf(instance, sizeof(instance), "%.*s", SLICE_ARG(options->instance)) >= (int)sizeof(instance)) {
 		fault_set(fault, FAULT_CONFIG, "kafka_setting", "the name of a group or an instance is too long");
 		return NULL;

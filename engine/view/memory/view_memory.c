@@ -148,6 +148,13 @@ mark_write(struct state *state, const struct view_checkpoint *checkpoint, struct
 }
 
 static int
+memory_mark(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault)
+{
+	must(memory_of(view)->window.state != NULL);
+	return mark_write(memory_of(view)->window.state, checkpoint, fault);
+}
+
+static int
 memory_commit(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault)
 {
 	struct memory_view *memory = memory_of(view);
@@ -182,6 +189,23 @@ memory_checkpoint(struct view *view, struct slice projection, struct arena *aren
 	return 0;
 }
 
+/* The projection's checkpoint, else one that it keeps beside it; NULL: none is left. */
+static struct kept *
+mark_of(const struct state *state, struct slice projection)
+{
+	const struct pile *marks = state->piles[state->count - 1];
+	struct kept *mark = mark_find(state, projection);
+
+	for (size_t i = 0; mark == NULL && i < marks->count; i++) {
+		struct slice name = marks->lists[0].items[i]->cells[MARK_PROJECTION].text;
+
+		if (slice_starts_with(name, projection) && name.size > projection.size &&
+		    name.data[projection.size] == '@')
+			mark = marks->lists[0].items[i];
+	}
+	return mark;
+}
+
 static int
 memory_reset(struct view *view, struct slice projection, const struct table *tables, const uint16_t *numbers,
 	     size_t count, struct fault *fault)
@@ -198,9 +222,9 @@ memory_reset(struct view *view, struct slice projection, const struct table *tab
 		view_memory_pile_drop(state->piles[numbers[i]]);
 		state->piles[numbers[i]] = empty;
 	}
-	struct kept *mark = mark_find(state, projection);
-	if (mark != NULL && view_memory_pile_remove(state, (uint16_t)(state->count - 1), mark, fault) != 0)
-		goto fail;
+	for (struct kept *mark; (mark = mark_of(state, projection)) != NULL;)
+		if (view_memory_pile_remove(state, (uint16_t)(state->count - 1), mark, fault) != 0)
+			goto fail;
 	publish(memory, state);
 	return 0;
 fail:
@@ -349,6 +373,7 @@ static const struct view_ops memory_ops = {
 	.rows = memory_rows,
 	.savepoint = memory_savepoint,
 	.undo = memory_undo,
+	.mark = memory_mark,
 	.commit = memory_commit,
 	.rollback = memory_rollback,
 	.reset = memory_reset,

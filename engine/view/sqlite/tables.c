@@ -250,7 +250,8 @@ static int
 forget_checkpoint(struct view_sqlite_connection *connection, struct slice projection, struct fault *fault)
 {
 	buf_clear(&connection->sql);
-	buf_text(&connection->sql, "DELETE FROM moonlog_checkpoints WHERE projection = ?");
+	buf_text(&connection->sql, "DELETE FROM moonlog_checkpoints WHERE projection = ?1 OR "
+				   "substr(projection, 1, length(?1) + 1) = ?1 || '@'");
 	return run_named(connection, projection, fault);
 }
 
@@ -404,7 +405,8 @@ drop_orphan(struct view_sqlite_connection *connection, struct slice name, struct
 	if (drop_table(connection, name, fault) != 0)
 		return -1;
 	buf_clear(&connection->sql);
-	buf_text(&connection->sql, "DELETE FROM moonlog_checkpoints WHERE projection = ?1 AND "
+	buf_text(&connection->sql, "DELETE FROM moonlog_checkpoints WHERE (projection = ?1 OR "
+				   "substr(projection, 1, length(?1) + 1) = ?1 || '@') AND "
 				   "NOT EXISTS (SELECT 1 FROM moonlog_tables WHERE projection = ?1)");
 	return run_named(connection, owner, fault);
 }

@@ -178,6 +178,13 @@ hint_wal(struct sqlite_view *sqlite)
 }
 
 static int
+sqlite_mark(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault)
+{
+	must(sqlite_of(view)->begun);
+	return view_sqlite_move(&sqlite_of(view)->writer.connection, checkpoint, fault);
+}
+
+static int
 sqlite_commit(struct view *view, const struct view_checkpoint *checkpoint, struct fault *fault)
 {
 	struct sqlite_view *sqlite = sqlite_of(view);
@@ -270,6 +277,7 @@ static const struct view_ops sqlite_ops = {
 	.rows = sqlite_rows,
 	.savepoint = sqlite_savepoint,
 	.undo = sqlite_undo,
+	.mark = sqlite_mark,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,
 	.reset = sqlite_reset,
