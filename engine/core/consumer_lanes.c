@@ -5,6 +5,7 @@
  *
  * A lane whose append lost is mended when all of it are back: the place is read again. Where it is as this consumer
  * left it, the messages that are not done are decided again; where somebody else moved it, they take it from there.
+ * Somebody else may also have taken one that lost here while the next one won: its place fitted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,7 +242,8 @@ mend(struct consumer *consumer, struct consumer_lane *lane)
 		consumer_stall(consumer, lane, &fault);
 		return;
 	}
-	if (there != lane->durable_there || place != lane->durable) {
+	if (there != lane->durable_there || place != lane->durable ||
+	    (lane->first != NULL && lane->first->offset < place)) {
 		log_line(LOG_WARN, "a lane's place was moved by somebody else", log_text("consumer", consumer->whole),
 			 log_text("lane", lane->key), log_int("place", (int64_t)place),
 			 log_int("was", (int64_t)lane->durable));

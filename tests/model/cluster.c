@@ -5,6 +5,8 @@
 
 #include "base/fault.h"
 
+#define SESSION_US 1000000
+
 void
 cluster_open(struct cluster *cluster)
 {
@@ -250,4 +252,75 @@ cluster_tick(struct cluster *cluster, int64_t now_us, size_t markers)
 		}
 	}
 	return done;
+}
+
+/* ---- the group ---- */
+
+uint64_t
+cluster_join(struct cluster *cluster, int64_t now_us)
+{
+	struct cluster_group *group = &cluster->group;
+
+	for (size_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+		if (group->members[i].id != 0)
+			continue;
+		group->members[i] = (struct cluster_member){ ++group->ids, now_us };
+		group->generation++;
+		return group->ids;
+	}
+	return 0;
+}
+
+static void
+expel(struct cluster_group *group, struct cluster_member *member)
+{
+	member->id = 0;
+	group->generation++;
+}
+
+bool
+cluster_beat(struct cluster *cluster, uint64_t member, int64_t now_us)
+{
+	struct cluster_group *group = &cluster->group;
+	bool there = false;
+
+	for (size_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+		if (group->members[i].id == 0)
+			continue;
+		if (now_us - group->members[i].seen_us > SESSION_US)
+			expel(group, &group->members[i]);
+		if (group->members[i].id != member)
+			continue;
+		group->members[i].seen_us = now_us;
+		there = true;
+	}
+	return there;
+}
+
+void
+cluster_leave(struct cluster *cluster, uint64_t member)
+{
+	for (size_t i = 0; member != 0 && i < CLUSTER_MEMBERS_MAX; i++)
+		if (cluster->group.members[i].id == member)
+			expel(&cluster->group, &cluster->group.members[i]);
+}
+
+void
+cluster_rebalance(struct cluster *cluster)
+{
+	cluster->group.turn++;
+	cluster->group.generation++;
+}
+
+bool
+cluster_owns(const struct cluster *cluster, uint64_t member, size_t lane)
+{
+	const struct cluster_group *group = &cluster->group;
+	uint64_t ids[CLUSTER_MEMBERS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < CLUSTER_MEMBERS_MAX; i++)
+		if (group->members[i].id != 0)
+			ids[count++] = group->members[i].id;
+	return count != 0 && ids[(lane + group->turn) % count] == member;
 }

@@ -19,6 +19,8 @@
 
 #define CLUSTER_PARTITIONS 3
 #define CLUSTER_TOPICS_MAX 12
+#define CLUSTER_LANES_MAX  (CLUSTER_TOPICS_MAX * CLUSTER_PARTITIONS)
+#define CLUSTER_MEMBERS_MAX 8
 
 enum cluster_error {
 	CLUSTER_OK,
@@ -68,12 +70,26 @@ struct cluster_txn {
 	bool last_committed;
 	uint64_t number; /* of the present transaction, over all ids */
 	int64_t began_us;
-	struct cluster_partition *partitions[CLUSTER_TOPICS_MAX * CLUSTER_PARTITIONS]; /* without a marker yet */
+	struct cluster_partition *partitions[CLUSTER_LANES_MAX]; /* without a marker yet */
 	size_t partition_count;
+};
+
+/*
+ * A consumer group, as its coordinator has it: every change of its members, and sometimes chance, shares the partitions
+ * out anew. A member that is silent for too long is one no more; nobody tells it, and nobody keeps it from reading.
+ */
+struct cluster_group {
+	struct cluster_member {
+		uint64_t id; /* 0: free */
+		int64_t seen_us;
+	} members[CLUSTER_MEMBERS_MAX];
+	uint64_t ids, generation, turn;
+	uint64_t offsets[CLUSTER_LANES_MAX]; /* what was committed, for tools alone */
 };
 
 struct cluster {
 	struct arena arena;
+	struct cluster_group group;
 	struct cluster_topic topics[CLUSTER_TOPICS_MAX];
 	size_t topic_count;
 	struct cluster_txn txns[8];
@@ -106,6 +122,15 @@ enum cluster_error cluster_end(struct cluster *cluster, struct slice id, uint16_
 /* Time passes: transactions that are too old are aborted; `markers`: at most so many reach their partitions. Gives how
  * many did. */
 size_t cluster_tick(struct cluster *cluster, int64_t now_us, size_t markers);
+
+/* A new member, which is to be heard of now and then. */
+uint64_t cluster_join(struct cluster *cluster, int64_t now_us);
+/* false: it is no member any more. */
+bool cluster_beat(struct cluster *cluster, uint64_t member, int64_t now_us);
+void cluster_leave(struct cluster *cluster, uint64_t member);
+/* The lanes are shared out in another way. */
+void cluster_rebalance(struct cluster *cluster);
+bool cluster_owns(const struct cluster *cluster, uint64_t member, size_t lane);
 
 /* The first offset that is not decided. */
 size_t cluster_stable(struct cluster_partition *partition);

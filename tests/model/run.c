@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run [--schedules N] [--seed N] [--sabotage swap|loose_mark|no_fencing] [--trace]
+ * run [--schedules N] [--seed N] [--sabotage NAME] [--trace]
  *
  * Runs schedules of the seeds N, N + 1, ... With --seed alone it is that one seed, twice: both must come to the same,
  * bit for bit. The first seed that fails is printed, and makes the exit code 1. With --sabotage a failure is what is
@@ -28,7 +28,11 @@ parse_sabotage(const char *name, struct sabotage *sabotage)
 	sabotage->swap = strcmp(name, "swap") == 0;
 	sabotage->loose_mark = strcmp(name, "loose_mark") == 0;
 	sabotage->no_fencing = strcmp(name, "no_fencing") == 0;
-	return sabotage->swap || sabotage->loose_mark || sabotage->no_fencing;
+	sabotage->no_compare = strcmp(name, "no_compare_and_set") == 0;
+	sabotage->no_inbox = strcmp(name, "no_inbox") == 0;
+	sabotage->group_place = strcmp(name, "group_place") == 0;
+	return sabotage->swap || sabotage->loose_mark || sabotage->no_fencing || sabotage->no_compare ||
+	       sabotage->no_inbox || sabotage->group_place;
 }
 
 static bool
@@ -84,13 +88,14 @@ int
 main(int argc, char **argv)
 {
 	static struct run run = { .seed = 1, .schedules = 1000 };
-	unsigned long deaths = 0, entries = 0, messages = 0, stops = 0, kinds[SCHEDULE_KINDS] = { 0 };
+	unsigned long deaths = 0, entries = 0, messages = 0, stops = 0, taken = 0, kinds[SCHEDULE_KINDS] = { 0 };
 	struct schedule_result result, again;
 	double began;
 
 	if (!parse(argc, argv, &run)) {
 		fprintf(stderr,
-			"usage: run [--schedules N] [--seed N] [--sabotage swap|loose_mark|no_fencing] [--trace]\n");
+			"usage: run [--schedules N] [--seed N] [--trace] [--sabotage "
+			"swap|loose_mark|no_fencing|no_compare_and_set|no_inbox|group_place]\n");
 		return 2;
 	}
 	log_setup(2, run.trace ? LOG_INFO : LOG_OFF, LOG_LOGFMT);
@@ -101,6 +106,7 @@ main(int argc, char **argv)
 		entries += result.entries;
 		messages += result.messages;
 		stops += result.stops;
+		taken += result.taken;
 		kinds[result.kind]++;
 		if (result.failed) {
 			printf("seed %llu: %s\n", (unsigned long long)run.seed + i, result.reason);
@@ -119,8 +125,8 @@ main(int argc, char **argv)
 	printf("%lu schedules well (%lu alone, %lu copied, %lu shared, %lu restored, %lu idempotent) in %.1f s, %.0f a "
 	       "second\n",
 	       run.schedules, kinds[0], kinds[1], kinds[2], kinds[3], kinds[4], began, (double)run.schedules / began);
-	printf("%lu deaths, %lu entries, %lu messages, %lu relays stopped for good\n", deaths, entries, messages,
-	       stops);
+	printf("%lu deaths, %lu entries, %lu messages, %lu relays stopped for good; consumers took %lu messages\n",
+	       deaths, entries, messages, stops, taken);
 	if (run.schedules >= 1000 && !print_points(&run)) {
 		printf("some point was never died at\n");
 		return 1;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/relay.h"
+#include "model/hearers.h"
 #include "model/verdict.h"
 #include "store/memory/memory.h"
 
@@ -27,6 +28,7 @@ struct schedule {
 	struct side sides[2];
 	size_t side_count;
 	uint64_t entries;
+	struct hearers hearers;
 	struct schedule_result *result;
 	jmp_buf escape;
 };
@@ -65,6 +67,7 @@ static void
 grow(struct schedule *s, struct store *store)
 {
 	static const struct slice topics[] = { { "alpha", 5 }, { "beta", 4 } };
+	static const char *const types[] = { "Add", "Add", "Add", "Add", "Add", "Two", "Two", "Other", "Busy", "Bad" };
 	struct append_stream streams[2];
 	struct new_entry entries[4];
 	size_t count = 1 + chance(s, 4), first = chance(s, 5);
@@ -81,10 +84,12 @@ grow(struct schedule *s, struct store *store)
 		entries[i] = (struct new_entry){ .kind = event ? ENTRY_EVENT : ENTRY_MESSAGE,
 						 .stream = (uint32_t)chance(s, 2),
 						 .schema_version = 1,
-						 .type = SLICE("T"),
-						 .data = arena_format(&s->arena, "{\"n\":%llu}",
-								      (unsigned long long)++s->entries),
+						 .type = slice_text(types[chance(s, countof(types))]),
+						 .data = arena_format(&s->arena, "{\"id\":\"c%llu\",\"by\":%llu}",
+								      (unsigned long long)(s->entries % 5),
+								      (unsigned long long)(s->entries % 4 + 1)),
 						 .topic = sent ? topics[chance(s, 2)] : SLICE_NONE };
+		s->entries++;
 		if (sent && chance(s, 4) == 0)
 			entries[i].key = SLICE("own key");
 		entry_digest(&entries[i], streams[entries[i].stream].name, 0, &append.provenance, &entries[i].digest);
@@ -285,6 +290,11 @@ act(struct schedule *s)
 	struct side *side = &s->sides[chance(s, s->side_count)];
 	uint64_t what = chance(s, 100);
 
+	if (chance(s, 5) < 2) {
+		if (!hearers_act(&s->hearers))
+			fail(s, "%s", s->hearers.effects.reason);
+		return;
+	}
 	if (what < 62) {
 		if (side->relay != NULL)
 			step(s, side);
@@ -428,7 +438,7 @@ judge(struct schedule *s, struct side *runner)
 static void
 run(struct schedule *s)
 {
-	size_t actions = 60 + chance(s, 340);
+	size_t actions = 80 + chance(s, 520);
 	struct fault fault;
 
 	s->kind = (enum schedule_kind)((uint8_t[]){ 0, 0, 0, 0, 0, 1, 1, 2, 3, 4 }[chance(s, 10)]);
@@ -437,10 +447,13 @@ run(struct schedule *s)
 	s->side_count = 1;
 	name_stores(s, 0);
 	start(s, &s->sides[0]);
+	hearers_open(&s->hearers, &s->world, s->kind == SCHEDULE_IDEMPOTENT);
 	for (size_t i = 0; i < actions; i++)
 		act(s);
 	heal(s);
 	judge(s, last_words(s));
+	if (!hearers_rest(&s->hearers))
+		fail(s, "%s", s->hearers.effects.reason);
 }
 
 static void
@@ -459,6 +472,10 @@ finish(struct schedule *s)
 	s->result->entries = (unsigned)store_head(s->stores[0]);
 	s->result->digest = verdict_digest(&s->world.cluster, &s->result->messages) ^ (uint64_t)s->world.now_us ^
 			    s->world.chance[0];
+	s->result->digest ^= s->hearers.effects.digest;
+	s->result->taken = s->hearers.effects.taken;
+	s->result->deaths += s->hearers.deaths;
+	hearers_close(&s->hearers);
 	store_close(s->stores[0]);
 	store_close(s->stores[1]);
 	arena_fini(&s->arena);

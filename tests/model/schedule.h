@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One schedule: a world of one seed in which relays run over stores that grow, are killed at every point, lose requests
- * and answers, meet brokers that are away and transactions that time out, and sometimes each other; then all is healed,
- * and what a read_committed reader sees is compared with the log [I9].
+ * and answers, meet brokers that are away and transactions that time out, and sometimes each other, while consumers
+ * (hearers.h) hear what is visible. Then all is healed; what a read_committed reader sees is compared with the log [I9],
+ * and the consumers' store with what a read_committed reader sees [I6].
  */
 #ifndef MOONLOG_TESTS_MODEL_SCHEDULE_H
 #define MOONLOG_TESTS_MODEL_SCHEDULE_H
@@ -23,7 +24,7 @@ struct schedule_result {
 	bool failed;
 	char reason[400];
 	uint64_t digest; /* of all that the cluster has, and of all that was done */
-	unsigned deaths, entries, messages, stops;
+	unsigned deaths, entries, messages, stops, taken;
 };
 
 void schedule_run(uint64_t seed, const struct sabotage *sabotage, struct point_count *points, bool trace,

@@ -126,15 +126,9 @@ process_commit(void *self, struct append *append, struct fault *fault)
 {
 	struct process *process = self;
 	struct append *appends[1] = { append };
-	struct record_write bold;
 
 	if (!process_point(process, "store.before_commit") || process->store_away)
 		return fault_set(fault, FAULT_AWAY, "store_away", "the store cannot be reached");
-	if (process->world->sabotage.no_compare && append->record_count == 1) {
-		bold = append->records[0];
-		bold.rule = RECORD_PUT;
-		append->records = &bold;
-	}
 	if (store_commit(process->store, appends, 1, fault) != COMMIT_DONE)
 		return -1;
 	if (!process_point(process, "store.after_commit"))

@@ -151,6 +151,31 @@ TEST(who_has_lost_its_lane_records_nothing_more)
 	rig_close(rig);
 }
 
+/* Another owner has taken the first one, so that the second one's comparison holds though the first one lost. */
+TEST(what_another_owner_took_between_is_not_taken_again)
+{
+	struct rig *rig = open_rig("noinbox");
+	struct record_write move = {
+		.rule = RECORD_PUT, .space = SLICE("consumer/tally.adder"), .key = SLICE("in/0"), .value = SLICE("1")
+	};
+	struct append append = { .records = &move, .record_count = 1, .arena = &rig->arena };
+	struct append *group[] = { &append };
+	struct fault fault;
+
+	broker_add(&broker, 0, "Add", "m0", "a", 1);
+	broker_add(&broker, 0, "Add", "m1", "b", 2);
+	broker_add(&broker, 0, "Add", "m2", "a", 4);
+	consumer_step(rig->consumer);
+	CHECK_INT(rig->given_count, 3);
+	write_beside(rig, "a", 1);
+	CHECK_INT(store_commit(rig->store, group, 1, &fault), COMMIT_DONE);
+	rig_run(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 5);
+	CHECK_INT(rig_sum(rig, "b", NULL), 2);
+	CHECK_TEXT(rig_record(rig, "consumer/tally.adder", "in/0"), "3");
+	rig_close(rig);
+}
+
 TEST(what_may_pass_waits_in_its_lane_while_others_go_on)
 {
 	struct rig *rig = open_rig("");

@@ -11,8 +11,8 @@ struct program {
 	struct script_event event;
 	struct script_aggregate aggregate;
 	struct script_reactor reactor;
-	struct slice topics[1], messages[8], events[1];
-	bool fixed;
+	struct slice topics[3], messages[8], events[1];
+	bool fixed, many;
 };
 
 /* A state is a sum on the heap. */
@@ -47,14 +47,17 @@ load(const struct source_set *sources, const struct script_options *options, str
 	program->aggregate = (struct script_aggregate){
 		.name = SLICE("counter"), .state_version = 1, .events = &program->event, .event_count = 1
 	};
-	program->topics[0] = SLICE("in");
+	program->many = has_word(sources, "many");
+	program->topics[0] = program->many ? SLICE("alpha") : SLICE("in");
+	program->topics[1] = SLICE("beta");
+	program->topics[2] = SLICE("gamma");
 	for (size_t i = 0; i < countof(names); i++)
 		program->messages[i] = slice_text(names[i]);
 	program->events[0] = SLICE("counter.Added");
 	*reactor = (struct script_reactor){ .name = SLICE("adder"),
 					    .aggregate = -1,
 					    .topics = program->topics,
-					    .topic_count = 1,
+					    .topic_count = program->many ? 3 : 1,
 					    .messages = program->messages,
 					    .message_count = countof(names),
 					    .inbox = !has_word(sources, "noinbox"),
@@ -261,7 +264,10 @@ hear(const struct program *program, const struct react_request *request, struct 
 		return -1;
 	if (slice_equal(type, SLICE("Two"))) {
 		second = arena_format(arena, "%.*s-b", SLICE_ARG(id));
-		return add(request, second, by, arena, decided, fault);
+		if (add(request, second, by, arena, decided, fault) != 0)
+			return -1;
+		if (!program->many)
+			return 0;
 	}
 	decided->entries[decided->entry_count++] =
 		(struct new_entry){ .kind = ENTRY_MESSAGE,
@@ -271,6 +277,15 @@ hear(const struct program *program, const struct react_request *request, struct 
 				    .key = id,
 				    .data = arena_format(arena, "{\"of\":\"%.*s\"}", SLICE_ARG(request->message->id)) };
 	return 0;
+}
+
+/* "shop.order.Add.v1" is an Add. */
+static struct slice
+heard_type(const struct program *program, struct slice type)
+{
+	int heard = script_message_heard(program->messages, program->reactor.message_count, type);
+
+	return heard >= 0 ? program->messages[heard] : type;
 }
 
 static int
@@ -286,7 +301,7 @@ react(struct script_machine *machine, const struct react_request *request, struc
 	if (request->cause == REACT_TIMER)
 		result = add(request, request->id, 1000, arena, decided, fault);
 	else if (request->cause == REACT_MESSAGE)
-		result = hear(program, request, request->message->type, arena, decided, fault);
+		result = hear(program, request, heard_type(program, request->message->type), arena, decided, fault);
 	else if (number_of(request->event->data, "by") == 1) /* an own event of 1 is answered by one of 10 */
 		result = add(request, SLICE("echo"), 10, arena, decided, fault);
 	if (result != 0)
