@@ -90,6 +90,7 @@ consumer_ask(struct consumer *consumer, struct bench *bench, struct letter *lett
 
 	memcpy(request.context.seed, letter->id.bytes, sizeof(request.context.seed));
 	reaction_clear(&letter->reaction);
+	letter->reaction.chain = letter->lane; /* by its place */
 	letter->handled = false;
 	if (hears_event(consumer, letter->entry)) {
 		request.cause = REACT_EVENT;
@@ -283,9 +284,24 @@ may_decide(const struct consumer *consumer, const struct consumer_lane *lane)
 	       !consumer->parked_unsure && lane->flying < lane->width && consumer->flying < consumer->options.window;
 }
 
+/* What waits for the streams of other lanes goes first the next time. */
+static void
+move_up(struct consumer *consumer, struct consumer_lane *lane)
+{
+	struct consumer_lane **place = &consumer->lanes;
+
+	while (*place != lane)
+		place = &(*place)->next;
+	*place = lane->next;
+	lane->next = consumer->lanes;
+	consumer->lanes = lane;
+}
+
 int64_t
 consumer_decide(struct consumer *consumer)
 {
+	struct consumer_lane *waiting = NULL;
+
 	for (struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = lane->next) {
 		struct letter *letter = lane->first;
 
@@ -294,12 +310,16 @@ consumer_decide(struct consumer *consumer)
 		while (letter != NULL && may_decide(consumer, lane)) {
 			struct letter *next = letter->next;
 
-			if (!consumer_take(consumer, letter))
+			if (!consumer_take(consumer, letter)) {
+				waiting = waiting == NULL && consumer->waits && lane->again_ns == 0 ? lane : waiting;
 				break;
+			}
 			letter = next;
 		}
 		consumer_shift(consumer, lane);
 	}
+	if (waiting != NULL)
+		move_up(consumer, waiting);
 	/* Room was made meanwhile, and the sources have more. */
 	return consumer->more && !consumer->waits && consumer->queued < 2 * consumer->options.window ? 0 : INT64_MAX;
 }

@@ -25,6 +25,9 @@ struct lane {
 	struct lane *next_ready;
 	struct command *holder;
 	unsigned flying; /* appends in flight that write the stream */
+	/* reactions: of which chain they are, and that somebody of another one waits for them (reaction.h) */
+	const void *chain;
+	bool wanted;
 	struct lane_queue waiting;
 	struct lane_queue parked;
 	bool ready; /* on the list of lanes to look at */

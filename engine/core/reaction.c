@@ -5,7 +5,8 @@
  *
  * A kept state is taken out of the cache by whoever loads it and put back, with the new events folded in, when the
  * append is given in. So while a stream is in flight the cache has either the state that the stream will have, or none
- * (its fold read what only the commit gives): then whoever wants it waits.
+ * (its fold read what only the commit gives): then whoever wants it waits. So does one of another chain, and once it
+ * does, the chain takes no more until all of the stream have landed: nobody waits for ever.
  */
 #include "core/reaction.h"
 
@@ -21,6 +22,7 @@
 /* One call's way to other streams. */
 struct bench_load {
 	struct bench *bench;
+	const void *chain;
 	bool waits; /* a stream that it wanted is in flight, and its state not known yet */
 };
 
@@ -114,6 +116,14 @@ take_kept(struct bench *bench, uint16_t aggregate, struct slice stream, uint64_t
 	return *state != 0;
 }
 
+static bool
+is_of_others(const struct bench_load *wanted, struct lane *flight)
+{
+	if (wanted->chain == NULL || flight->chain != wanted->chain)
+		flight->wanted = true;
+	return flight->wanted;
+}
+
 static int
 load(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version, struct fault *fault)
 {
@@ -122,6 +132,7 @@ load(void *self, uint16_t aggregate, struct slice id, script_state *state, strea
 	const struct script_program *program = bench->seat->rules->program;
 	struct loading loading = { bench->reader, bench->seat->machine, &bench->pages, aggregate, true, NULL };
 	char name[STREAM_NAME_MAX + 1];
+	struct lane *flight;
 	struct slice stream;
 	uint64_t hash;
 
@@ -133,12 +144,27 @@ load(void *self, uint16_t aggregate, struct slice id, script_state *state, strea
 	stream = slice_from(name, (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(program->domain),
 						   SLICE_ARG(program->aggregates[aggregate].name), SLICE_ARG(id)));
 	hash = command_hash(stream);
-	if (take_kept(bench, aggregate, stream, hash, state, version))
+	flight = lane_flying(&bench->lanes, stream, hash);
+	wanted->waits = flight != NULL && is_of_others(wanted, flight);
+	if (!wanted->waits && take_kept(bench, aggregate, stream, hash, state, version))
 		return 0;
-	wanted->waits = lane_flying(&bench->lanes, stream, hash) != NULL;
+	wanted->waits = flight != NULL;
 	if (wanted->waits)
 		return fault_set(fault, FAULT_BUSY, "stream_busy", "%.*s is being written", SLICE_ARG(stream));
 	return load_stream(&loading, stream, 0, state, version, fault);
+}
+
+/* A stream takes off; NULL: no memory, its state is not passed on then. */
+static struct lane *
+fly(struct bench *bench, const struct reaction *reaction, struct slice stream, uint64_t hash)
+{
+	struct lane *flight = lane_fly(&bench->lanes, stream, hash);
+
+	if (flight != NULL && flight->flying == 1) {
+		flight->chain = reaction->chain;
+		flight->wanted = false;
+	}
+	return flight;
 }
 
 /* The append is on its way: its states are what the next reaction sees. */
@@ -156,7 +182,7 @@ keep_states(struct bench *bench, struct reaction *reaction)
 		struct cached *cached = NULL;
 
 		if (stream->written && reaction->flights != NULL)
-			reaction->flights[i] = lane_fly(&bench->lanes, stream->name, hash);
+			early = (reaction->flights[i] = fly(bench, reaction, stream->name, hash)) == NULL || early;
 		if (stream->state == 0)
 			continue;
 		if (!early && aggregate >= 0 && script_state_held(reaction->seat->machine, stream->state))
@@ -208,7 +234,7 @@ reaction_discard(struct bench *bench, struct reaction *reaction)
 enum reaction_answer
 reaction_decide(struct bench *bench, struct reaction *reaction, struct react_request *request, struct fault *fault)
 {
-	struct bench_load wanted = { bench, false };
+	struct bench_load wanted = { bench, reaction->chain, false };
 	const struct decided *decided = &reaction->decided;
 	int result;
 

@@ -4,8 +4,9 @@
  * thread's seat, its window on the store, the states that it keeps. A reaction becomes one append, whose other records
  * (a place, a timer, a dead letter) its owner adds.
  *
- * States of streams whose append is still in flight are passed on to the next reaction at the version that they will
- * have; should that append fail, the ones that built on it lose their comparison and are decided again.
+ * States of streams whose append is still in flight are passed on to the next reaction of the same chain, at the version
+ * that they will have: should that append fail, those behind it in the chain lose a comparison and are decided again.
+ * The version alone would not do: whoever wrote in between may have made the same one. Others wait.
  *
  * Thread: one; the domain's active rules may be changed by another.
  */
@@ -49,6 +50,7 @@ enum reaction_answer {
 struct reaction {
 	struct arena arena;     /* of the owner, like the mark: */
 	struct arena_mark mark; /* what lies below it stays when it is decided again */
+	const void *chain;      /* each append of one compares what the one before it writes; of the owner; NULL: none */
 	struct seat *seat;      /* whose machine decided; NULL: none */
 	struct decided decided;
 	struct lane **flights; /* of the streams that the append writes */

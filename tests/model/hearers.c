@@ -120,6 +120,11 @@ tell(const struct hearer *side, struct append *const *appends, size_t count)
 
 		world_say(side->process.world, "%s commits %zu entries: %s", side->process.name, append->entry_count,
 			  answers[append->answer]);
+		for (size_t e = 0; e < append->entry_count; e++)
+			world_say(side->process.world, "  %.*s %llu: %.*s",
+				  SLICE_ARG(append->streams[append->entries[e].stream].name),
+				  (unsigned long long)append->streams[append->entries[e].stream].expected.version,
+				  SLICE_ARG(append->entries[e].data));
 		for (size_t r = 0; r < append->record_count; r++)
 			world_say(side->process.world, "  %.*s %.*s: \"%.*s\" to \"%.*s\"",
 				  SLICE_ARG(append->records[r].space), SLICE_ARG(append->records[r].key),
