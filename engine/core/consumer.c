@@ -131,11 +131,14 @@ int
 consumer_open(const struct consumer_options *options, struct consumer **consumer, struct fault *fault)
 {
 	struct consumer *made = calloc(1, sizeof(*made));
+	uint32_t chance;
 
 	*consumer = NULL;
 	if (made == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a consumer");
 	made->options = *options;
+	entropy_fill(options->entropy, &chance, sizeof(chance));
+	snprintf(made->mark, sizeof(made->mark), "%08x", (unsigned)chance);
 	if (made->options.window == 0)
 		made->options.window = WINDOW;
 	if (made->options.retry_first_us == 0)
@@ -239,10 +242,21 @@ sooner(int64_t one_ns, int64_t other_ns)
 	return one_ns < other_ns ? one_ns : other_ns;
 }
 
+/* false: the store cannot be asked now. While anything is in flight it is not. */
+static bool
+knows_parked(struct consumer *consumer)
+{
+	struct fault fault;
+
+	if (!consumer->parked_unsure || consumer->flying != 0 || consumer_read_parked(consumer, &fault) == 0)
+		return true;
+	log_fault(LOG_WARN, "a consumer waits for the store", &fault);
+	return false;
+}
+
 int64_t
 consumer_step(struct consumer *consumer)
 {
-	struct fault fault;
 	int64_t wait_ns;
 
 	settle_all(consumer, mailbox_take(&consumer->home));
@@ -251,16 +265,16 @@ consumer_step(struct consumer *consumer)
 	if (consumer->stale)
 		return INT64_MAX;
 	consumer->waits = false;
-	if (consumer->parked_unsure && consumer->flying == 0 && consumer_read_parked(consumer, &fault) != 0) {
-		log_fault(LOG_WARN, "a consumer waits for the store", &fault);
+	if (!knows_parked(consumer))
 		return RULES_AGAIN_NS;
-	}
 	consumer_tend(consumer);
 	wait_ns = consumer_drain(consumer);
 	wait_ns = sooner(wait_ns, consumer_pull(consumer));
+	if (!knows_parked(consumer)) /* lanes may have come that others had */
+		return RULES_AGAIN_NS;
 	wait_ns = sooner(wait_ns, consumer_decide(consumer));
 	wait_ns = sooner(wait_ns, consumer_patience(consumer));
-	if (consumer->waits && consumer->flying == 0)
+	if ((consumer->waits || consumer->parked_unsure) && consumer->flying == 0)
 		wait_ns = 0;
 	tell(consumer);
 	return wait_ns;

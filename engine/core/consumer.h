@@ -5,12 +5,13 @@
  * id as command id, which is the inbox. So an effect happens exactly once whatever is repeated, and a consumer that has
  * lost its lane can record nothing more [I6].
  *
- *   space "consumer/<domain>.<name>"   key <topic>/<partition>         -> the next offset
+ *   space "consumer/<domain>.<name>"   key <topic>/<partition>         -> the next offset, ' ', who wrote it
  *   space "dead/<domain>.<name>"       key <topic>/<partition>/<20 digits of offset> -> a dead letter (JSON)
  *   space "parked/<domain>.<name>"     key of the message, hashed      -> how many dead letters wait in its order
  *
  * Appends of following messages are given in without waiting for those before them; the compare-and-set chains them, so
- * that one that loses takes all behind it with it, and they are decided again.
+ * that one that loses takes all behind it with it, and they are decided again. A place says who wrote it: where another
+ * owner has taken the one that lost, those behind it must lose too, for they were decided on what that one would have left.
  *
  * consumer_step is the whole machine without a thread, for the simulation of tests/model.
  *

@@ -115,8 +115,8 @@ add_place(struct consumer *consumer, struct letter *letter)
 				       .space = consumer->place_space,
 				       .key = slice_text(lane->key) };
 
-	snprintf(letter->before, sizeof(letter->before), "%llu", (unsigned long long)lane->place);
-	snprintf(letter->place, sizeof(letter->place), "%llu", (unsigned long long)letter->after);
+	memcpy(letter->before, lane->place_text, sizeof(letter->before));
+	snprintf(letter->place, sizeof(letter->place), "%llu %s", (unsigned long long)letter->after, consumer->mark);
 	record.before = lane->place_there ? slice_text(letter->before) : SLICE_NONE;
 	record.value = slice_text(letter->place);
 	return reaction_add(&letter->reaction, record);
@@ -174,6 +174,7 @@ consumer_give(struct consumer *consumer, struct letter *letter, struct fault *fa
 	letter->state = LETTER_FLYING;
 	if (letter->lane != NULL) {
 		letter->lane->place = letter->after;
+		memcpy(letter->lane->place_text, letter->place, sizeof(letter->place));
 		letter->lane->place_there = true;
 		letter->lane->flying++;
 	}

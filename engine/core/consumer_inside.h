@@ -13,7 +13,8 @@
 
 #define CONSUMER_NAME_SIZE (2 * STREAM_WORD_MAX + 2)
 #define LANE_KEY_SIZE      (STORE_TOPIC_MAX + 16)
-#define PLACE_SIZE         24
+#define PLACE_MARK_SIZE    9
+#define PLACE_SIZE         (20 + 1 + PLACE_MARK_SIZE)
 
 enum letter_state {
 	LETTER_NEW,    /* to be decided */
@@ -83,6 +84,7 @@ struct consumer_lane {
 	bool halted;      /* until somebody decides; `reason` */
 	bool place_there; /* there is a record of it, once everything in flight is done */
 	uint64_t place;   /* what it will say then */
+	char place_text[PLACE_SIZE];
 	bool durable_there;
 	uint64_t durable;
 	uint64_t reached;   /* all before needs nothing more */
@@ -122,6 +124,7 @@ struct consumer {
 	char whole[CONSUMER_NAME_SIZE]; /* <domain>.<name> */
 	struct arena names;
 	struct slice place_space, dead_space, parked_space;
+	char mark[PLACE_MARK_SIZE]; /* on the places that it writes */
 	struct bench bench;
 	const struct ruleset *rules;       /* of which `rule` is; compared only */
 	const struct script_reactor *rule; /* NULL: these rules do not have it */

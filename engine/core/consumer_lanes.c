@@ -5,7 +5,6 @@
  *
  * A lane whose append lost is mended when all of it are back: the place is read again. Where it is as this consumer
  * left it, the messages that are not done are decided again; where somebody else moved it, they take it from there.
- * Somebody else may also have taken one that lost here while the next one won: its place fitted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,20 +181,30 @@ consumer_resume(struct consumer *consumer)
 
 /* ---- places ---- */
 
+struct place {
+	bool there;
+	uint64_t offset;
+	char text[PLACE_SIZE];
+};
+
 /* What the store says of the lane. */
 static int
-read_place(struct consumer *consumer, const struct consumer_lane *lane, bool *there, uint64_t *place,
-	   struct fault *fault)
+read_place(struct consumer *consumer, const struct consumer_lane *lane, struct place *place, struct fault *fault)
 {
 	struct arena *pages = &consumer->bench.pages;
-	struct slice value = SLICE_NONE;
+	struct slice value = SLICE_NONE, number;
 
-	*place = 0;
+	*place = (struct place){ .there = false };
 	arena_clear(pages);
 	if (store_read_record(consumer->bench.reader, consumer->place_space, slice_text(lane->key), pages, &value,
-			      there, fault) != 0)
+			      &place->there, fault) != 0)
 		return -1;
-	if (!*there || slice_to_u64(value, place))
+	number = value;
+	for (size_t i = 0; i < value.size; i++)
+		if (value.data[i] == ' ' && number.size == value.size)
+			number.size = i;
+	snprintf(place->text, sizeof(place->text), "%.*s", SLICE_ARG(value));
+	if (!place->there || (value.size < sizeof(place->text) && slice_to_u64(number, &place->offset)))
 		return 0;
 	return fault_set(fault, FAULT_CORRUPT, "bad_place", "%s %s: the place \"%.*s\" is no number", consumer->whole,
 			 lane->key, SLICE_ARG(value));
@@ -210,22 +219,29 @@ drop_letters(struct consumer *consumer, struct consumer_lane *lane, uint64_t bef
 }
 
 static void
+take_place(struct consumer_lane *lane, const struct place *place)
+{
+	lane->place_there = lane->durable_there = place->there;
+	lane->place = lane->durable = place->offset;
+	memcpy(lane->place_text, place->text, sizeof(place->text));
+}
+
+static void
 start(struct consumer *consumer, struct consumer_lane *lane)
 {
+	struct place place;
 	struct fault fault;
-	bool there;
-	uint64_t place;
 
-	if (read_place(consumer, lane, &there, &place, &fault) != 0 ||
-	    source_begin(consumer->sources[lane->source].source, &lane->lane, there ? place : SOURCE_START, &fault) !=
-		    0) {
+	if (read_place(consumer, lane, &place, &fault) != 0 ||
+	    source_begin(consumer->sources[lane->source].source, &lane->lane, place.there ? place.offset : SOURCE_START,
+			 &fault) != 0) {
 		consumer_stall(consumer, lane, &fault);
 		return;
 	}
 	drop_letters(consumer, lane, UINT64_MAX);
 	lane->starting = lane->broken = false;
-	lane->place_there = lane->durable_there = there;
-	lane->place = lane->durable = lane->reached = lane->passed = place;
+	take_place(lane, &place);
+	lane->reached = lane->passed = place.offset;
 	lane->moved_ns = consumer_now_ns(consumer);
 	lane->pause_us = 0;
 }
@@ -234,25 +250,23 @@ start(struct consumer *consumer, struct consumer_lane *lane)
 static void
 mend(struct consumer *consumer, struct consumer_lane *lane)
 {
+	struct place place;
 	struct fault fault;
-	bool there;
-	uint64_t place;
 
-	if (read_place(consumer, lane, &there, &place, &fault) != 0) {
+	if (read_place(consumer, lane, &place, &fault) != 0) {
 		consumer_stall(consumer, lane, &fault);
 		return;
 	}
-	if (there != lane->durable_there || place != lane->durable ||
-	    (lane->first != NULL && lane->first->offset < place)) {
+	if (place.there != lane->durable_there || place.offset != lane->durable) {
 		log_line(LOG_WARN, "a lane's place was moved by somebody else", log_text("consumer", consumer->whole),
-			 log_text("lane", lane->key), log_int("place", (int64_t)place),
+			 log_text("lane", lane->key), log_int("place", (int64_t)place.offset),
 			 log_int("was", (int64_t)lane->durable));
-		drop_letters(consumer, lane, place);
-		lane->starting = !there || place < lane->durable || lane->first == NULL;
+		drop_letters(consumer, lane, place.offset);
+		consumer->parked_unsure = true;
+		lane->starting = !place.there || place.offset < lane->durable || lane->first == NULL;
 	}
 	lane->broken = false;
-	lane->place_there = lane->durable_there = there;
-	lane->place = lane->durable = place;
+	take_place(lane, &place);
 	lane->width = 1;
 }
 
@@ -341,6 +355,7 @@ assign(struct consumer *consumer, unsigned source, const struct source_lane *wan
 	go_on(consumer, lane);
 	lane->pause_us = 0;
 	lane->starting = true;
+	consumer->parked_unsure = true; /* whoever had it may have parked keys */
 	if (lane->flying == 0)
 		start(consumer, lane);
 	return 0;

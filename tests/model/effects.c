@@ -216,8 +216,8 @@ read_record(struct looking *look, const char *space, struct slice key, uint64_t 
 
 	*number = 0;
 	must(store_read_record(look->reader, slice_text(space), key, &look->arena, &value, &found, &fault) == 0);
-	if (found)
-		(void)slice_to_u64(value, number);
+	for (size_t i = 0; i < value.size && value.data[i] >= '0' && value.data[i] <= '9'; i++)
+		*number = 10 * *number + (uint64_t)(value.data[i] - '0');
 	return found;
 }
 

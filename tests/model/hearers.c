@@ -190,7 +190,8 @@ static void
 write_foreign(struct hearers *h, struct cluster_partition *to, uint64_t producer, uint16_t epoch, uint64_t sequence)
 {
 	static const char *const types[] = { "Add", "Add", "Add", "Two", "Busy", "a.b.Bad.v1", "Other" };
-	uint64_t number = ++h->foreign;
+	uint64_t place = (uint64_t)(to - cluster_topic(&h->world->cluster, SLICE("gamma"), 1)->partition);
+	uint64_t number = ++h->foreign[place];
 	char id[24], data[48], key[8], type[16];
 	struct message_header headers[] = { { SLICE("ce_specversion"), SLICE("1.0") },
 					    { SLICE("ce_source"), SLICE("/foreign") },
@@ -200,6 +201,7 @@ write_foreign(struct hearers *h, struct cluster_partition *to, uint64_t producer
 
 	if (h->repeats && number > REPEATS_BACK && chance(h, 4) == 0)
 		number -= 1 + chance(h, REPEATS_BACK);
+	number = number * CLUSTER_PARTITIONS + place;
 	/* All that is said of a number is the same each time. */
 	uint64_t hash = slice_hash(slice_from((const char *)&number, sizeof(number)), 11);
 	snprintf(id, sizeof(id), "f%llu", (unsigned long long)number);

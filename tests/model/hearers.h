@@ -34,7 +34,7 @@ struct hearers {
 	struct effects_wanted wanted;
 	bool halts, fixed;
 	unsigned deaths;
-	uint64_t foreign; /* messages of the other producer */
+	uint64_t foreign[CLUSTER_PARTITIONS]; /* messages of the other producer, by partition */
 	struct effects effects;
 };
 

@@ -211,6 +211,15 @@ rig_record(struct rig *rig, const char *space, const char *key)
 	return found ? arena_text(&rig->arena, value) : "";
 }
 
+long long
+rig_place(struct rig *rig, const char *lane)
+{
+	long long place = -1;
+
+	(void)sscanf(rig_record(rig, "consumer/tally.adder", lane), "%lld ", &place);
+	return place;
+}
+
 size_t
 rig_records(struct rig *rig, const char *space)
 {

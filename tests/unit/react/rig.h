@@ -39,6 +39,8 @@ struct consumer_status rig_status(struct rig *rig);
 long long rig_sum(struct rig *rig, const char *id, size_t *count);
 /* Value of a record, "" when there is none. */
 const char *rig_record(struct rig *rig, const char *space, const char *key);
+/* Where the store says that a lane stands; -1: nowhere. */
+long long rig_place(struct rig *rig, const char *lane);
 /* How many records a space has. */
 size_t rig_records(struct rig *rig, const char *space);
 
