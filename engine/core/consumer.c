@@ -150,6 +150,7 @@ consumer_open(const struct consumer_options *options, struct consumer **consumer
 	buf_init(&made->drain.after, STORE_KEY_MAX);
 	must(pthread_mutex_init(&made->lock, NULL) == 0);
 	if (open_inside(made, fault) == 0) {
+		consumer_drain_parked(made); /* its rules may be other ones than those that failed */
 		*consumer = made;
 		return 0;
 	}

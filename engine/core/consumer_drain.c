@@ -245,6 +245,17 @@ ask_again(struct consumer *consumer, struct letter *letter)
 	return true;
 }
 
+/* What was read is perhaps not so any more: the letters are looked at anew. */
+static void
+look_anew(struct consumer *consumer)
+{
+	struct drain *drain = &consumer->drain;
+
+	buf_clear(&drain->after);
+	consumer_put_away(consumer, drain->letter);
+	drain->letter = NULL;
+}
+
 static void
 go(struct consumer *consumer, struct letter *letter)
 {
@@ -254,8 +265,10 @@ go(struct consumer *consumer, struct letter *letter)
 		return;
 	if (letter->purpose != LETTER_AGAIN)
 		reaction_clear(&letter->reaction);
-	if (!consumer_give(consumer, letter, &fault))
+	if (!consumer_give(consumer, letter, &fault)) {
 		wait_a_while(consumer, &fault);
+		look_anew(consumer);
+	}
 }
 
 void
@@ -266,12 +279,8 @@ consumer_drained(struct consumer *consumer, struct letter *letter, bool done)
 	if (!done) {
 		if (letter->reaction.submission.result != COMMIT_DONE)
 			wait_a_while(consumer, &letter->reaction.submission.fault);
-		/* What was read is not so any more: the letter is read again. */
-		if (letter->reaction.submission.append.answer == APPEND_RECORD_CONFLICT) {
-			buf_clear(&drain->after);
-			drain->letter = NULL;
-			consumer_put_away(consumer, letter);
-		}
+		if (letter->purpose == LETTER_AGAIN || letter->reaction.submission.append.answer == APPEND_RECORD_CONFLICT)
+			look_anew(consumer);
 		return;
 	}
 	if (letter->purpose == LETTER_REWRITE) {
