@@ -279,7 +279,8 @@ consumer_drained(struct consumer *consumer, struct letter *letter, bool done)
 	if (!done) {
 		if (letter->reaction.submission.result != COMMIT_DONE)
 			wait_a_while(consumer, &letter->reaction.submission.fault);
-		if (letter->purpose == LETTER_AGAIN || letter->reaction.submission.append.answer == APPEND_RECORD_CONFLICT)
+		if (letter->purpose == LETTER_AGAIN ||
+		    letter->reaction.submission.append.answer == APPEND_RECORD_CONFLICT)
 			look_anew(consumer);
 		return;
 	}

@@ -263,7 +263,7 @@ mend(struct consumer *consumer, struct consumer_lane *lane)
 			 log_int("was", (int64_t)lane->durable));
 		drop_letters(consumer, lane, place.offset);
 		consumer->parked_unsure = true;
-		lane->starting = !place.there || place.offset < lane->durable || lane->first == NULL;
+		lane->starting = lane->starting || !place.there || place.offset < lane->durable || lane->first == NULL;
 	}
 	lane->broken = false;
 	take_place(lane, &place);

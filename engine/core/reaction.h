@@ -50,8 +50,8 @@ enum reaction_answer {
 struct reaction {
 	struct arena arena;     /* of the owner, like the mark: */
 	struct arena_mark mark; /* what lies below it stays when it is decided again */
-	const void *chain;      /* each append of one compares what the one before it writes; of the owner; NULL: none */
-	struct seat *seat;      /* whose machine decided; NULL: none */
+	const void *chain; /* each append of one compares what the one before it writes; of the owner; NULL: none */
+	struct seat *seat; /* whose machine decided; NULL: none */
 	struct decided decided;
 	struct lane **flights; /* of the streams that the append writes */
 	struct record_write *records;

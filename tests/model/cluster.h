@@ -17,9 +17,9 @@
 #include "base/arena.h"
 #include "bus/message.h"
 
-#define CLUSTER_PARTITIONS 3
-#define CLUSTER_TOPICS_MAX 12
-#define CLUSTER_LANES_MAX  (CLUSTER_TOPICS_MAX * CLUSTER_PARTITIONS)
+#define CLUSTER_PARTITIONS  3
+#define CLUSTER_TOPICS_MAX  12
+#define CLUSTER_LANES_MAX   (CLUSTER_TOPICS_MAX * CLUSTER_PARTITIONS)
 #define CLUSTER_MEMBERS_MAX 8
 
 enum cluster_error {

@@ -203,8 +203,8 @@ check_log(struct looking *look)
 			check_message(look, entry);
 	}
 	if (entries.count != 0)
-		look->effects->digest =
-			slice_hash(slice_from((const char *)entries.items[entries.count - 1].link.bytes, CHECK_SIZE), 5);
+		look->effects->digest = slice_hash(
+			slice_from((const char *)entries.items[entries.count - 1].link.bytes, CHECK_SIZE), 5);
 }
 
 static bool

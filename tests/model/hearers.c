@@ -112,8 +112,8 @@ write_boldly(struct append *append)
 static void
 tell(const struct hearer *side, struct append *const *appends, size_t count)
 {
-	static const char *const answers[] = { "none", "done", "conflict", "conflict of records", "repeated", "mismatch",
-					       "failed" };
+	static const char *const answers[] = { "none",     "done",     "conflict", "conflict of records",
+					       "repeated", "mismatch", "failed" };
 
 	for (size_t i = 0; side->process.world->trace && i < count; i++) {
 		const struct append *append = appends[i];
@@ -216,8 +216,7 @@ write_foreign(struct hearers *h, struct cluster_partition *to, uint64_t producer
 		message.header_count = 3;
 		message.key = SLICE_NONE;
 	}
-	must(cluster_produce(&h->world->cluster, to, producer, epoch, sequence, producer != 0, &message) ==
-	     CLUSTER_OK);
+	must(cluster_produce(&h->world->cluster, to, producer, epoch, sequence, producer != 0, &message) == CLUSTER_OK);
 }
 
 /* Some messages of one key's partition, alone or in a transaction that ends this way or that, or not yet. */
@@ -252,7 +251,7 @@ change_rules(struct hearers *h, bool fixed)
 
 	h->fixed = fixed;
 	snprintf(words, sizeof(words), "many%s%s%s%s",
-		 h->halts	     ? " halt"
+		 h->halts            ? " halt"
 		 : h->wanted.ordered ? " park"
 				     : " skip",
 		 h->wanted.own ? " own" : "", h->repeats && !h->world->sabotage.no_inbox ? "" : " noinbox",

@@ -93,9 +93,8 @@ main(int argc, char **argv)
 	double began;
 
 	if (!parse(argc, argv, &run)) {
-		fprintf(stderr,
-			"usage: run [--schedules N] [--seed N] [--trace] [--sabotage "
-			"swap|loose_mark|no_fencing|no_compare_and_set|no_inbox|group_place]\n");
+		fprintf(stderr, "usage: run [--schedules N] [--seed N] [--trace] [--sabotage "
+				"swap|loose_mark|no_fencing|no_compare_and_set|no_inbox|group_place]\n");
 		return 2;
 	}
 	log_setup(2, run.trace ? LOG_INFO : LOG_OFF, LOG_LOGFMT);

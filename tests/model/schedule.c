@@ -438,7 +438,7 @@ judge(struct schedule *s, struct side *runner)
 static void
 run(struct schedule *s)
 {
-	size_t actions = 120 + chance(s, 780);
+	size_t actions = 120 + chance(s, 600);
 	struct fault fault;
 
 	s->kind = (enum schedule_kind)((uint8_t[]){ 0, 0, 0, 0, 0, 1, 1, 2, 3, 4 }[chance(s, 10)]);

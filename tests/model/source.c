@@ -247,12 +247,9 @@ model_close(struct source *source)
 static int
 model_open(void *self, const struct source_wanted *wanted, struct source **source, struct fault *fault)
 {
-	static const struct source_ops ops = { .close = model_close,
-					       .next = next,
-					       .begin = begin,
-					       .pause = pause_lane,
-					       .told = told,
-					       .behind = behind };
+	static const struct source_ops ops = {
+		.close = model_close, .next = next, .begin = begin, .pause = pause_lane, .told = told, .behind = behind
+	};
 	struct process *process = self;
 	struct cluster *cluster = &process->world->cluster;
 	struct model_source *s = calloc(1, sizeof(*s));

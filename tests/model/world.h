@@ -16,11 +16,11 @@
 
 /* Faults put in on purpose, which the checks must find. */
 struct sabotage {
-	bool swap;       /* the mark is read back before the fence */
-	bool loose_mark; /* the mark goes out in a transaction of its own */
-	bool no_fencing; /* the cluster takes requests of old epochs */
-	bool no_compare; /* a consumer's place is written without its comparison */
-	bool no_inbox;   /* a consumer forgets what it has heard */
+	bool swap;        /* the mark is read back before the fence */
+	bool loose_mark;  /* the mark goes out in a transaction of its own */
+	bool no_fencing;  /* the cluster takes requests of old epochs */
+	bool no_compare;  /* a consumer's place is written without its comparison */
+	bool no_inbox;    /* a consumer forgets what it has heard */
 	bool group_place; /* a lane begins where the group's offset is, not where the store says */
 };
 
