@@ -11,7 +11,7 @@
  *
  * Appends of following messages are given in without waiting for those before them; the compare-and-set chains them, so
  * that one that loses takes all behind it with it, and they are decided again. A place says who wrote it: where another
- * owner has taken the one that lost, those behind it must lose too, for they were decided on what that one would have left.
+ * owner has taken the one that lost, those behind it must lose too: they were decided on what that one would have left.
  *
  * consumer_step is the whole machine without a thread, for the simulation of tests/model.
  *

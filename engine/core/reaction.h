@@ -4,9 +4,9 @@
  * thread's seat, its window on the store, the states that it keeps. A reaction becomes one append, whose other records
  * (a place, a timer, a dead letter) its owner adds.
  *
- * States of streams whose append is still in flight are passed on to the next reaction of the same chain, at the version
- * that they will have: should that append fail, those behind it in the chain lose a comparison and are decided again.
- * The version alone would not do: whoever wrote in between may have made the same one. Others wait.
+ * States of streams whose append is still in flight are passed on to the next reaction of the same chain, at the
+ * version that they will have: should that append fail, those behind it in the chain lose a comparison and are decided
+ * again. The version alone would not do: whoever wrote in between may have made the same one. Others wait.
  *
  * Thread: one; the domain's active rules may be changed by another.
  */

@@ -2,8 +2,8 @@
 /*
  * One schedule: a world of one seed in which relays run over stores that grow, are killed at every point, lose requests
  * and answers, meet brokers that are away and transactions that time out, and sometimes each other, while consumers
- * (hearers.h) hear what is visible. Then all is healed; what a read_committed reader sees is compared with the log [I9],
- * and the consumers' store with what a read_committed reader sees [I6].
+ * (hearers.h) hear what is visible. Then all is healed; what a read_committed reader sees is compared with the log
+ * [I9], and the consumers' store with what a read_committed reader sees [I6].
  */
 #ifndef MOONLOG_TESTS_MODEL_SCHEDULE_H
 #define MOONLOG_TESTS_MODEL_SCHEDULE_H
