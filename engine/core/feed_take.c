@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A piece of a batch is one transaction: rows, the places of the lanes, what was heard of whom [I6]. */
+/*
+ * A piece of a batch is one transaction: rows, the places of the lanes, what was heard of whom [I6]. What is no message
+ * at all stops a projection that has come to the end; while its topics are read from their beginning it is passed over,
+ * for no rules could mend what lies there.
+ */
 #include <stdio.h>
 
 #include "base/probe.h"
@@ -33,7 +37,7 @@ take_messages(struct projector *projector, struct projection *projection, size_t
 		struct heard *heard = &feed->batch[feed->first + *done];
 		size_t taken;
 
-		if (heard->bad != NULL)
+		if (heard->bad != NULL && !projection->now.rebuilding)
 			return fault_set(fault, FAULT_INPUT, "bad_cloudevent", "%s", heard->bad);
 		heard->lane->touched = true;
 		heard->lane->reached = heard->offset + 1;
@@ -105,6 +109,10 @@ tell(const struct projector *projector, const struct projection *projection, siz
 	for (size_t i = 0; i < count; i++) {
 		const struct heard *heard = &projection->feed->batch[projection->feed->first + i];
 
+		if (heard->bad != NULL)
+			log_line(LOG_WARN, "passed over while its topics are read again",
+				 log_slice("domain", projector->options.program->domain),
+				 log_slice("projection", projection->script->name), log_text("reason", heard->bad));
 		if (!heard->wanted)
 			continue;
 		log_line(LOG_INFO, "message", log_slice("domain", projector->options.program->domain),

@@ -71,6 +71,37 @@ TEST(a_copy_has_rows_and_checkpoints_and_goes_its_own_way)
 	}
 }
 
+/* Places of lanes beside a checkpoint: they move with the batch, go with a copy, and are forgotten with the rows. */
+TEST(marks_live_and_go_with_their_projection)
+{
+	for (size_t room = 0; room < ROOMS; room++) {
+		struct view *view = defined(room);
+		struct view_checkpoint mark = at(3);
+		log_position position;
+		start(view);
+		mark.projection = SLICE("people@orders/0");
+		OK(view_mark(view, &mark, &fault));
+		view_rollback(view);
+		CHECK(!stands(view, "people@orders/0", &position));
+		start(view);
+		OK(view_mark(view, &mark, &fault));
+		mark.projection = SLICE("people_too@orders/0");
+		OK(view_mark(view, &mark, &fault));
+		finish(view, 7);
+		CHECK(stands(view, "people@orders/0", &position) && position == 3);
+		struct view *copy = copied(view, tables, TABLES);
+		OK(view_define(copy, SLICE("people"), hash_one, numbers, TABLES, &fault));
+		CHECK(stands(copy, "people@orders/0", &position) && position == 3);
+		OK(view_define(copy, SLICE("people"), (const uint8_t[32]){ 2 }, numbers, TABLES, &fault));
+		CHECK(!stands(copy, "people@orders/0", &position) && !stands(copy, "people", &position));
+		OK(view_reset(view, SLICE("people"), numbers, TABLES, &fault));
+		CHECK(!stands(view, "people@orders/0", &position) && !stands(view, "people", &position));
+		CHECK(stands(view, "people_too@orders/0", &position) && position == 3);
+		view_close(copy);
+		view_close(view);
+	}
+}
+
 TEST(a_copy_sees_committed_batches_only)
 {
 	for (size_t room = 0; room < ROOMS; room++) {

@@ -401,8 +401,8 @@ pause_lane(struct source *source, const struct source_lane *name, bool paused, s
 	if (lane->paused == paused)
 		return 0;
 	lane->paused = paused;
-	/* A lane that is about to be assigned is paused then. */
-	if (lane->begun && !s->assign_due) {
+	/* A lane that is about to be assigned is paused then; that does not end a pause. */
+	if (lane->begun && (!paused || !s->assign_due)) {
 		rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 		rd_kafka_topic_partition_list_add(list, lane->topic, lane->partition);
 		code = paused ? rd_kafka_pause_partitions(s->client, list)
