@@ -84,9 +84,15 @@ follow_open(struct projector *projector, struct projection *projection, struct f
 	    view_checkpoint(view, script->name, &projector->page, &checkpoint, &found, fault) != 0)
 		return -1;
 	log_position head = store_head(projector->options.store);
-	if (found && checkpoint.position > head) {
-		/* The log is not the one these rows were made from: an older backup was restored. */
-		follow_say(LOG_WARN, "projection is ahead of the log, rebuilding", projector, projection);
+	if (found && !follow_is_of_log(projector, &checkpoint)) {
+		/* A backup was restored, or the rows lie beside another store than theirs. */
+		projection->now.at = checkpoint.position;
+		follow_say(LOG_WARN,
+			   checkpoint.position > head
+				   ? "projection is ahead of the log, rebuilding"
+				   : "projection was made from another history of the log, rebuilding",
+			   projector, projection);
+		projection->now.at = 0;
 		found = false;
 		if (view_reset(view, script->name, script->tables, script->table_count, fault) != 0)
 			return -1;
@@ -220,11 +226,12 @@ stop_at(struct projector *projector, struct projection *projection, const struct
 {
 	const struct recorded_entry *poison = &entries->items[good];
 	struct entries before = { entries->items, good };
-	struct view_checkpoint checkpoint = follow_checkpoint(projection, poison->position - 1);
+	struct view_checkpoint checkpoint;
 	char reason[sizeof(why->text)];
 	size_t done;
 	snprintf(reason, sizeof(reason), "%.*s of %.*s: %.400s", SLICE_ARG(poison->type), SLICE_ARG(poison->stream),
 		 why->text);
+	follow_linked(projector, projection, &before, poison->position - 1, &checkpoint);
 	checkpoint.stopped = true;
 	checkpoint.poison = poison->position;
 	checkpoint.reason = slice_text(reason);
@@ -247,7 +254,7 @@ stop_at(struct projector *projector, struct projection *projection, const struct
 static bool
 project(struct projector *projector, struct projection *projection, const struct entries *entries, log_position seen)
 {
-	struct view_checkpoint checkpoint = follow_checkpoint(projection, seen);
+	struct view_checkpoint checkpoint;
 	struct fault fault, again;
 	size_t done;
 	fault_clear(&fault);
@@ -255,6 +262,7 @@ project(struct projector *projector, struct projection *projection, const struct
 		follow_reached(projector, projection, seen);
 		return true;
 	}
+	follow_linked(projector, projection, entries, seen, &checkpoint);
 	if (batch(projector, projection, entries, &checkpoint, &done, &fault) == 0) {
 		follow_reached(projector, projection, seen);
 		return true;
@@ -428,9 +436,10 @@ follow_round(struct projector *projector, log_position head)
 static int
 mark(struct projector *projector, struct projection *projection, log_position position, struct fault *fault)
 {
-	struct view_checkpoint checkpoint = follow_checkpoint(projection, position);
+	struct view_checkpoint checkpoint;
 	struct entries none = { NULL, 0 };
 	size_t done;
+	follow_linked(projector, projection, NULL, position, &checkpoint);
 	return batch(projector, projection, &none, &checkpoint, &done, fault);
 }
 
@@ -489,12 +498,13 @@ take_note(struct projector *projector, struct projection *projection, const char
 static int
 remake(struct projector *projector, struct projection *projection, struct fault *fault)
 {
-	struct view_checkpoint checkpoint = follow_checkpoint(projection, projection->now.at);
+	struct view_checkpoint checkpoint;
 	char note[sizeof(projection->now.note)];
 	if (projection->now.stopped) {
 		take_note(projector, projection, "the projection is stopped: retry or skip the event first", true);
 		return 0;
 	}
+	follow_linked(projector, projection, NULL, projection->now.at, &checkpoint);
 	if (part_rebuild(projector, projection, projection->part, &checkpoint, note, sizeof(note), fault) != 0) {
 		if (!follow_is_poison(fault))
 			return -1;

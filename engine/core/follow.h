@@ -50,6 +50,8 @@ struct projector {
 	struct store_reader *reader;
 	struct script_machine *machine;
 	struct arena page;
+	log_position linked_at; /* `link` is of this entry; 0: of none */
+	struct check link;
 	struct projection *projections;
 	size_t count;
 	size_t batch;      /* entries a transaction at present: less after a handler was killed */
@@ -98,6 +100,13 @@ void follow_say(enum log_level level, const char *message, const struct projecto
 		const struct projection *projection);
 /* `head`: where it has caught up. */
 void follow_tell_progress(struct projector *projector, struct projection *projection, log_position head);
+
+/* ---- follow_link.c ---- */
+/* The same with the link of the log's entry there; `page` (may be NULL) is one whose last entry may be the one there. */
+void follow_linked(struct projector *projector, const struct projection *projection, const struct entries *page,
+		   log_position position, struct view_checkpoint *checkpoint);
+/* false: these rows were made from another log than the store has, or from a later state of it. */
+bool follow_is_of_log(struct projector *projector, const struct view_checkpoint *checkpoint);
 
 /* ---- follow_topics.c ---- */
 bool follow_by_topics(const struct projection *projection);

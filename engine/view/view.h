@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/fault.h"
-#include "model/stream.h"
+#include "model/entry.h"
 #include "model/table.h"
 
 struct view;
@@ -30,6 +30,9 @@ struct view_checkpoint {
 	bool stopped;     /* by a poison event at `poison` */
 	log_position poison;
 	struct slice reason;
+	/* Of the log's entry at `position`, so that rows of another log are known. Unknown where `linked` is false. */
+	bool linked;
+	struct check link;
 };
 
 /* What a copy is for. Borrowed until view_copy returns, but for the tables. */

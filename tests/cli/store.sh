@@ -23,6 +23,27 @@ start restored
 same "a restored store is served" "$(deposit 3 5)" 200
 stop 0 "TERM of the restored"
 
+# Read models beside a store of another history are made anew, however far they had come.
+start data
+same "another history" "$(deposit 4 7)" 200
+stop 0 "TERM of the other history"
+rm -r restored/views
+cp -r data/views restored/views
+: >daemon.err
+start restored
+same "more of it" "$(deposit 5 9)" 200
+rows() { curl -s "http://$ADDRESS/views/banking/Balances?limit=1000&at_least=$1&wait_ms=20000"; }
+HEAD=$("$MOONLOG" stream tail --once --lines 1 --json --data restored | sed 's/.*"position":\([0-9]*\).*/\1/')
+rows "$HEAD" >got
+stop 0 "TERM of the mixed"
+same "a projection of another history" "$(grep -c 'another history of the log, rebuilding' daemon.err)" \
+	"$(sqlite3 data/views/banking.db 'select count(*) from moonlog_checkpoints')"
+rm -r restored/views
+start restored
+rows "$HEAD" >wanted
+stop 0 "TERM of the replayed"
+same "rows of another history" "$(cmp got wanted && wc -l <got)" "$(wc -l <wanted)"
+
 # Long streams have snapshots, written beside the commands of others.
 start long --set limits.snapshot_events=10
 account 1 >/dev/null

@@ -308,6 +308,9 @@ TEST(checkpoints_are_kept_whole)
 		wanted.stopped = true;
 		wanted.poison = 8;
 		wanted.reason = SLICE("reports.lua:3: no");
+		wanted.linked = true;
+		for (size_t i = 0; i < CHECK_SIZE; i++)
+			wanted.link.bytes[i] = (uint8_t)(i * 17);
 		start(view);
 		OK(view_commit(view, &wanted, &fault));
 		OK(view_checkpoint(view, SLICE("people"), &arena, &got, &found, &fault));
@@ -317,6 +320,12 @@ TEST(checkpoints_are_kept_whole)
 		CHECK_INT(got.poison, 8);
 		CHECK_SLICE(got.reason, "reports.lua:3: no");
 		CHECK(memcmp(got.hash, hash_one, 32) == 0);
+		CHECK(got.linked && check_equal(&got.link, &wanted.link));
+		wanted.linked = false;
+		start(view);
+		OK(view_commit(view, &wanted, &fault));
+		OK(view_checkpoint(view, SLICE("people"), &arena, &got, &found, &fault));
+		CHECK(found && !got.linked);
 		OK(view_checkpoint(view, SLICE("other"), &arena, &got, &found, &fault));
 		CHECK(!found);
 		view_close(view);

@@ -31,6 +31,37 @@ TEST(sqlite_keeps_rows_and_checkpoint_over_a_restart)
 	view_close(view);
 }
 
+/* Of before checkpoints had links: read beside as it is; the writer adds the column. */
+TEST(sqlite_reads_files_without_links)
+{
+	char path[100], command[300];
+	struct view *view = defined(1), *beside;
+	struct view_checkpoint checkpoint;
+	bool found;
+	path_of(opened - 1, path);
+	start(view);
+	finish(view, 3);
+	view_close(view);
+	snprintf(command, sizeof(command),
+		 "python3 -c \"import sqlite3; sqlite3.connect('%s')"
+		 ".execute('ALTER TABLE moonlog_checkpoints DROP COLUMN link')\"",
+		 path);
+	CHECK_INT(system(command), 0);
+	OK(view_sqlite_open(path, true, tables, TABLES, &beside, &fault));
+	OK(view_checkpoint(beside, SLICE("people"), &arena, &checkpoint, &found, &fault));
+	CHECK(found && checkpoint.position == 3 && !checkpoint.linked);
+	view_close(beside);
+	for (int i = 0; i < 2; i++) {
+		OK(view_sqlite_open(path, false, tables, TABLES, &view, &fault));
+		OK(view_checkpoint(view, SLICE("people"), &arena, &checkpoint, &found, &fault));
+		CHECK(found && checkpoint.position == 3);
+		start(view);
+		checkpoint.linked = true;
+		OK(view_commit(view, &checkpoint, &fault));
+		view_close(view);
+	}
+}
+
 TEST(sqlite_makes_a_changed_table_anew)
 {
 	char path[100];

@@ -30,12 +30,13 @@ struct memory_reader {
 	struct window window;
 };
 
-enum { MARK_PROJECTION, MARK_POSITION, MARK_HASH, MARK_STOPPED, MARK_POISON, MARK_REASON, MARK_COLUMNS };
+enum { MARK_PROJECTION, MARK_POSITION, MARK_HASH, MARK_STOPPED, MARK_POISON, MARK_REASON, MARK_LINK, MARK_COLUMNS };
 
 static const struct column mark_columns[MARK_COLUMNS] = {
 	{ .name = SLICE("projection"), .type = COLUMN_TEXT }, { .name = SLICE("position"), .type = COLUMN_INTEGER },
 	{ .name = SLICE("hash"), .type = COLUMN_TEXT },       { .name = SLICE("stopped"), .type = COLUMN_BOOLEAN },
 	{ .name = SLICE("poison"), .type = COLUMN_INTEGER },  { .name = SLICE("reason"), .type = COLUMN_TEXT },
+	{ .name = SLICE("link"), .type = COLUMN_TEXT },
 };
 static const uint16_t mark_key[] = { MARK_PROJECTION };
 static const struct table mark_table = {
@@ -142,6 +143,8 @@ mark_write(struct state *state, const struct view_checkpoint *checkpoint, struct
 		[MARK_STOPPED] = integer_cell(checkpoint->stopped),
 		[MARK_POISON] = integer_cell(checkpoint->poison),
 		[MARK_REASON] = text_cell(checkpoint->reason),
+		[MARK_LINK] =
+			text_cell(checkpoint->linked ? slice_from(checkpoint->link.bytes, CHECK_SIZE) : SLICE_NONE),
 	};
 	return view_memory_pile_replace(state, (uint16_t)(state->count - 1), mark_find(state, checkpoint->projection),
 					cells, fault);
@@ -186,6 +189,9 @@ memory_checkpoint(struct view *view, struct slice projection, struct arena *aren
 		.reason = row.cells[MARK_REASON].text,
 	};
 	memcpy(checkpoint->hash, row.cells[MARK_HASH].text.data, sizeof(checkpoint->hash));
+	checkpoint->linked = row.cells[MARK_LINK].text.size == CHECK_SIZE;
+	if (checkpoint->linked)
+		memcpy(checkpoint->link.bytes, row.cells[MARK_LINK].text.data, CHECK_SIZE);
 	return 0;
 }
 

@@ -310,11 +310,13 @@ int
 view_sqlite_checkpoint(struct view_sqlite_connection *connection, struct slice projection, struct arena *arena,
 		       struct view_checkpoint *checkpoint, bool *found, struct fault *fault)
 {
-	enum { POSITION, HASH, STOPPED, POISON, REASON, COLUMNS };
+	enum { POSITION, HASH, STOPPED, POISON, REASON, LINK, COLUMNS };
 	struct cell name = { .kind = CELL_TEXT, .text = projection }, cells[COLUMNS];
 	buf_clear(&connection->sql);
-	buf_text(&connection->sql, "SELECT position, hash, stopped, poison, reason FROM moonlog_checkpoints "
-				   "WHERE projection = ?");
+	/* Where a file of before, opened for reading, has no such column, the name is that of the NULL outside. */
+	buf_text(&connection->sql, "SELECT position, hash, stopped, poison, reason, "
+				   "(SELECT link FROM moonlog_checkpoints i WHERE i.projection = c.projection) "
+				   "FROM moonlog_checkpoints c, (SELECT NULL AS link) WHERE projection = ?");
 	sqlite3_stmt *statement = view_sqlite_by_text(connection, fault);
 	if (statement == NULL)
 		return -1;
@@ -333,6 +335,9 @@ view_sqlite_checkpoint(struct view_sqlite_connection *connection, struct slice p
 		/* A hash of another size is of nobody's definition: zero makes it differ from all. */
 		if (cells[HASH].text.size == sizeof(checkpoint->hash))
 			memcpy(checkpoint->hash, cells[HASH].text.data, sizeof(checkpoint->hash));
+		checkpoint->linked = cells[LINK].kind == CELL_TEXT && cells[LINK].text.size == CHECK_SIZE;
+		if (checkpoint->linked)
+			memcpy(checkpoint->link.bytes, cells[LINK].text.data, CHECK_SIZE);
 		if (checkpoint->projection.data == NULL || checkpoint->reason.data == NULL)
 			result = fault_set(fault, FAULT_MEMORY, "memory", "no memory for a checkpoint");
 	} else if (code != SQLITE_DONE) {
@@ -353,19 +358,23 @@ view_sqlite_move(struct view_sqlite_connection *connection, const struct view_ch
 		{ .kind = CELL_INTEGER, .integer = checkpoint->stopped },
 		{ .kind = CELL_INTEGER, .integer = (int64_t)checkpoint->poison },
 		{ .kind = CELL_TEXT, .text = checkpoint->reason },
+		{ .kind = CELL_NULL },
 	};
 	buf_clear(&connection->sql);
 	buf_text(
 		&connection->sql,
-		"INSERT INTO moonlog_checkpoints (projection, position, hash, stopped, poison, reason) "
-		"VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (projection) DO UPDATE SET position = excluded.position, "
-		"hash = excluded.hash, stopped = excluded.stopped, poison = excluded.poison, reason = excluded.reason");
+		"INSERT INTO moonlog_checkpoints (projection, position, hash, stopped, poison, reason, link) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (projection) DO UPDATE SET position = excluded.position, "
+		"hash = excluded.hash, stopped = excluded.stopped, poison = excluded.poison, reason = excluded.reason, "
+		"link = excluded.link");
 	sqlite3_stmt *statement = view_sqlite_by_text(connection, fault);
 	if (statement == NULL)
 		return -1;
 	for (int i = 0; i < (int)countof(cells); i++)
 		view_sqlite_bind(statement, i + 1, NULL, &cells[i]);
 	sqlite3_bind_blob(statement, 3, checkpoint->hash, sizeof(checkpoint->hash), SQLITE_STATIC);
+	if (checkpoint->linked)
+		sqlite3_bind_blob(statement, 7, checkpoint->link.bytes, CHECK_SIZE, SQLITE_STATIC);
 	int code = view_sqlite_run(statement);
 	return code == SQLITE_OK ? 0 : view_sqlite_fault(connection, code, fault);
 }
@@ -411,6 +420,25 @@ drop_orphan(struct view_sqlite_connection *connection, struct slice name, struct
 	return run_named(connection, owner, fault);
 }
 
+/* A file of before checkpoints had a link is read as it is; its next checkpoint has one. */
+static int
+add_link(struct view_sqlite_connection *connection, struct fault *fault)
+{
+	buf_clear(&connection->sql);
+	buf_text(&connection->sql, "SELECT 1 FROM pragma_table_info('moonlog_checkpoints') WHERE name = 'link'");
+	sqlite3_stmt *statement = view_sqlite_by_text(connection, fault);
+	if (statement == NULL)
+		return -1;
+	int code = sqlite3_step(statement);
+	sqlite3_reset(statement);
+	if (code == SQLITE_ROW)
+		return 0;
+	if (code != SQLITE_DONE)
+		return view_sqlite_fault(connection, code, fault);
+	view_sqlite_forget_statements(connection);
+	return view_sqlite_execute(connection, "ALTER TABLE moonlog_checkpoints ADD COLUMN link BLOB", fault);
+}
+
 int
 view_sqlite_prepare_file(struct view_sqlite_connection *connection, struct fault *fault)
 {
@@ -423,10 +451,12 @@ view_sqlite_prepare_file(struct view_sqlite_connection *connection, struct fault
 		connection,
 		"CREATE TABLE IF NOT EXISTS moonlog_checkpoints (projection TEXT NOT NULL PRIMARY KEY, "
 		"position INTEGER NOT NULL, hash BLOB NOT NULL, stopped INTEGER NOT NULL, poison INTEGER NOT NULL, "
-		"reason TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+		"reason TEXT NOT NULL, link BLOB) STRICT, WITHOUT ROWID;"
 		"CREATE TABLE IF NOT EXISTS moonlog_tables (name TEXT NOT NULL PRIMARY KEY, projection TEXT NOT NULL, "
 		"definition TEXT NOT NULL) STRICT, WITHOUT ROWID",
 		fault);
+	if (result == 0)
+		result = add_link(connection, fault);
 	if (result == 0)
 		result = find_orphan(connection, &orphan, &owner, fault);
 	while (result == 0 && orphan.size != 0) {

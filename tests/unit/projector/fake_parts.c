@@ -56,7 +56,7 @@ read_log(struct store_reader *reader, log_position after, const struct log_filte
 		const struct recorded_entry *entry = &log_entries[(*seen)++];
 		struct stream_name name;
 		must(stream_parse(entry->stream, &name, fault) == 0);
-		if (filter == NULL || slice_equal(filter->domain, name.domain))
+		if (filter->domain.size == 0 || slice_equal(filter->domain, name.domain))
 			entries->items[entries->count++] = *entry;
 	}
 	return 0;
@@ -89,15 +89,21 @@ fake_append(const char *stream, const char *type, unsigned count)
 	log_position first = atomic_load(&store.head) + 1;
 	struct slice name = keep_name(stream), kind = keep_name(type);
 	must(first + count - 1 <= LOG_MAX);
-	for (unsigned i = 0; i < count; i++)
-		log_entries[first - 1 + i] =
-			(struct recorded_entry){ .position = first + i,
-						 .commit_first = first,
-						 .commit_size = count,
-						 .kind = ENTRY_EVENT,
-						 .stream = name,
-						 .type = kind,
-						 .recorded_at_us = 1000000 + (int64_t)(first + i) };
+	for (unsigned i = 0; i < count; i++) {
+		struct recorded_entry *entry = &log_entries[first - 1 + i];
+		const struct check none = { { 0 } };
+
+		*entry = (struct recorded_entry){ .position = first + i,
+						  .commit_first = first,
+						  .commit_size = count,
+						  .kind = ENTRY_EVENT,
+						  .stream = name,
+						  .type = kind,
+						  .recorded_at_us = 1000000 + (int64_t)(first + i) };
+		memcpy(entry->digest.bytes, name.data, name.size < CHECK_SIZE ? name.size : CHECK_SIZE);
+		entry_link(first + i > 1 ? &entry[-1].link : &none, &entry->digest, entry->position, 0, first, count,
+			   entry->recorded_at_us, &entry->link);
+	}
 	atomic_store(&store.head, first + count - 1);
 	return first + count - 1;
 }

@@ -372,6 +372,81 @@ TEST(rows_ahead_of_the_log_are_made_anew)
 	end();
 }
 
+/* The rows lie beside the store of another history, which is as long and longer. */
+TEST(rows_of_another_history_are_made_anew)
+{
+	BOTH_ROOMS
+	{
+		begin(sqlite);
+		fake_append("bank.account/a", "Moved", 20);
+		run();
+		reopen();
+		CHECK_INT(projector_position(projector), 20);
+		projector_close(projector);
+		fake_clear();
+		fake_append("bank.account/b", "Moved", 25);
+		OK(projector_open(&options, &projector, &fault));
+		CHECK_INT(status_of("moves")->state, PROJECTION_REBUILDING);
+		CHECK_INT(status_of("moves")->position, 0);
+		run();
+		CHECK_INT(rows_in(1), 25);
+		check_replay();
+		end();
+	}
+}
+
+/* Also where the histories part among entries of others, which the rows do not show. */
+TEST(histories_that_part_behind_the_last_row_are_told_apart)
+{
+	begin(true);
+	fake_append("bank.account/a", "Moved", 1);
+	fake_append("shop.order/1", "Moved", 500);
+	run();
+	projector_close(projector);
+	fake_clear();
+	fake_append("bank.account/a", "Moved", 1);
+	fake_append("shop.order/1", "Moved", 300);
+	fake_append("bank.account/b", "Moved", 5);
+	fake_append("shop.order/1", "Moved", 300);
+	OK(projector_open(&options, &projector, &fault));
+	run();
+	CHECK_INT(rows_in(1), 6);
+	check_replay();
+	end();
+}
+
+/* Written before checkpoints had links: believed, and linked from then on. */
+TEST(rows_without_a_link_are_read_and_get_one)
+{
+	char command[400];
+
+	begin(true);
+	fake_append("bank.account/a", "Moved", 20);
+	run();
+	projector_close(projector);
+	view_close(view);
+	snprintf(command, sizeof(command),
+		 "python3 -c \"import sqlite3; sqlite3.connect('%s/%u.db')"
+		 ".execute('ALTER TABLE moonlog_checkpoints DROP COLUMN link')\"",
+		 folder, file_number - 1);
+	CHECK_INT(system(command), 0);
+	view = open_view(true, file_number - 1);
+	options.view = view;
+	OK(projector_open(&options, &projector, &fault));
+	CHECK_INT(projector_position(projector), 20);
+	fake_append("bank.account/a", "Moved", 1);
+	run();
+	CHECK_INT(rows_in(1), 21);
+	projector_close(projector);
+	fake_clear();
+	fake_append("bank.account/b", "Moved", 25);
+	OK(projector_open(&options, &projector, &fault));
+	CHECK_INT(status_of("moves")->position, 0);
+	run();
+	check_replay();
+	end();
+}
+
 TEST(what_may_pass_is_tried_again)
 {
 	BOTH_ROOMS
