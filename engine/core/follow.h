@@ -102,7 +102,7 @@ void follow_say(enum log_level level, const char *message, const struct projecto
 void follow_tell_progress(struct projector *projector, struct projection *projection, log_position head);
 
 /* ---- follow_link.c ---- */
-/* The same with the link of the log's entry there; `page` (may be NULL) is one whose last entry may be the one there. */
+/* The same with the link of the log's entry there; the last entry of `page` (may be NULL) may be that one. */
 void follow_linked(struct projector *projector, const struct projection *projection, const struct entries *page,
 		   log_position position, struct view_checkpoint *checkpoint);
 /* false: these rows were made from another log than the store has, or from a later state of it. */
