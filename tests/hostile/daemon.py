@@ -153,6 +153,100 @@ def a_storm_trips_only_its_domain(binary, bank, work):
     daemon.stop()
 
 
+SOURCE = """-- SPDX-License-Identifier: MIT
+return {
+    name = "source", initial = function() return {} end,
+    events = { Sent = { data = { id = "string" }, apply = function(state) return state end,
+                        publish = { topic = "made", map = function(data, meta)
+                            return { type = "Made", data = { id = data.id, n = 1 }, key = data.id }
+                        end } } },
+    commands = { Send = { anywhere = true, data = { id = "string" },
+                          handle = function(_, data) return { { type = "Sent", data = data } } end } },
+}
+"""
+THING = """-- SPDX-License-Identifier: MIT
+return {
+    name = "thing", initial = function() return { n = 0 } end,
+    events = { Made = { data = { n = "integer" }, apply = function(s, d) s.n = s.n + d.n return s end } },
+    commands = {
+        Make = { data = { n = "integer" }, anywhere = true,
+                 handle = function(_, d) return { { type = "Made", data = { n = d.n } } } end },
+        Refuse = { data = { n = "integer" }, anywhere = true, handle = function() return nil, { code = "no" } end },
+    },
+}
+"""
+WELL = """-- SPDX-License-Identifier: MIT
+return {
+    name = "well", topics = { "made" },
+    react = { Made = function(data) return { { command = "thing.Make", id = "well", data = { n = 1 } } } end },
+}
+"""
+# By itself these may pass, so they are tried again and again, and nothing becomes a dead letter.
+PASSING = {"time_limit", "memory_limit", "retry"}
+
+
+def hostile_reactors(work):
+    """Every script that reacts, under a name of its own, beside one that is well. Gives name -> codes expected."""
+    for folder, files in (("talking", {"source": SOURCE}), ("listening", {"thing": THING, "well": WELL})):
+        os.makedirs(os.path.join(work, folder))
+        for name, text in files.items():
+            open(os.path.join(work, folder, name + ".lua"), "w").write(text)
+    reactors = {}
+    for path in sorted(glob.glob(os.path.join(HERE, "scripts", "*.lua"))):
+        text = open(path, errors="replace").read()
+        if head(text, "call") != "react":
+            continue
+        name = os.path.basename(path)[:-4]
+        text = re.sub(r'name = "(listener|chain)"', f'name = "{name}"', text, count=1)
+        open(os.path.join(work, "listening", name + ".lua"), "w").write(text)
+        reactors[name] = set(head(text, "expect").split())
+    assert len(reactors) >= 50, len(reactors)
+    return reactors
+
+
+def letters(binary, daemon):
+    """Keys of dead letters, by reactor."""
+    listed = subprocess.run([binary, "dlq", "list", "--json", "--data", os.path.join(daemon.home, "data")],
+                            capture_output=True, text=True)
+    assert listed.returncode == 0, listed.stderr
+    found = {}
+    for line in listed.stdout.splitlines():
+        letter = json.loads(line)
+        name = re.search(r"listening\.(\w+)", line).group(1)
+        found.setdefault(name, []).append(letter)
+    return found
+
+
+def each_reactor_parks_or_waits(binary, work):
+    reactors = hostile_reactors(work)
+    daemon = Daemon(binary, [os.path.join(work, "talking"), os.path.join(work, "listening")], "limits.command_ms=100",
+                    "limits.load_ms=20000")
+    for number, key in enumerate(("a", "a", "b")):
+        status, body, _ = daemon.ask(f"talking/source/{key}/Send", {"id": key})
+        assert status == 200, (status, body)
+    # Those that cannot take it, whatever is done, and never because of their time.
+    broken = {name for name, codes in reactors.items() if "ok" not in codes and not codes & PASSING}
+    end, found = time.monotonic() + 120, {}
+    while any(len(found.get(name, ())) < 3 for name in broken):
+        missing = [name for name in broken if len(found.get(name, ())) < 3]
+        assert time.monotonic() < end, (missing, {name: found.get(name) for name in missing[:3]})
+        time.sleep(0.2)
+        found = letters(binary, daemon)
+    connection = http.client.HTTPConnection(daemon.host, daemon.port, timeout=60)
+    connection.request("GET", "/state/listening/thing/well")
+    state = json.loads(connection.getresponse().read())["state"]
+    assert state["n"] == 3, state
+    buried = [name for name, codes in reactors.items() if codes <= PASSING and name in found]
+    assert not buried, buried
+    fine = [name for name, codes in reactors.items() if codes == {"ok"} and name in found]
+    assert not fine, fine
+    status, body, _ = daemon.ask("listening/thing/other/Make", {"n": 1})
+    assert status == 200, (status, body)
+    print(f"{len(reactors)} hostile reactors: {len(broken)} parked both keys, none of those that were stopped lost a "
+          "message; one beside them that is well took all")
+    daemon.stop()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
@@ -162,6 +256,7 @@ def main():
     try:
         each_ends_and_the_bank_goes_on(args.binary, args.bank, work)
         a_storm_trips_only_its_domain(args.binary, args.bank, work)
+        each_reactor_parks_or_waits(args.binary, work)
     finally:
         if Daemon.last is not None and Daemon.last.poll() is None:  # a check failed
             Daemon.last.kill()

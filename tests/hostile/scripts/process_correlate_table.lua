@@ -1,0 +1,29 @@
+-- SPDX-License-Identifier: MIT
+-- A function that gives no id.
+-- call: react
+-- expect: no_correlation
+return {
+    name = "chain",
+    topics = { "made" },
+    correlate = { Made = function() return {} end },
+    starts = { "Made" },
+    initial = function() return { n = 0 } end,
+    events = {
+        Noted = {
+            data = { n = "integer?", id = "string?" },
+            apply = function(state, data)
+                return state
+            end,
+        },
+    },
+    react = {
+        Made = function(state, data, meta, ctx)
+            return { { event = "Noted", data = data } }
+        end,
+    },
+    timers = {
+        bell = function(state, data, meta, ctx)
+            return {}
+        end,
+    },
+}

@@ -1,0 +1,29 @@
+-- SPDX-License-Identifier: MIT
+-- An event that it does not have.
+-- call: react
+-- expect: bad_result
+return {
+    name = "chain",
+    topics = { "made" },
+    correlate = "id",
+    starts = { "Made" },
+    initial = function() return { n = 0 } end,
+    events = {
+        Noted = {
+            data = { n = "integer?", id = "string?" },
+            apply = function(state, data)
+                return state
+            end,
+        },
+    },
+    react = {
+        Made = function(state, data, meta, ctx)
+            return { { event = "Nothing", data = {} } }
+        end,
+    },
+    timers = {
+        bell = function(state, data, meta, ctx)
+            return {}
+        end,
+    },
+}

@@ -1,0 +1,31 @@
+-- SPDX-License-Identifier: MIT
+-- A timer with a circle in its data.
+-- call: react
+-- expect: bad_result
+return {
+    name = "chain",
+    topics = { "made" },
+    correlate = "id",
+    starts = { "Made" },
+    initial = function() return { n = 0 } end,
+    events = {
+        Noted = {
+            data = { n = "integer?", id = "string?" },
+            apply = function(state, data)
+                return state
+            end,
+        },
+    },
+    react = {
+        Made = function(state, data, meta, ctx)
+            local t = {}
+            t.t = t
+            return { { timer = "bell", after = 1, data = t } }
+        end,
+    },
+    timers = {
+        bell = function(state, data, meta, ctx)
+            return {}
+        end,
+    },
+}

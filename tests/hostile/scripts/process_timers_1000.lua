@@ -1,0 +1,31 @@
+-- SPDX-License-Identifier: MIT
+-- The same timer set a thousand times is set once.
+-- call: react
+-- expect: ok
+return {
+    name = "chain",
+    topics = { "made" },
+    correlate = "id",
+    starts = { "Made" },
+    initial = function() return { n = 0 } end,
+    events = {
+        Noted = {
+            data = { n = "integer?", id = "string?" },
+            apply = function(state, data)
+                return state
+            end,
+        },
+    },
+    react = {
+        Made = function(state, data, meta, ctx)
+            local list = {}
+            for i = 1, 999 do list[i] = { timer = "bell", after = i } end
+            return list
+        end,
+    },
+    timers = {
+        bell = function(state, data, meta, ctx)
+            return {}
+        end,
+    },
+}

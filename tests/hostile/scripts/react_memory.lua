@@ -1,0 +1,14 @@
+-- SPDX-License-Identifier: MIT
+-- Eats memory.
+-- call: react
+-- expect: memory_limit
+return {
+    name = "listener",
+    topics = { "made" },
+    react = {
+        Made = function(data, meta, ctx)
+            local t = {}
+            for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end
+        end,
+    },
+}
