@@ -270,8 +270,9 @@ struct projection_status {
 	struct slice note;    /* what the last order for a part came to; empty: there was none */
 	bool note_failed;     /* it was not done, `note` says why */
 	int64_t seconds_left; /* until it has caught up at that rate; -1: not known, 0: it has */
-	bool by_bus;          /* positions count messages, `poison` is an offset, `reason` says of which lane */
-	struct slice build;   /* JSON object: its rows that are being made, or were made last, beside these; or empty */
+	bool by_bus;        /* positions count messages, `poison` is an offset, `reason` says of which lane, or what it
+			       * waits for when it is not stopped */
+	struct slice build; /* JSON object: its rows that are being made, or were made last, beside these; or empty */
 };
 
 /* Copies into `arena`. */

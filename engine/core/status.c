@@ -39,6 +39,8 @@ write_projection(struct buf *out, const struct projection_status *status)
 	if (status->state == PROJECTION_STOPPED) {
 		member_u64(out, "poison", status->poison);
 		member_slice(out, "reason", status->reason);
+	} else if (status->by_bus && status->reason.size != 0) {
+		member_slice(out, "reason", status->reason);
 	}
 	if (status->note.size != 0)
 		member_slice(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);

@@ -108,6 +108,8 @@ write_projection(const struct projection_status *status, struct buf *out)
 	if (status->state == PROJECTION_STOPPED) {
 		number_member(out, "poison", status->poison);
 		text_member(out, "reason", status->reason);
+	} else if (status->by_bus && status->reason.size != 0) {
+		text_member(out, "reason", status->reason);
 	}
 	if (status->build.size != 0) {
 		json_key(out, "build");

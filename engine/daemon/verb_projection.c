@@ -96,6 +96,8 @@ print_shown(const struct shown *shown, struct buf *out)
 		buf_format(out, ", %.1f s behind", (double)shown->behind_us / 1e6);
 	if (state_is(shown, "stopped"))
 		buf_format(out, ", at %llu: %.*s", (unsigned long long)shown->poison, SLICE_ARG(shown->reason));
+	else if (shown->reason.size != 0)
+		buf_format(out, ", waits: %.*s", SLICE_ARG(shown->reason));
 	buf_byte(out, '\n');
 }
 

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A projection that a bus feeds, over both view rooms, with a bus in an array: through seeded schedules of closing,
+ * failing commits, lanes that go and come and a bus that is away, each message is one row's doing once [I6].
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/probe.h"
+#include "core/projector.h"
+#include "script/lua/lua_room.h"
+#include "store/memory/memory.h"
+#include "support/check.h"
+#include "view/memory/view_memory.h"
+#include "view/sqlite/view_sqlite.h"
+
+#define OK(call)                                                                                                       \
+	do {                                                                                                           \
+		if ((call) != 0)                                                                                       \
+			CHECK_FAIL("%s: %s", #call, fault.text);                                                       \
+	} while (0)
+#define LANES    3
+#define MESSAGES 200 /* of a lane */
+#define TOPIC    SLICE("counted")
+
+/* A number that does not follow on the one before is at fault, so a loss or a repeat stops it. */
+static const char rules[] = "return { name = 'sums', topics = { 'counted' }, tables = { Sum = { key = { 'Lane' },"
+			    " columns = { Lane = 'integer', Last = 'integer' } } },"
+			    "on = { Counted = function(view, d) local row = view.Sum:get(d.lane)"
+			    " if d.bad then error('bad') end"
+			    " if d.number ~= (row and row.Last or 0) + 1 then error('not the next: ' .. d.number) end"
+			    " view.Sum:put { Lane = d.lane, Last = d.number } end } }";
+
+static struct fault fault;
+static struct arena arena;
+static struct store *store;
+static struct script_program *program;
+static struct view *view;
+static struct projector *projector;
+static struct projector_options options;
+static char folder[] = "/tmp/moonlog-topics-XXXXXX";
+static unsigned opened;
+static uint64_t seed;
+static bool calm; /* nothing fails */
+static bool bad;  /* the tenth message of lane 0 is at fault */
+static bool gone; /* lane 0 has lost what lies before its end */
+static unsigned opens;
+
+static unsigned
+chance(unsigned below)
+{
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned)(seed >> 33) % below;
+}
+
+/* ---- the bus ---- */
+
+struct fake {
+	struct source door;
+	struct {
+		bool ours, begun, paused, told_gone;
+		uint64_t next;
+	} lanes[LANES];
+	char text[100];
+	struct message_header header;
+};
+
+static struct fake *
+fake_of(struct source *source)
+{
+	return container_of(source, struct fake, door);
+}
+
+static void
+fake_close(struct source *source)
+{
+	free(fake_of(source));
+}
+
+static void
+give(struct fake *fake, int32_t lane, struct arena *memory, struct source_event *event)
+{
+	uint64_t offset = fake->lanes[lane].next++;
+	int size = snprintf(fake->text, sizeof(fake->text), "{\"lane\":%d,\"number\":%u%s}", lane, (unsigned)offset + 1,
+			    bad && lane == 0 && offset == 9 ? ",\"bad\":true" : "");
+
+	fake->header = (struct message_header){ SLICE("type"), SLICE("Counted") };
+	event->what = SOURCE_MESSAGE;
+	event->offset = offset;
+	event->message = (struct message){ .topic = TOPIC,
+					   .value = arena_copy(memory, slice_from(fake->text, (size_t)size)),
+					   .headers = &fake->header,
+					   .header_count = 1 };
+}
+
+static int
+fake_next(struct source *source, struct arena *memory, struct source_event *event, struct fault *why)
+{
+	struct fake *fake = fake_of(source);
+	int32_t first = (int32_t)chance(LANES);
+
+	if (!calm && chance(40) == 0)
+		return fault_set(why, FAULT_AWAY, "away", "the bus is away");
+	for (int32_t i = 0; i < LANES; i++) {
+		int32_t n = (first + i) % LANES;
+
+		event->lane = (struct source_lane){ TOPIC, n };
+		if (!fake->lanes[n].ours || (!calm && chance(60) == 0)) {
+			event->what = fake->lanes[n].ours ? SOURCE_REVOKED : SOURCE_ASSIGNED;
+			fake->lanes[n].ours = !fake->lanes[n].ours;
+			fake->lanes[n].begun = false;
+			return 0;
+		}
+		if (gone && n == 0 && fake->lanes[n].begun && fake->lanes[n].next < MESSAGES &&
+		    !fake->lanes[n].told_gone) {
+			fake->lanes[n].told_gone = true;
+			fake->lanes[n].begun = false;
+			event->what = SOURCE_GONE;
+			return fault_set(why, FAULT_CONFIG, "offset_gone", "it is not there") * 0;
+		}
+		if (fake->lanes[n].begun && !fake->lanes[n].paused && fake->lanes[n].next < MESSAGES) {
+			give(fake, n, memory, event);
+			return 0;
+		}
+	}
+	event->what = SOURCE_NOTHING;
+	return 0;
+}
+
+static int
+fake_begin(struct source *source, const struct source_lane *lane, uint64_t offset, struct fault *why)
+{
+	struct fake *fake = fake_of(source);
+
+	if (!fake->lanes[lane->partition].ours)
+		return fault_set(why, FAULT_BUSY, "not_ours", "not ours");
+	fake->lanes[lane->partition].begun = true;
+	fake->lanes[lane->partition].told_gone = false;
+	fake->lanes[lane->partition].next = offset != SOURCE_START         ? offset
+					    : gone && lane->partition == 0 ? MESSAGES
+									   : 0;
+	return 0;
+}
+
+static int
+fake_pause(struct source *source, const struct source_lane *lane, bool paused, struct fault *why)
+{
+	(void)why;
+	fake_of(source)->lanes[lane->partition].paused = paused;
+	return 0;
+}
+
+static void
+fake_told(struct source *source, const struct source_lane *lane, uint64_t next)
+{
+	CHECK(next <= MESSAGES && lane->partition < LANES);
+	(void)source;
+}
+
+static uint64_t
+fake_behind(struct source *source)
+{
+	uint64_t sum = 0;
+
+	for (int n = 0; n < LANES; n++) {
+		if (!fake_of(source)->lanes[n].begun)
+			return UINT64_MAX;
+		sum += MESSAGES - fake_of(source)->lanes[n].next;
+	}
+	return sum;
+}
+
+static const struct source_ops ops = { fake_close, fake_next, fake_begin, fake_pause, fake_told, fake_behind };
+
+static int
+fake_open(void *self, const struct source_wanted *wanted, struct source **source, struct fault *why)
+{
+	struct fake *fake = calloc(1, sizeof(*fake));
+
+	(void)self, (void)why;
+	CHECK(fake != NULL && wanted->alone && wanted->topic_count == 1);
+	CHECK_SLICE(wanted->group, "bank.sums.2");
+	fake->door = (struct source){ &ops, "fake" };
+	*source = &fake->door;
+	opens++;
+	return 0;
+}
+
+/* ---- the rig ---- */
+
+/* Whoever looks at it finds that a millisecond has passed. */
+static int64_t
+mono_ns(void *self)
+{
+	static int64_t now_ns;
+
+	(void)self;
+	return now_ns += 1000000;
+}
+
+static int64_t
+wall_us(void *self)
+{
+	return mono_ns(self) / 1000;
+}
+
+static const struct clock fast = { wall_us, mono_ns, NULL };
+
+static bool
+probe(const char *name)
+{
+	return strcmp(name, "feed.before_commit") == 0 && !calm && chance(6) == 0;
+}
+
+static void
+begin(bool sqlite)
+{
+	struct source_file item = { .path = SLICE("sums.lua"), .bytes = slice_text(rules) };
+	const struct script_options script = { .limits = { 20000, 20000, 20000, 20000, 20000 } };
+	const struct source_set set = { .domain = SLICE("bank"), .items = &item, .count = 1 };
+	char path[100];
+
+	log_setup(2, LOG_OFF, LOG_LOGFMT);
+	arena_init(&arena, SIZE_MAX);
+	digest_of(item.bytes, &item.hash);
+	OK(script_load(moon_ops(), &set, &script, &program, &fault));
+	OK(memory_open(NULL, &store, &fault));
+	if (opened == 0)
+		CHECK(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof(path), "%s/%u.db", folder, opened++);
+	if (sqlite)
+		OK(view_sqlite_open(path, false, program->tables, program->table_count, &view, &fault));
+	else
+		OK(view_memory_open(program->tables, program->table_count, &view, &fault));
+	options = (struct projector_options){ .store = store,
+					      .view = view,
+					      .program = program,
+					      .batch_entries = 7,
+					      .slot = 2,
+					      .clock = &fast,
+					      .foreign = { fake_open, NULL } };
+	bad = gone = false;
+	calm = true;
+	OK(projector_open(&options, &projector, &fault));
+}
+
+static void
+end(void)
+{
+	projector_close(projector);
+	view_close(view);
+	store_close(store);
+	script_unload(program);
+	arena_fini(&arena);
+}
+
+__attribute__((destructor)) static void
+clean(void)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	if (opened != 0 && system(command) != 0)
+		fprintf(stderr, "left behind: %s\n", folder);
+}
+
+static void
+reopen(void)
+{
+	projector_close(projector);
+	OK(projector_open(&options, &projector, &fault));
+}
+
+static struct projection_status
+status(void)
+{
+	struct projection_status *statuses;
+	size_t count;
+
+	OK(projector_status(projector, &arena, &statuses, &count, &fault));
+	CHECK(count == 1 && statuses[0].by_bus);
+	return statuses[0];
+}
+
+static void
+run(void)
+{
+	while (projector_step(projector))
+		;
+}
+
+/* Steps until the rows are whole, or it stops; bounded. */
+static void
+settle(void)
+{
+	int left = 10000;
+
+	calm = true;
+	do
+		run();
+	while (status().state != PROJECTION_STOPPED &&
+	       !(status().state == PROJECTION_LIVE && projector_is_level(projector)) && left-- > 0);
+	CHECK(left > 0);
+}
+
+static void
+check_rows(const char *wanted)
+{
+	struct view_reader *reader;
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	OK(view_reader_open(view, &reader, &fault));
+	OK(view_reader_begin(reader, &fault));
+	OK(view_dump(view_reader_rows(reader), 0, &out, &fault));
+	CHECK_SLICE(buf_slice(&out), wanted);
+	view_reader_end(reader);
+	view_reader_close(reader);
+	buf_fini(&out);
+}
+
+#define ALL "[0,200]\n[1,200]\n[2,200]\n"
+
+/* ---- tests ---- */
+
+TEST(each_message_once_through_any_schedule)
+{
+	for (uint64_t number = 1; number <= 60; number++) {
+		begin(number % 2 == 0);
+		seed = number * 7919;
+		calm = false;
+		probe_hook = probe;
+		atomic_store(&probe_armed, true);
+		for (int step = 0; step < 300; step++) {
+			projector_step(projector);
+			CHECK(status().state != PROJECTION_STOPPED);
+			if (chance(12) == 0)
+				reopen();
+		}
+		settle();
+		atomic_store(&probe_armed, false);
+		check_rows(ALL);
+		CHECK_INT(status().position, LANES * MESSAGES);
+		CHECK_INT(status().state, PROJECTION_LIVE);
+		end();
+	}
+}
+
+TEST(a_message_at_fault_stops_it_there_until_somebody_decides)
+{
+	for (int room = 0; room < 2; room++) {
+		begin(room == 1);
+		bad = true;
+		settle();
+		CHECK_INT(status().state, PROJECTION_STOPPED);
+		CHECK_INT(status().poison, 9);
+		CHECK(slice_starts_with(status().reason, SLICE("counted/0/9: Counted: sums.lua:1: bad")));
+		reopen();
+		CHECK_INT(status().state, PROJECTION_STOPPED);
+		OK(projector_order(projector, SLICE("sums"), PROJECTION_RETRY, &fault));
+		settle();
+		CHECK_INT(status().poison, 9);
+		bad = false; /* mended from outside: the place is where it was */
+		OK(projector_order(projector, SLICE("sums"), PROJECTION_RETRY, &fault));
+		settle();
+		check_rows(ALL);
+		OK(projector_order(projector, SLICE("sums"), PROJECTION_REBUILD, &fault));
+		bad = true;
+		settle();
+		OK(projector_order(projector, SLICE("sums"), PROJECTION_SKIP, &fault));
+		settle(); /* the one after it does not follow on the one before it */
+		CHECK_INT(status().poison, 10);
+		end();
+	}
+}
+
+TEST(a_place_that_is_gone_stops_it)
+{
+	for (int room = 0; room < 2; room++) {
+		begin(room == 1);
+		projector_step(projector);
+		projector_step(projector);
+		projector_step(projector);
+		reopen();
+		gone = true;
+		settle();
+		CHECK_INT(status().state, PROJECTION_STOPPED);
+		CHECK(slice_starts_with(status().reason, SLICE("counted/0/")));
+		OK(projector_order(projector, SLICE("sums"), PROJECTION_SKIP, &fault));
+		settle();
+		CHECK_INT(status().state, PROJECTION_LIVE);
+		OK(projector_order(projector, SLICE("sums"), PROJECTION_REBUILD, &fault));
+		settle();
+		check_rows("[1,200]\n[2,200]\n");
+		end();
+	}
+}
+
+TEST(rows_of_the_log_are_not_rows_of_a_bus)
+{
+	for (int room = 0; room < 2; room++) {
+		begin(room == 1);
+		settle();
+		check_rows(ALL);
+		options.foreign.open = NULL;
+		reopen();
+		check_rows("");
+		options.foreign.open = fake_open;
+		reopen();
+		settle();
+		check_rows(ALL);
+		end();
+	}
+	CHECK(opens > 0);
+}
+
+TEST_MAIN()
