@@ -369,6 +369,16 @@ drop(struct kafka_publisher *p, struct fault *fault)
 	return BUS_AGAIN;
 }
 
+/* A topic that refused us once is refused by the library until its metadata is asked for, every five minutes. */
+static void
+ask_topics(struct kafka_publisher *p)
+{
+	struct fault ignored;
+
+	for (size_t i = 0; i < p->topic_count; i++)
+		(void)warm_up(p, p->topics[i].name, &p->topics[i].handle, &ignored);
+}
+
 static enum bus_answer
 undo(struct publisher *publisher, struct fault *fault)
 {
@@ -386,6 +396,8 @@ undo(struct publisher *publisher, struct fault *fault)
 		answer = drop(p, fault);
 	if (answer == BUS_DONE)
 		p->stage = READY;
+	if (answer == BUS_DONE && p->reports.first.native == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		ask_topics(p);
 	/* There is nothing below undoing. */
 	if (answer == BUS_UNDO)
 		answer = BUS_LOST;
