@@ -97,9 +97,10 @@ consumer_name_spaces(struct consumer *consumer, struct fault *fault)
 	snprintf(consumer->whole, sizeof(consumer->whole), "%.*s.%s", SLICE_ARG(options->domain->name), consumer->name);
 	consumer->place_space = arena_format(&consumer->names, "consumer/%s", consumer->whole);
 	consumer->dead_space = arena_format(&consumer->names, "dead/%s", consumer->whole);
+	consumer->heard_space = arena_format(&consumer->names, "heard/%s", consumer->whole);
 	consumer->parked_space = arena_format(&consumer->names, "parked/%s", consumer->whole);
 	if (consumer->place_space.data == NULL || consumer->dead_space.data == NULL ||
-	    consumer->parked_space.data == NULL)
+	    consumer->parked_space.data == NULL || consumer->heard_space.data == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a consumer");
 	return 0;
 }
@@ -181,7 +182,7 @@ state_of(const struct consumer *consumer, const struct fault **fault)
 			*fault = &lane->fault;
 			return CONSUMER_HALTED;
 		}
-		if (lane->pause_us != 0) {
+		if (lane->pause_us != 0 || lane->again_ns != 0) {
 			state = CONSUMER_RETRYING;
 			*fault = &lane->fault;
 		}

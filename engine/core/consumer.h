@@ -8,6 +8,7 @@
  *   space "consumer/<domain>.<name>"   key <topic>/<partition>         -> the next offset, ' ', who wrote it
  *   space "dead/<domain>.<name>"       key <topic>/<partition>/<20 digits of offset> -> a dead letter (JSON)
  *   space "parked/<domain>.<name>"     key of the message, hashed      -> how many dead letters wait in its order
+ *   space "heard/<domain>.<name>"      foreign stream, hashed          -> its last version, where the reactor asks for it
  *
  * Appends of following messages are given in without waiting for those before them; the compare-and-set chains them, so
  * that one that loses takes all behind it with it, and they are decided again. A place says who wrote it: where another

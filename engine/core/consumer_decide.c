@@ -141,9 +141,13 @@ add_records(struct consumer *consumer, struct letter *letter, struct fault *faul
 		return fault_set(fault, FAULT_BUSY, "probe", "a probe let this step fail");
 	if (letter->lane != NULL && !add_place(consumer, letter))
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a place");
+	if (consumer_add_version(consumer, letter, fault) != 0)
+		return -1;
 	switch (letter->purpose) {
 	case LETTER_EFFECT:
 	case LETTER_PLACE:
+	case LETTER_OLDER:
+	case LETTER_NOTED:
 		return 0;
 	case LETTER_DEAD:
 	case LETTER_BEHIND:
@@ -232,6 +236,10 @@ decide(struct consumer *consumer, struct letter *letter)
 		case REACTION_DECIDED:
 			return true;
 		case REACTION_NOTHING:
+			if (letter->moves_version) {
+				letter->purpose = LETTER_NOTED;
+				return true;
+			}
 			letter->state = LETTER_DONE;
 			consumer_say(consumer, letter, "nothing");
 			return false;
@@ -256,8 +264,9 @@ consumer_take(struct consumer *consumer, struct letter *letter)
 	if (letter->first_us == 0)
 		letter->first_us = clock_wall_us(consumer->options.clock);
 	reaction_clear(&letter->reaction);
-	if (letter->purpose == LETTER_BEHIND)
-		letter->purpose = LETTER_EFFECT; /* its key may be free again */
+	if (letter->purpose == LETTER_BEHIND || letter->purpose == LETTER_NOTED || letter->purpose == LETTER_OLDER)
+		letter->purpose = LETTER_EFFECT; /* its key may be free again, or what was in flight did not happen */
+	letter->moves_version = false;
 	if (letter->purpose == LETTER_EFFECT && consumer_prepare(consumer, letter, &letter->fault) != 0) {
 		letter->attempts++;
 		if (reaction_passes(&letter->fault)) {
@@ -267,6 +276,8 @@ consumer_take(struct consumer *consumer, struct letter *letter)
 		if (!give_up(consumer, letter))
 			return false;
 	}
+	if (letter->purpose == LETTER_EFFECT && !consumer_versions(consumer, letter))
+		return false;
 	if (letter->purpose == LETTER_EFFECT && letter->has_key &&
 	    parked_count(&consumer->parked, &letter->parked) != 0)
 		letter->purpose = LETTER_BEHIND;

@@ -26,6 +26,8 @@ enum letter_state {
 enum letter_purpose {
 	LETTER_EFFECT, /* what the handler decides */
 	LETTER_PLACE,  /* the lane's place alone: it was heard before, or is no message */
+	LETTER_OLDER,  /* likewise: its stream had a later version already */
+	LETTER_NOTED,  /* its handler wants nothing, but the version of its stream is noted */
 	LETTER_DEAD,   /* a dead letter: `fault` says why */
 	LETTER_BEHIND, /* the same, because its key is parked */
 	LETTER_AGAIN,  /* a dead letter that goes through the handler again */
@@ -45,11 +47,15 @@ struct letter {
 	const struct recorded_entry *entry;
 	struct message message;
 	struct react_message heard;
-	bool prepared;    /* `heard` and what follows hold */
-	bool has_inbox;   /* remembered by `id` */
-	bool handled;     /* there is a handler of its type */
-	bool moves_count; /* its append writes how many letters its key has */
-	bool ends_key;    /* the key is parked no more once its append is done */
+	bool prepared;      /* `heard` and what follows hold */
+	bool has_inbox;     /* remembered by `id` */
+	bool handled;       /* there is a handler of its type */
+	bool moves_count;   /* its append writes how many letters its key has */
+	bool ends_key;      /* the key is parked no more once its append is done */
+	bool moves_version; /* its append writes which version of its stream was heard: */
+	bool version_there;
+	uint64_t version_before;
+	struct parked_key stream; /* of the message's source and subject */
 	struct command_id id;
 	struct parked_key parked; /* of the message's key */
 	bool has_key;
@@ -123,7 +129,7 @@ struct consumer {
 	char name[STREAM_WORD_MAX + 1];
 	char whole[CONSUMER_NAME_SIZE]; /* <domain>.<name> */
 	struct arena names;
-	struct slice place_space, dead_space, parked_space;
+	struct slice place_space, dead_space, parked_space, heard_space;
 	char mark[PLACE_MARK_SIZE]; /* on the places that it writes */
 	struct bench bench;
 	const struct ruleset *rules;       /* of which `rule` is; compared only */
@@ -195,6 +201,12 @@ int consumer_prepare(struct consumer *consumer, struct letter *letter, struct fa
 enum reaction_answer consumer_ask(struct consumer *consumer, struct bench *bench, struct letter *letter,
 				  struct fault *fault);
 bool consumer_give(struct consumer *consumer, struct letter *letter, struct fault *fault);
+
+/* ---- consumer_versions.c: versions of foreign streams ---- */
+
+/* Looks at the version that a letter has; one that has no effect is OLDER. false: its lane waits. */
+bool consumer_versions(struct consumer *consumer, struct letter *letter);
+int consumer_add_version(struct consumer *consumer, struct letter *letter, struct fault *fault);
 
 /* ---- consumer_settle.c: what the committer's word means ---- */
 

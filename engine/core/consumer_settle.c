@@ -34,6 +34,10 @@ came_of(const struct letter *letter)
 		return letter->reaction.decided.refused != 0 ? "refused" : "done";
 	case LETTER_PLACE:
 		return "repeated";
+	case LETTER_OLDER:
+		return "older";
+	case LETTER_NOTED:
+		return "nothing";
 	case LETTER_DEAD:
 		return letter->moves_count ? "parked" : "dead";
 	case LETTER_BEHIND:
@@ -57,7 +61,10 @@ count(struct consumer *consumer, const struct letter *letter)
 		consumer->taken++;
 		break;
 	case LETTER_PLACE:
+	case LETTER_OLDER:
 		consumer->repeated += letter->prepared;
+		break;
+	case LETTER_NOTED:
 		break;
 	case LETTER_DEAD:
 	case LETTER_BEHIND:

@@ -6,8 +6,8 @@
  *
  * The mock of librdkafka 2.0.2 answers any request with any error, but it has no transactions: it never fences by
  * itself, keeps no markers and shows what was aborted; it does not know CreateTopics (topics are made through it, and
- * any that is asked for); no retention takes records from it. Fencing, isolation and retention are shown on a real broker
- * (publisher_test.c, source_test.c) and the sequences of crashes in tests/model.
+ * any that is asked for); no retention takes records from it. Fencing, isolation and retention are shown on a real
+ * broker (publisher_test.c, source_test.c) and the sequences of crashes in tests/model.
  */
 #include "base/arena.h"
 #include "kafka/kit.h"

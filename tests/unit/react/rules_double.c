@@ -61,6 +61,9 @@ load(const struct source_set *sources, const struct script_options *options, str
 					    .messages = program->messages,
 					    .message_count = countof(names),
 					    .inbox = !has_word(sources, "noinbox"),
+					    .versions = has_word(sources, "held")    ? REACT_VERSIONS_HELD
+							: has_word(sources, "older") ? REACT_VERSIONS_SKIPPED
+										     : REACT_VERSIONS_IGNORED,
 					    .failure = has_word(sources, "skip")   ? REACT_SKIP
 						       : has_word(sources, "halt") ? REACT_HALT
 										   : REACT_PARK };

@@ -22,7 +22,7 @@ extern unsigned rules_double_calls;
 
 const struct script_ops *rules_double_ops(void);
 /* Rules whose one file has these words: "fixed", "park" (default), "skip", "halt", "gone" (no reactor), "own" (hears
- * events of its domain too), "noinbox", "many" (hears topics alpha, beta and gamma, and Two sends a message too). */
+ * events of its domain too), "noinbox", "held" and "older" (what is done about versions), "many" (hears topics alpha, beta and gamma, and Two sends a message too). */
 struct ruleset *rules_double_make(const char *words, uint32_t generation);
 /* A domain "tally" that decides by them. */
 struct domain *rules_double_domain(const char *words);

@@ -32,17 +32,24 @@ give(struct source_double *self, unsigned number, struct arena *arena, struct so
 {
 	struct double_lane *lane = &self->lanes[number];
 	const struct broker_message *from = &self->broker->lanes[number].messages[lane->next];
-	struct message_header *headers = arena_zero(arena, 2, sizeof(*headers));
+	struct message_header *headers = arena_zero(arena, 6, sizeof(*headers));
+	bool versioned = from->version != 0;
 
-	headers[0] = (struct message_header){ SLICE("type"), arena_copy(arena, slice_text(from->type)) };
-	headers[1] = (struct message_header){ SLICE("id"), arena_copy(arena, slice_text(from->id)) };
+	headers[0] = (struct message_header){ versioned ? SLICE("ce_type") : SLICE("type"),
+					      arena_copy(arena, slice_text(from->type)) };
+	headers[1] = (struct message_header){ versioned ? SLICE("ce_id") : SLICE("id"),
+					      arena_copy(arena, slice_text(from->id)) };
+	headers[2] = (struct message_header){ SLICE("ce_specversion"), SLICE("1.0") };
+	headers[3] = (struct message_header){ SLICE("ce_source"), SLICE("/elsewhere") };
+	headers[4] = (struct message_header){ SLICE("ce_subject"), arena_copy(arena, slice_text(from->key)) };
+	headers[5] = (struct message_header){ SLICE("ce_streamversion"), arena_format(arena, "%u", from->version) };
 	event->what = SOURCE_MESSAGE;
 	event->offset = lane->next++;
 	event->message = (struct message){ .topic = SLICE("in"),
 					   .key = arena_copy(arena, slice_text(from->key)),
 					   .value = arena_copy(arena, slice_text(from->data)),
 					   .headers = headers,
-					   .header_count = 2,
+					   .header_count = versioned ? 6 : 2,
 					   .time_us = 1 };
 	return 0;
 }
@@ -54,8 +61,8 @@ double_next(struct source *source, struct arena *arena, struct source_event *eve
 
 	if (self->broker->away)
 		return fault_set(fault, FAULT_AWAY, "broker_away", "the broker cannot be reached");
-	for (unsigned i = 0; i < self->broker->lane_count; i++) {
-		unsigned number = (self->turn + i) % (unsigned)self->broker->lane_count;
+	for (unsigned i = 0, turn = self->turn; i < self->broker->lane_count; i++) {
+		unsigned number = (turn + i) % (unsigned)self->broker->lane_count;
 		struct double_lane *lane = &self->lanes[number];
 		const struct broker_lane *there = &self->broker->lanes[number];
 
@@ -151,6 +158,16 @@ broker_add(struct source_broker *broker, unsigned lane, const char *type, const 
 	snprintf(message->id, sizeof(message->id), "%s", id);
 	snprintf(message->key, sizeof(message->key), "%s", key);
 	snprintf(message->data, sizeof(message->data), "{\"by\":%lld,\"id\":\"%s\"}", by, key);
+}
+
+void
+broker_add_version(struct source_broker *broker, unsigned lane, const char *type, const char *id, const char *key,
+		   long long by, unsigned version)
+{
+	struct broker_lane *there = &broker->lanes[lane];
+
+	broker_add(broker, lane, type, id, key, by);
+	there->messages[there->count - 1].version = version;
 }
 
 void

@@ -13,6 +13,7 @@ struct source_broker {
 	struct broker_lane {
 		struct broker_message {
 			char type[16], id[24], key[24], data[64];
+			unsigned version; /* of the foreign stream named by the key; 0: not said */
 		} messages[DOUBLE_MESSAGES];
 		size_t count;
 		uint64_t first; /* offsets before it are gone */
@@ -26,6 +27,9 @@ struct source_maker source_double(struct source_broker *broker);
 /* Ends up at the next offset of lane `lane`. */
 void broker_add(struct source_broker *broker, unsigned lane, const char *type, const char *id, const char *key,
 		long long by);
+/* The same, with a version of the stream `key`. */
+void broker_add_version(struct source_broker *broker, unsigned lane, const char *type, const char *id, const char *key,
+			long long by, unsigned version);
 /* The lane is taken from the open source, and given back at the next call. */
 void broker_rebalance(struct source_broker *broker, unsigned lane);
 /* What the source was told last of the lane; 0: nothing. */
