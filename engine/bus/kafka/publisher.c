@@ -51,6 +51,7 @@ struct kafka_publisher {
 	size_t topic_count, topic_room;
 	size_t last_topic; /* of the last message sent */
 	unsigned sends;
+	bool denied;      /* a topic refused us */
 	struct buf value; /* a mark being written */
 };
 
@@ -277,6 +278,7 @@ refused(struct kafka_publisher *p, rd_kafka_resp_err_t code, const char *topic, 
 	}
 	if (kafka_is_lost(p->producer, topic, fault))
 		return BUS_LOST;
+	p->denied = p->denied || code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 	kafka_fault(code, topic, NULL, fault);
 	return BUS_UNDO;
 }
@@ -351,6 +353,8 @@ settle(struct publisher *publisher, int64_t wait_ns, struct fault *fault)
 	enum bus_answer answer = kafka_ending_wait(&p->ending, wait_ns, fault);
 	if (answer == BUS_DONE)
 		p->stage = READY;
+	if (answer == BUS_UNDO && fault != NULL && fault->native == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		p->denied = true;
 	return kafka_patience(&p->patience, answer, fault);
 }
 
@@ -375,8 +379,11 @@ ask_topics(struct kafka_publisher *p)
 {
 	struct fault ignored;
 
+	p->denied = false;
 	for (size_t i = 0; i < p->topic_count; i++)
 		(void)warm_up(p, p->topics[i].name, &p->topics[i].handle, &ignored);
+	if (p->control_topic != NULL)
+		(void)warm_up(p, p->control, &p->control_topic, &ignored);
 }
 
 static enum bus_answer
@@ -396,7 +403,7 @@ undo(struct publisher *publisher, struct fault *fault)
 		answer = drop(p, fault);
 	if (answer == BUS_DONE)
 		p->stage = READY;
-	if (answer == BUS_DONE && p->reports.first.native == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+	if (answer == BUS_DONE && p->denied)
 		ask_topics(p);
 	/* There is nothing below undoing. */
 	if (answer == BUS_UNDO)
