@@ -28,6 +28,7 @@ void
 finder_fini(struct finder *finder)
 {
 	candidates_fini(&finder->candidates);
+	tail_fini(&finder->tail);
 	heads_fini(&finder->heads);
 }
 
@@ -144,6 +145,16 @@ find_stream(struct finder *finder, struct slice name, uint64_t *stream, struct f
 }
 
 static int
+scan_segment(struct finder *finder, const struct candidate *segment, uint64_t stream, stream_version from,
+	     struct segment_events *events, bool *whole, struct fault *fault)
+{
+	if (tail_is(segment))
+		return tail_scan(&finder->tail, finder->link, segment, stream, from, events, whole, fault);
+	index_mark_damaged(finder->index, segment->range.number);
+	return segment_scan(finder->link, segment, stream, from, events, whole, fault);
+}
+
+static int
 version_in_segment(struct finder *finder, const struct candidate *segment, uint64_t stream, stream_version *version,
 		   struct fault *fault)
 {
@@ -154,8 +165,7 @@ version_in_segment(struct finder *finder, const struct candidate *segment, uint6
 	if (!segment->damaged)
 		answer = segment_version(finder->link, segment, stream, version, fault);
 	if (answer == SEGMENT_DAMAGED) {
-		index_mark_damaged(finder->index, segment->range.number);
-		answer = segment_scan(finder->link, segment, stream, 1, &events, &whole, fault);
+		answer = scan_segment(finder, segment, stream, 1, &events, &whole, fault);
 		*version = events.last_version;
 	}
 	return answer;
@@ -235,8 +245,7 @@ gather(struct finder *finder, uint64_t stream, stream_version from, size_t limit
 		if (!segment->damaged)
 			answer = segment_events(finder->link, segment, stream, from, &events, &whole, fault);
 		if (answer == SEGMENT_DAMAGED) {
-			index_mark_damaged(finder->index, segment->range.number);
-			answer = segment_scan(finder->link, segment, stream, from, &events, &whole, fault);
+			answer = scan_segment(finder, segment, stream, from, &events, &whole, fault);
 		}
 		if (answer == SEGMENT_FOUND && !live->known) {
 			live->known = true;

@@ -11,12 +11,14 @@
 #include "store/sqlite/link.h"
 #include "store/sqlite/names.h"
 #include "store/sqlite/row.h"
+#include "store/sqlite/tail.h"
 
 struct finder {
 	struct index *index;
 	struct link *link;
 	struct candidates candidates;
 	struct heads heads;
+	struct tail tail;
 };
 
 struct positions {

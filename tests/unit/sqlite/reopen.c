@@ -100,6 +100,54 @@ TEST(a_read_only_store_beside_the_writer_follows_it)
 	kit_end(&kit);
 }
 
+/* Versions from.., as many as there are up to seven, each at the place that the whole stream has it. */
+static void
+check_page(struct kit *beside, const char *stream, stream_version from, stream_version last)
+{
+	struct entries page;
+	stream_version end;
+	size_t wanted = from > last ? 0 : last - from + 1 < 7 ? (size_t)(last - from + 1) : 7;
+
+	if (store_read_stream(beside->reader, slice_text(stream), from, (struct read_limit){ 7, 0 }, &beside->arena,
+			      &page, &end, &beside->fault) != 0)
+		CHECK_FAIL("%s", beside->fault.text);
+	CHECK_INT(end, last);
+	CHECK_INT(page.count, wanted);
+	for (size_t i = 0; i < page.count; i++) {
+		CHECK_SLICE(page.items[i].stream, stream);
+		CHECK_INT(page.items[i].version, from + i);
+	}
+}
+
+TEST(pages_of_the_unindexed_end_are_right_in_any_order_while_it_grows)
+{
+	static const char *const names[] = { "shop.page/a", "shop.page/b" };
+	struct kit beside;
+	uint64_t turn = 1;
+
+	kit_begin(&kit);
+	open_or_fail();
+	kit_fill(&kit, 300, 20);
+	beside = kit;
+	arena_init(&beside.arena, SIZE_MAX);
+	beside.options.read_only = true;
+	if (kit_open(&beside) != 0)
+		CHECK_FAIL("open: %s", beside.fault.text);
+	for (stream_version last = 1; last <= 120; last++) {
+		struct append append;
+
+		for (size_t i = 0; i < countof(names); i++)
+			CHECK_INT(kit_put(&kit, names[i], "{}", NULL, &append), COMMIT_DONE);
+		for (int i = 0; i < 4; i++) {
+			turn = turn * 6364136223846793005u + 1442695040888963407u;
+			check_page(&beside, names[turn >> 60 & 1], 1 + (turn >> 33) % (last + 3), last);
+		}
+	}
+	kit_close(&beside);
+	arena_fini(&beside.arena);
+	kit_end(&kit);
+}
+
 TEST(one_process_a_store)
 {
 	struct kit second;
