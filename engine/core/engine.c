@@ -535,6 +535,12 @@ engine_openapi(struct engine *engine, struct buf *out)
 	openapi_write(engine, out);
 }
 
+void
+engine_asyncapi(struct engine *engine, struct buf *out)
+{
+	asyncapi_write(engine, out);
+}
+
 struct backup_talk {
 	void (*say)(void *self, const char *line);
 	void *self;

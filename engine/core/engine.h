@@ -305,6 +305,8 @@ void engine_status(struct engine *engine, struct buf *out);
 void engine_metrics(struct engine *engine, struct buf *out);
 /* Appends the OpenAPI 3.1 document of all domains and the engine's own routes. */
 void engine_openapi(struct engine *engine, struct buf *out);
+/* Appends the AsyncAPI 3.0 document of the topics that all domains send to and hear. */
+void engine_asyncapi(struct engine *engine, struct buf *out);
 /* Online copy and check, on the calling thread; progress lines through `say`. */
 int engine_backup(struct engine *engine, const char *path, void (*say)(void *self, const char *line), void *self,
 		  struct fault *fault);

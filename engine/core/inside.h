@@ -39,10 +39,11 @@ struct engine {
 /* ---- engine.c, for build.c ---- */
 struct projector_options engine_projector_options(struct engine *engine);
 
-/* ---- status.c, metrics.c, openapi.c: each appends one document ---- */
+/* ---- status.c, metrics.c, openapi.c, asyncapi.c: each appends one document ---- */
 bool status_ready(struct engine *engine, struct buf *out);
 void status_write(struct engine *engine, struct buf *out);
 void metrics_write(struct engine *engine, struct buf *out);
 void openapi_write(struct engine *engine, struct buf *out);
+void asyncapi_write(struct engine *engine, struct buf *out);
 
 #endif

@@ -30,6 +30,7 @@ void http_healthz(struct http_request *request);
 void http_readyz(struct http_request *request);
 void http_metrics(struct http_request *request);
 void http_openapi(struct http_request *request);
+void http_asyncapi(struct http_request *request);
 void http_root(struct http_request *request);
 void http_health_route(struct http_request *request);
 void http_text_route(struct http_request *request);

@@ -73,6 +73,15 @@ http_openapi(struct http_request *request)
 }
 
 void
+http_asyncapi(struct http_request *request)
+{
+	buf_clear(&request->text);
+	engine_asyncapi(request->http->options.engine, &request->text);
+	http_reply_json(request, 200);
+	http_conn_send(request);
+}
+
+void
 http_root(struct http_request *request)
 {
 	struct http_answer answer = {
@@ -85,7 +94,7 @@ http_root(struct http_request *request)
 			      "GET  /queries/{domain}/{query}\n"
 			      "GET  /views/{domain}/{Table}\n"
 			      "GET  /log?after=&limit=&domain=\n"
-			      "GET  /openapi.json /healthz /readyz /metrics\n"),
+			      "GET  /openapi.json /asyncapi.json /healthz /readyz /metrics\n"),
 	};
 	http_reply(request, &answer);
 	http_conn_send(request);

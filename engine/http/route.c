@@ -24,6 +24,7 @@ static const struct own_route {
 	{ SLICE("/readyz"), false, false, false, http_readyz },
 	{ SLICE("/metrics"), false, false, false, http_metrics },
 	{ SLICE("/openapi.json"), false, false, false, http_openapi },
+	{ SLICE("/asyncapi.json"), false, false, false, http_asyncapi },
 };
 
 static void

@@ -422,6 +422,21 @@ def case_the_server_tells_about_itself():
         if name not in metrics:
             raise Wrong(metrics)
     same(ask("GET", "/openapi.json").json["openapi"][:3], "3.1")
+    topics = ask("GET", "/asyncapi.json").json
+    same((topics["asyncapi"], "banking-events" in topics["channels"]), ("3.0.0", True))
+    same([text for text in references(topics) if not resolves(topics, text)], [])
+
+
+def references(value):
+    if isinstance(value, dict):
+        return [value["$ref"]] if "$ref" in value else [text for each in value.values() for text in references(each)]
+    return [text for each in value for text in references(each)] if isinstance(value, list) else []
+
+
+def resolves(document, reference):
+    for part in reference[2:].split("/"):
+        document = document.get(part, {})
+    return document != {}
 
 
 def case_a_client_that_leaves_early_harms_nobody():
