@@ -171,11 +171,11 @@ look(struct projector *projector, struct projection *projection)
 	uint64_t behind = feed->source != NULL ? source_behind(feed->source) : UINT64_MAX;
 	struct projection_shown *now = &projection->now;
 
-	if (feed->pause_ns != 0)
+	if (feed->pause_ns != 0 || !hears_all(projection))
 		behind = UINT64_MAX;
 	now->away = behind == UINT64_MAX;
 	now->waiting = now->away ? 0 : behind + (feed->count - feed->first);
-	if (!now->stopped && behind == 0 && feed->first == feed->count && !feed->more && hears_all(projection)) {
+	if (!now->stopped && behind == 0 && feed->first == feed->count && !feed->more) {
 		feed->level = true;
 		now->oldest_us = 0;
 	}

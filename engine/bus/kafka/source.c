@@ -41,6 +41,7 @@ struct kafka_source {
 	struct fault trouble;
 	int64_t hinted_ns;
 	bool hint_due;
+	bool away; /* all brokers, as far as is known: a hint would hold up the client's end until they are back */
 };
 
 static struct kafka_source *
@@ -70,6 +71,7 @@ note_error(rd_kafka_t *client, int code, const char *text, void *self)
 		s->lost = kafka_is_lost(client, "consumer", &s->trouble);
 		return;
 	}
+	s->away = s->away || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 	/* One connection of several, or one request: when it is all of them, that is told too. */
 	if (!s->lost && code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
 		kafka_fault((rd_kafka_resp_err_t)code, "consumer", text, &s->trouble);
@@ -104,7 +106,7 @@ hint(struct kafka_source *s)
 static void
 hint_now_and_then(struct kafka_source *s)
 {
-	if (s->hint_due && clock_mono_ns(clock_real()) - s->hinted_ns >= HINT_NS)
+	if (s->hint_due && !s->away && clock_mono_ns(clock_real()) - s->hinted_ns >= HINT_NS)
 		hint(s);
 }
 
@@ -130,7 +132,7 @@ rebalanced(rd_kafka_t *client, rd_kafka_resp_err_t code, rd_kafka_topic_partitio
 		s->assign_due = true;
 		s->unassign_due = false;
 	} else {
-		if (!rd_kafka_assignment_lost(client))
+		if (!rd_kafka_assignment_lost(client) && !s->away)
 			hint(s);
 		for (size_t i = 0; good && i < s->lanes.count; i++)
 			if (s->lanes.all[i]->ours)
@@ -275,6 +277,8 @@ take_message(struct kafka_source *s, const rd_kafka_message_t *from, struct aren
 			? kafka_lane_find(&s->lanes, slice_text(rd_kafka_topic_name(from->rkt)), from->partition)
 			: NULL;
 
+	if (lane != NULL && (from->err == RD_KAFKA_RESP_ERR_NO_ERROR || from->err == RD_KAFKA_RESP_ERR__PARTITION_EOF))
+		s->away = false;
 	if (lane != NULL && (!lane->ours || !lane->begun))
 		return false;
 	if (lane != NULL && from->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
@@ -484,7 +488,7 @@ close_source(struct source *source)
 	if (s->queue != NULL) {
 		rd_kafka_queue_cb_event_enable(s->queue, NULL, NULL);
 		s->closing = true;
-		if (!s->lost)
+		if (!s->lost && !s->away)
 			hint(s);
 		if (s->leaves)
 			leave(s);
