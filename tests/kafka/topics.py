@@ -180,6 +180,7 @@ class Story:
             self.reports.environment.pop("MOONLOG_PROBE")
             self.reports.start()
             self.wait_rows(f"all rows after {probe}")
+        wait_for("the other one has heard all", lambda: self.ask("/all")["all"] == sum(self.sent.values()))
         lines = self.log().count("msg=message ")
         if lines < 2 * sum(self.sent.values()) * 0.9:
             raise Failure(f"{lines} lines of messages for two projections of {sum(self.sent.values())}")

@@ -40,8 +40,7 @@ struct kafka_source {
 	bool lost; /* for good: `trouble` is told at every call */
 	struct fault trouble;
 	int64_t hinted_ns;
-	bool hint_due;
-	bool away; /* all brokers, as far as is known: a hint would hold up the client's end until they are back */
+	bool hint_due, away; /* all brokers are, it seems: a hint would hold up the client's end until they are back */
 };
 
 static struct kafka_source *
@@ -72,7 +71,7 @@ note_error(rd_kafka_t *client, int code, const char *text, void *self)
 		return;
 	}
 	s->away = s->away || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-	/* One connection of several, or one request: when it is all of them, that is told too. */
+	/* One connection, or one request: when it is all of them, that is told too. */
 	if (!s->lost && code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
 		kafka_fault((rd_kafka_resp_err_t)code, "consumer", text, &s->trouble);
 }
