@@ -357,7 +357,7 @@ prepare(void)
 	kit_close(&wrong);
 	kit_path(&wrong, "moonlog.db", path);
 	CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
-	CHECK_INT(sqlite3_exec(db, "UPDATE stream_index SET block = zeroblob(40); UPDATE hash_index SET block = x'00'",
+	CHECK_INT(sqlite3_exec(db, "UPDATE stream_blocks SET block = zeroblob(40); UPDATE hash_index SET block = x'00'",
 			       NULL, NULL, NULL),
 		  SQLITE_OK);
 	sqlite3_close(db);

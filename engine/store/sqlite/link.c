@@ -59,11 +59,13 @@ static const char *const sources[SQL_COUNT] = {
 		" WHERE t.kind = 1 AND (?1 = '' OR (s.name > ?1 || '.' AND s.name < ?1 || '/')) GROUP BY 1, 2, 3",
 	[SQL_PUT_KNOWN_TYPE] = "REPLACE INTO catalogue(aggregate, type, schema_version, newest, seal)"
 			       " VALUES(?,?,?,?,?)",
-	[SQL_STREAM_BLOCK] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"
-			     " AND (stream, version) <= (?,?) ORDER BY stream DESC, version DESC LIMIT 1",
+	[SQL_STREAM_BLOCK] = "SELECT stream, version, block FROM stream_lookup WHERE segment = ?"
+			     " AND (stream, version) <= (?,?)"
+			     " ORDER BY stream DESC, version DESC LIMIT 1",
 	[SQL_HASH_BLOCK] = "SELECT prefix, block FROM hash_index WHERE segment = ? AND kind = ? AND prefix <= ?"
 			   " ORDER BY prefix DESC LIMIT 1",
-	[SQL_PUT_STREAM_BLOCK] = "REPLACE INTO stream_index(segment, stream, version, block) VALUES(?,?,?,?)",
+	[SQL_PUT_STREAM_KEY] = "REPLACE INTO stream_index(segment, stream, version, number) VALUES(?,?,?,?)",
+	[SQL_PUT_STREAM_BLOCK] = "REPLACE INTO stream_blocks(number, block) VALUES(?,?)",
 	[SQL_PUT_HASH_BLOCK] = "REPLACE INTO hash_index(kind, segment, prefix, block) VALUES(?,?,?,?)",
 	[SQL_PUT_SEGMENT] = "REPLACE INTO segments(number, ranges, names, streams, commands, seal) VALUES(?,?,?,?,?,?)",
 	[SQL_SEGMENTS] = "SELECT number, ranges, names, streams, commands, seal FROM segments ORDER BY number",
@@ -71,11 +73,12 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_DROP_HASH_BLOCKS] = "DELETE FROM hash_index WHERE kind = ?1 AND segment = ?2 AND prefix IN"
 				 " (SELECT prefix FROM hash_index WHERE kind = ?1 AND segment = ?2 LIMIT ?3)",
 	[SQL_DROP_HASHES] = "DELETE FROM hash_index WHERE kind IN (0, 1) AND segment = ?",
-	[SQL_DROP_STREAM_BLOCKS] = "DELETE FROM stream_index WHERE segment = ?",
+	[SQL_DROP_STREAM_KEYS] = "DELETE FROM stream_index WHERE segment = ?",
+	[SQL_DROP_STREAM_BLOCKS] = "DELETE FROM stream_blocks WHERE number BETWEEN ?1 << 20 AND (?1 << 20) + 1048575",
 	[SQL_ALL_RECORDS] = "SELECT space, key, seal, value FROM records WHERE (space, key) > (?,?)"
 			    " ORDER BY space, key LIMIT 1024",
-	[SQL_ALL_STREAM_BLOCKS] = "SELECT stream, version, block FROM stream_index WHERE segment = ?"
-				  " ORDER BY stream, version",
+	[SQL_ALL_STREAM_BLOCKS] =
+		"SELECT stream, version, block FROM stream_lookup WHERE segment = ? ORDER BY stream, version",
 	[SQL_ALL_HASH_BLOCKS] = "SELECT prefix, block FROM hash_index WHERE kind = ? AND segment = ? ORDER BY prefix",
 };
 

@@ -196,6 +196,8 @@ open_reading(struct sqlite_store *store, struct fault *fault)
 		return fault_prefix(fault, "%s", store->file);
 	if (empty)
 		return fault_set(fault, FAULT_CONFIG, "store_missing", "there is no store in %s", store->directory);
+	if (sqlite_schema_look(&store->link, fault) != 0)
+		return -1;
 	store->index.seed = seed;
 	if (finder_init(&store->finder, &store->index, &store->link, 2, fault) != 0 || sqlite_start(store, fault) != 0)
 		return -1;

@@ -47,6 +47,7 @@ sqlite_reader_open(struct store *base, struct store_reader **opened, struct faul
 	reader->base.store = base;
 	reader->store = store;
 	if (link_open(&reader->link, store->file, SQLITE_OPEN_READONLY, fault) != 0 ||
+	    (store->read_only && sqlite_schema_look(&reader->link, fault) != 0) ||
 	    link_exec(&reader->link,
 		      "PRAGMA query_only = 1; PRAGMA mmap_size = 0; PRAGMA cache_size = "
 		      "-4000;"

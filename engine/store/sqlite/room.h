@@ -90,6 +90,8 @@ int sqlite_schema_make(struct link *link, bool no_sync, const struct entropy *en
 		       struct fault *fault);
 /* Looks at application id and version. *empty: a database without anything in it. */
 int sqlite_schema_check(struct link *link, bool *empty, uint64_t *seed, struct fault *fault);
+/* For a link that only reads: what it needs to read tables of an older program. */
+int sqlite_schema_look(struct link *link, struct fault *fault);
 #define SQLITE_ROOM_PAGE 8192
 
 /* start.c. The index from its sealed segments and the log after them; the log's end. */

@@ -2,7 +2,8 @@
 /*
  * The tables. `entries` is the log: append-only, clustered by position; names and types are small integers. Nothing in
  * the path of a commit is indexed by chance-ordered keys: what looks up by stream or command id is written later,
- * sorted, a segment of the log at a time (README.md). `user_version` is the schema's; a later one is refused.
+ * sorted, a segment of the log at a time (README.md). `user_version` is the schema's; a later one is refused, an
+ * earlier one is brought up to date by whoever may write.
  * Fails: CONFIG "not_a_store", "newer_store"; as SQL does.
  */
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include "store/sqlite/room.h"
 
 #define APPLICATION_ID 0x6d6f6f6e /* "moon" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 /* The kinds of events that the log holds: derived. Since schema 2. */
 #define CATALOGUE                                                                                                      \
@@ -60,6 +61,27 @@
 						     " FROM entries e JOIN streams s ON s.id = e.stream JOIN types t " \
 						     "ON t.id = e.type WHERE t.topic <> '');"
 
+/*
+ * Which streams a segment has where. The keys are a table of their own, so small that a reader keeps it, and a block
+ * lies by number: with the blocks beside the keys a page leads to four others, and a lookup reads three of them. Since
+ * schema 4.
+ */
+#define STREAM_INDEX                                                                                                   \
+	"CREATE TABLE stream_index(segment INTEGER NOT NULL, stream INTEGER NOT NULL, version INTEGER NOT NULL,"       \
+	" number INTEGER NOT NULL, PRIMARY KEY(segment, stream, version)) WITHOUT ROWID;"                              \
+	"CREATE TABLE stream_blocks(number INTEGER PRIMARY KEY, block BLOB NOT NULL);"                                 \
+	"CREATE VIEW stream_lookup AS SELECT segment, stream, version, block"                                          \
+	" FROM stream_index LEFT JOIN stream_blocks USING (number);"
+
+/* A block's number is made of its segment's and its own in it (STREAM_BLOCKS_MAX). */
+#define MOVE_STREAM_INDEX                                                                                              \
+	"ALTER TABLE stream_index RENAME TO stream_index_3;" STREAM_INDEX                                              \
+	"INSERT INTO stream_index SELECT segment, stream, version, (segment << 20)"                                    \
+	" + row_number() OVER (PARTITION BY segment ORDER BY stream, version) FROM stream_index_3;"                    \
+	"INSERT INTO stream_blocks SELECT i.number, o.block FROM stream_index_3 o JOIN stream_index i"                 \
+	" USING (segment, stream, version);"                                                                           \
+	"DROP TABLE stream_index_3;"
+
 static const char tables[] =
 	"CREATE TABLE entries("
 	" position INTEGER PRIMARY KEY,"
@@ -83,9 +105,7 @@ static const char tables[] =
 	" PRIMARY KEY(space, key)) WITHOUT ROWID;"
 	/* The index of sealed segments: derived, can be dropped and made anew. */
 	"CREATE TABLE segments(number INTEGER PRIMARY KEY, ranges BLOB NOT NULL, names BLOB, streams BLOB,"
-	" commands BLOB, seal INTEGER NOT NULL);"
-	"CREATE TABLE stream_index(segment INTEGER NOT NULL, stream INTEGER NOT NULL, version INTEGER NOT NULL,"
-	" block BLOB NOT NULL, PRIMARY KEY(segment, stream, version)) WITHOUT ROWID;"
+	" commands BLOB, seal INTEGER NOT NULL);" STREAM_INDEX
 	"CREATE TABLE hash_index(kind INTEGER NOT NULL, segment INTEGER NOT NULL, prefix INTEGER NOT NULL,"
 	" block BLOB NOT NULL, PRIMARY KEY(kind, segment, prefix)) WITHOUT ROWID;" CATALOGUE
 	"CREATE TABLE settings(name TEXT PRIMARY KEY, value) WITHOUT ROWID;" OUTBOX;
@@ -181,11 +201,29 @@ upgrade(struct link *link, struct fault *fault)
 	if (link_exec(link, "BEGIN IMMEDIATE", fault) != 0)
 		return -1;
 	if ((version < 2 && (link_exec(link, CATALOGUE, fault) != 0 || catalogue_make(link, fault) != 0)) ||
-	    link_exec(link, OUTBOX, fault) != 0 || link_exec(link, "PRAGMA user_version = 3; COMMIT", fault) != 0) {
+	    link_exec(link, OUTBOX, fault) != 0 || link_exec(link, MOVE_STREAM_INDEX, fault) != 0 ||
+	    link_exec(link, "PRAGMA user_version = 4; COMMIT", fault) != 0) {
 		link_exec(link, "ROLLBACK", NULL);
 		return -1;
 	}
 	return 0;
+}
+
+int
+sqlite_schema_look(struct link *link, struct fault *fault)
+{
+	int64_t version;
+
+	if (ask(link, "PRAGMA user_version", &version, fault) != 0)
+		return -1;
+	if (version >= 4)
+		return 0;
+	return link_exec(link,
+			 /* First, because a change of it drops what is temporary. */
+			 "PRAGMA temp_store = MEMORY;"
+			 "CREATE TEMP VIEW stream_lookup AS SELECT segment, stream, version, block"
+			 " FROM main.stream_index",
+			 fault);
 }
 
 int

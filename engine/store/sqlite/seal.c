@@ -26,6 +26,7 @@ struct sealer {
 	enum block_kind kind;
 	struct block_source *source;
 	struct buf block;
+	uint64_t stream_blocks; /* how many there are so far */
 	struct sealed *sealed;
 	bool touched; /* in the present transaction */
 };
@@ -74,26 +75,55 @@ static int
 clear(struct sealer *sealer, struct link *link, struct fault *fault)
 {
 	if (run_on_segment(link, SQL_DROP_HASHES, sealer->live->number, fault) != 0 ||
+	    run_on_segment(link, SQL_DROP_STREAM_KEYS, sealer->live->number, fault) != 0 ||
 	    run_on_segment(link, SQL_DROP_STREAM_BLOCKS, sealer->live->number, fault) != 0)
 		return -1;
+	sealer->stream_blocks = 0;
 	sealer->step = STEP_BLOCKS;
 	sealer->kind = BLOCK_NAMES;
 	return 0;
 }
 
+/* The key, and the block by a number made of the segment's and its own in it: an entry takes less than a block. */
 static int
-put_block(struct sealer *sealer, struct link *link, const struct block_key *key, struct fault *fault)
+put_stream_block(struct sealer *sealer, struct link *link, const struct block_key *key, struct fault *fault)
 {
-	bool streams = sealer->kind == BLOCK_STREAMS;
-	sqlite3_stmt *statement = link_use(link, streams ? SQL_PUT_STREAM_BLOCK : SQL_PUT_HASH_BLOCK, fault);
+	sqlite3_stmt *keys = link_use(link, SQL_PUT_STREAM_KEY, fault);
+	sqlite3_stmt *blocks = keys != NULL ? link_use(link, SQL_PUT_STREAM_BLOCK, fault) : NULL;
+	uint64_t number = (key->segment << 20) + ++sealer->stream_blocks;
+
+	if (blocks == NULL)
+		return -1;
+	link_bind_int(keys, 1, key->segment);
+	link_bind_int(keys, 2, key->major);
+	link_bind_int(keys, 3, key->minor);
+	link_bind_int(keys, 4, number);
+	if (link_step(link, keys, fault) < 0)
+		return -1;
+	link_bind_int(blocks, 1, number);
+	link_bind_slice(blocks, 2, buf_slice(&sealer->block));
+	return link_step(link, blocks, fault);
+}
+
+static int
+put_hash_block(struct sealer *sealer, struct link *link, const struct block_key *key, struct fault *fault)
+{
+	sqlite3_stmt *statement = link_use(link, SQL_PUT_HASH_BLOCK, fault);
 
 	if (statement == NULL)
 		return -1;
-	link_bind_int(statement, 1, streams ? key->segment : key->major);
-	link_bind_int(statement, 2, streams ? key->major : key->segment);
+	link_bind_int(statement, 1, key->major);
+	link_bind_int(statement, 2, key->segment);
 	link_bind_int(statement, 3, key->minor);
 	link_bind_slice(statement, 4, buf_slice(&sealer->block));
 	return link_step(link, statement, fault);
+}
+
+static int
+put_block(struct sealer *sealer, struct link *link, const struct block_key *key, struct fault *fault)
+{
+	return sealer->kind == BLOCK_STREAMS ? put_stream_block(sealer, link, key, fault)
+					     : put_hash_block(sealer, link, key, fault);
 }
 
 /* Up to `blocks` blocks. The step that sorts a kind ends the bite, since it takes as long as one. */

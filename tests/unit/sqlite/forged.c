@@ -103,7 +103,8 @@ load_streams(struct row_of_block *row, uint64_t segment)
 
 	row->db = open_copy();
 	row->streams = true;
-	statement = prepared(row->db, "SELECT stream, version, block FROM stream_index WHERE segment = ? LIMIT 1");
+	statement = prepared(row->db, "SELECT stream, version, block FROM stream_index JOIN stream_blocks USING "
+				      "(number) WHERE segment = ? LIMIT 1");
 	sqlite3_bind_int64(statement, 1, (int64_t)segment);
 	CHECK_INT(sqlite3_step(statement), SQLITE_ROW);
 	row->key = (struct block_key){ segment, (uint64_t)sqlite3_column_int64(statement, 0),
@@ -119,7 +120,8 @@ store_block(struct row_of_block *row, uint64_t next_major, uint64_t next_minor)
 {
 	sqlite3_stmt *statement = prepared(
 		row->db, row->streams
-				 ? "UPDATE stream_index SET block = ? WHERE segment = ? AND stream = ? AND version = ?"
+				 ? "UPDATE stream_blocks SET block = ? WHERE number = (SELECT number FROM stream_index"
+				   " WHERE segment = ? AND stream = ? AND version = ?)"
 				 : "UPDATE hash_index SET block = ? WHERE segment = ? AND kind = ? AND prefix = ?");
 
 	block_end(&row->bytes, &row->key, next_major, next_minor);

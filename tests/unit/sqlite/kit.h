@@ -38,4 +38,12 @@ bool kit_remembers(struct kit *kit, const char *command);
 long kit_verify(struct kit *kit, unsigned *kinds);
 void kit_copy(const char *from, const char *to);
 
+/* Makes the tables of today those of schema 3, where a block of the index of streams lay beside its key. */
+#define KIT_AS_SCHEMA_3                                                                                                \
+	"CREATE TABLE old(segment INTEGER NOT NULL, stream INTEGER NOT NULL, version INTEGER NOT NULL,"                \
+	" block BLOB NOT NULL, PRIMARY KEY(segment, stream, version)) WITHOUT ROWID;"                                  \
+	"INSERT INTO old SELECT * FROM stream_lookup;"                                                                 \
+	"DROP VIEW stream_lookup; DROP TABLE stream_index; DROP TABLE stream_blocks;"                                  \
+	"ALTER TABLE old RENAME TO stream_index; PRAGMA user_version = 3;"
+
 #endif

@@ -177,7 +177,9 @@ TEST(an_older_store_gets_the_view)
 	kit_close(&kit);
 	kit_path(&kit, "moonlog.db", path);
 	CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
-	CHECK_INT(sqlite3_exec(db, "DROP VIEW outbox; CREATE VIEW outbox AS SELECT 1 AS id; PRAGMA user_version = 2",
+	CHECK_INT(sqlite3_exec(db,
+			       KIT_AS_SCHEMA_3
+			       "DROP VIEW outbox; CREATE VIEW outbox AS SELECT 1 AS id; PRAGMA user_version = 2",
 			       NULL, NULL, NULL),
 		  SQLITE_OK);
 	sqlite3_close(db);

@@ -259,7 +259,7 @@ TEST(an_older_store_and_a_damaged_catalogue_are_looked_through)
 	open_or_fail();
 	kit_fill(&kit, 300, 50);
 	kit_close(&kit);
-	run_sql("DROP TABLE catalogue; PRAGMA user_version = 1");
+	run_sql(KIT_AS_SCHEMA_3 "DROP TABLE catalogue; PRAGMA user_version = 1");
 	kit.options.read_only = true;
 	open_or_fail();
 	check_kinds(300);
