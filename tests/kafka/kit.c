@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 
 static const char *brokers;
 static struct arena names, read_memory;
@@ -164,6 +165,17 @@ kit_read(const char *topic, bool committed, const struct kit_record **records)
 	rd_kafka_topic_partition_list_destroy(list);
 	rd_kafka_destroy_flags(reader, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	*records = all;
+	return count;
+}
+
+size_t
+kit_await(const char *topic, size_t wanted, const struct kit_record **records)
+{
+	int64_t until = clock_mono_ns(clock_real()) + 10000000000;
+	size_t count;
+
+	while ((count = kit_read(topic, true, records)) < wanted && clock_mono_ns(clock_real()) < until)
+		;
 	return count;
 }
 

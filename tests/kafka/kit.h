@@ -27,6 +27,11 @@ struct kit_record {
 /* All records of a topic up to its end (to the open transactions when only `committed` ones), by partition and offset
  * as they come. Lives until the next call. */
 size_t kit_read(const char *topic, bool committed, const struct kit_record **records);
+/*
+ * Committed records, once there are so many (for at most 10 s): the broker answers the end of a transaction before its
+ * partitions have their markers, and until then a reader comes to the end without them.
+ */
+size_t kit_await(const char *topic, size_t wanted, const struct kit_record **records);
 /* Polls a condition until it holds, at most `seconds`. */
 bool kit_wait(bool (*holds)(void *self), void *self, int seconds);
 /* Makes a topic through the publisher's room. */

@@ -137,7 +137,7 @@ TEST(messages_and_mark_become_visible_together_and_are_read_back)
 	CHECK_DONE(publisher_send(publisher, &message, &fault));
 	CHECK_INT(kit_read(topic, true, &records), 0);
 	CHECK_DONE(committed(publisher, 41));
-	CHECK_INT(kit_read(topic, true, &records), 3);
+	CHECK_INT(kit_await(topic, 3, &records), 3);
 	CHECK_SLICE(records[0].key, "bank.account/1");
 	CHECK_SLICE(records[0].value, "{\"a\":1}");
 	CHECK_INT(records[0].time_ms, 1700000000123);
@@ -206,7 +206,7 @@ TEST(keys_go_where_java_clients_put_them)
 		CHECK_DONE(send_text(publisher, topic, key, key));
 	}
 	CHECK_DONE(committed(publisher, 1));
-	CHECK_INT(kit_read(topic, true, &records), 100);
+	CHECK_INT(kit_await(topic, 100, &records), 100);
 	for (int i = 0; i < 100; i++)
 		CHECK_INT(records[i].partition, (murmur2(arena_text(&arena, records[i].key)) & 0x7fffffff) % 4);
 	publisher_close(publisher);
@@ -250,7 +250,7 @@ TEST(what_is_undone_is_never_visible_and_the_publisher_goes_on)
 	CHECK_DONE(publisher_begin(publisher, &fault));
 	CHECK_DONE(send_text(publisher, topic, "k", "kept"));
 	CHECK_DONE(committed(publisher, 2));
-	CHECK_INT(kit_read(topic, true, &records), 1);
+	CHECK_INT(kit_await(topic, 1, &records), 1);
 	CHECK_SLICE(records[0].value, "kept");
 	publisher_close(publisher);
 }
@@ -289,7 +289,7 @@ fence_while_open(bool flushed, bool by_undo)
 	CHECK_DONE(publisher_begin(new, &fault));
 	CHECK_DONE(send_text(new, topic, "k", "two"));
 	CHECK_DONE(committed(new, 2));
-	CHECK_INT(kit_read(topic, true, &records), 2);
+	CHECK_INT(kit_await(topic, 2, &records), 2);
 	CHECK_SLICE(records[0].value, "one");
 	CHECK_SLICE(records[1].value, "two");
 	publisher_close(new);
@@ -354,7 +354,7 @@ TEST(a_transaction_that_outlives_its_timeout_is_fenced)
 	CHECK_TEXT(fault.code, "fenced");
 	publisher_close(publisher);
 	CHECK_INT(mark_now(&options), 0);
-	CHECK_INT(kit_read(topic, true, &records), 1);
+	CHECK_INT(kit_await(topic, 1, &records), 1);
 }
 
 /* A process of its own that dies with a transaction as far as it is told to get. */
@@ -414,7 +414,7 @@ TEST(killed_after_the_commit_leaves_message_and_mark)
 
 	die_after(&options, topic, true);
 	CHECK_INT(mark_now(&options), 1);
-	CHECK_INT(kit_read(topic, true, &records), 1);
+	CHECK_INT(kit_await(topic, 1, &records), 1);
 }
 
 TEST(an_open_transaction_of_another_store_does_not_hide_our_mark)
@@ -524,7 +524,7 @@ TEST(a_record_that_is_too_large_is_named_and_the_next_batch_goes)
 			break;
 		CHECK_INT(answer, BUS_UNDO);
 	}
-	CHECK_INT(kit_read(topic, true, &records), 2);
+	CHECK_INT(kit_await(topic, 2, &records), 2);
 	publisher_close(publisher);
 }
 
@@ -561,7 +561,7 @@ TEST(without_transactions_a_refused_record_makes_the_batch_go_again)
 	CHECK_DONE(send_text(publisher, topic, "k", "b"));
 	CHECK_DONE(send_text(publisher, topic, "k", "c"));
 	CHECK_DONE(committed(publisher, 2));
-	size_t count = kit_read(topic, true, &records);
+	size_t count = kit_await(topic, 3, &records);
 	CHECK(count >= 3);
 	CHECK_SLICE(records[count - 2].value, "b");
 	CHECK_SLICE(records[count - 1].value, "c");
