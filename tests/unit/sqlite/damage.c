@@ -188,6 +188,7 @@ TEST(a_store_of_an_earlier_schema_is_brought_up_to_date)
 	CHECK(look_at_damaged(true, &after, &findings));
 	CHECK(picture_differs(&before, &after, &faults) == NULL && !faults);
 	kit_end(&damaged);
+	kit_end(&original);
 }
 
 /* Rows lost or changed in the index: reads go to the log instead and give the same; verify tells; idle mends. */
