@@ -354,8 +354,9 @@ def main():
     options = parser.parse_args()
     options.binary = os.path.abspath(options.binary)
     scratch = tempfile.mkdtemp(prefix="moonlog-relay-")
-    broker = Broker()
+    broker = None
     try:
+        broker = Broker()
         broker.start()
         {"kills": kills, "steps": steps, "copies": copies, "outage": outage}[options.story](options, scratch, broker)
     except Missing as missing:
@@ -368,7 +369,8 @@ def main():
                 print(f"--- {name}\n{open(os.path.join(scratch, name), errors='replace').read()[-2500:]}")
         sys.exit(1)
     finally:
-        broker.stop()
+        if broker:
+            broker.stop()
         shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Applying its own event eats memory.
+-- Applying its own event eats memory: where the machine gives it slowly, time runs out first.
 -- call: react
--- expect: memory_limit
+-- expect: memory_limit time_limit
 return {
     name = "chain",
     topics = { "made" },

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- A timer that eats memory.
+-- A timer that eats memory: where the machine gives it slowly, time runs out first.
 -- call: timer
--- expect: memory_limit
+-- expect: memory_limit time_limit
 return {
     name = "chain",
     topics = { "made" },

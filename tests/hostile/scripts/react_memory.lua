@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Eats memory.
+-- Eats memory: where the machine gives it slowly, time runs out first.
 -- call: react
--- expect: memory_limit
+-- expect: memory_limit time_limit
 return {
     name = "listener",
     topics = { "made" },
