@@ -8,22 +8,28 @@
 #include "daemon/reading.h"
 
 #define OUT_MAX ((size_t)64 << 20)
-#define PAGE    100
 
 static const char space_prefix[] = "dead/";
 
+struct listing {
+	struct reading *reading;
+	bool json;
+	struct buf *out;
+};
+
 static int
-add_line(const struct record *record, bool json, struct arena *arena, struct buf *out, struct fault *fault)
+add_line(void *self, const struct record *record, struct fault *fault)
 {
+	const struct listing *listing = self;
 	struct dead_letter letter;
 
-	if (json) {
-		buf_format(out, "%.*s\n", SLICE_ARG(record->value));
+	if (listing->json) {
+		buf_format(listing->out, "%.*s\n", SLICE_ARG(record->value));
 		return 0;
 	}
-	if (dead_parse(record->value, arena, &letter, fault) != 0)
+	if (dead_parse(record->value, &listing->reading->arena, &letter, fault) != 0)
 		return -1;
-	buf_format(out, "%.*s  %.*s  %.*s  key %.*s  %llu tries  %s%.*s: %.*s\n", SLICE_ARG(letter.consumer),
+	buf_format(listing->out, "%.*s  %.*s  %.*s  key %.*s  %llu tries  %s%.*s: %.*s\n", SLICE_ARG(letter.consumer),
 		   SLICE_ARG(record->key), SLICE_ARG(letter.type), SLICE_ARG(letter.key),
 		   (unsigned long long)letter.attempts, letter.parked.size != 0 ? "parked, " : "",
 		   SLICE_ARG(letter.code), SLICE_ARG(letter.text));
@@ -31,56 +37,25 @@ add_line(const struct record *record, bool json, struct arena *arena, struct buf
 }
 
 static int
-list_space(struct reading *reading, struct slice space, bool json, struct buf *out, struct fault *fault)
+list_space(void *self, struct slice space, struct fault *fault)
 {
-	char last[STORE_KEY_MAX];
-	struct slice after = SLICE_NONE;
-	size_t count = PAGE;
+	const struct listing *listing = self;
 
-	while (count == PAGE) {
-		struct record *records;
-
-		arena_clear(&reading->arena);
-		if (store_list_records(reading->reader, space, after, PAGE, &reading->arena, &records, &count, fault) !=
-		    0)
-			return -1;
-		for (size_t i = 0; i < count; i++)
-			if (add_line(&records[i], json, &reading->arena, out, fault) != 0)
-				return -1;
-		if (count != 0) {
-			memcpy(last, records[count - 1].key.data, records[count - 1].key.size);
-			after = slice_from(last, records[count - 1].key.size);
-		}
-	}
-	return 0;
+	return reading_records(listing->reading, space, add_line, self, fault);
 }
 
 /* Those of one reactor, or all. */
 static int
 list(struct reading *reading, const char *reactor, bool json, struct buf *out, struct fault *fault)
 {
+	struct listing listing = { reading, json, out };
 	char space[STORE_SPACE_MAX + 1];
-	struct slice after = SLICE_NONE;
-	struct slice *spaces;
-	size_t count;
 
-	if (reactor != NULL) {
-		if (snprintf(space, sizeof(space), "%s%s", space_prefix, reactor) >= (int)sizeof(space))
-			return fault_set(fault, FAULT_INPUT, "no_such_reactor", "no reactor has so long a name");
-		return list_space(reading, slice_text(space), json, out, fault);
-	}
-	for (;;) {
-		arena_clear(&reading->arena);
-		if (store_list_spaces(reading->reader, slice_text(space_prefix), after, 1, &reading->arena, &spaces,
-				      &count, fault) != 0)
-			return -1;
-		if (count == 0)
-			return 0;
-		memcpy(space, spaces[0].data, spaces[0].size);
-		after = slice_from(space, spaces[0].size);
-		if (list_space(reading, after, json, out, fault) != 0)
-			return -1;
-	}
+	if (reactor == NULL)
+		return reading_spaces(reading, space_prefix, list_space, &listing, fault);
+	if (snprintf(space, sizeof(space), "%s%s", space_prefix, reactor) >= (int)sizeof(space))
+		return fault_set(fault, FAULT_INPUT, "no_such_reactor", "no reactor has so long a name");
+	return list_space(&listing, slice_text(space), fault);
 }
 
 enum exit_code

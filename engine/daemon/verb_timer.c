@@ -8,7 +8,6 @@
 #include "daemon/reading.h"
 
 #define OUT_MAX ((size_t)64 << 20)
-#define PAGE    100
 #define DIGITS  20
 
 static const char space_prefix[] = "timer_due/";
@@ -31,72 +30,52 @@ add_line(const struct timer *timer, bool json, struct buf *out)
 		   SLICE_ARG(timer->data));
 }
 
+struct listing {
+	struct reading *reading;
+	struct slice domain;
+	bool json;
+	uint64_t left;
+	struct buf *out;
+};
+
 /* A row of the index stands for a timer unless that was moved or cancelled since. */
 static int
-add_due(struct reading *reading, struct slice domain, struct slice row, bool json, uint64_t *left, struct buf *out,
-	struct fault *fault)
+add_due(void *self, const struct record *row, struct fault *fault)
 {
-	struct record record = { .key = slice_from(row.data + DIGITS + 1, row.size - DIGITS - 1) };
+	struct listing *listing = self;
+	struct reading *reading = listing->reading;
+	struct record record = { 0 };
 	struct timer timer;
 	bool found;
 
-	if (store_read_record(reading->reader, timer_space(domain, &reading->arena), record.key, &reading->arena,
-			      &record.value, &found, fault) != 0)
-		return -1;
-	if (!found || !timer_parse(&record, &timer) || strtoull(row.data, NULL, 10) != (uint64_t)timer.due_us)
+	if (row->key.size <= DIGITS + 1)
 		return 0;
-	add_line(&timer, json, out);
-	--*left;
-	return 0;
+	record.key = slice_from(row->key.data + DIGITS + 1, row->key.size - DIGITS - 1);
+	if (store_read_record(reading->reader, timer_space(listing->domain, &reading->arena), record.key,
+			      &reading->arena, &record.value, &found, fault) != 0)
+		return -1;
+	if (!found || !timer_parse(&record, &timer) || strtoull(row->key.data, NULL, 10) != (uint64_t)timer.due_us)
+		return 0;
+	add_line(&timer, listing->json, listing->out);
+	return --listing->left == 0;
 }
 
 static int
-list_domain(struct reading *reading, struct slice domain, bool json, uint64_t *left, struct buf *out,
-	    struct fault *fault)
+list_space(void *self, struct slice space, struct fault *fault)
 {
-	char last[STORE_KEY_MAX];
-	struct slice after = SLICE_NONE;
-	size_t count = PAGE;
+	struct listing *listing = self;
+	size_t prefix = sizeof(space_prefix) - 1;
 
-	while (count == PAGE && *left != 0) {
-		struct record *records;
-
-		arena_clear(&reading->arena);
-		if (store_list_records(reading->reader, timer_due_space(domain, &reading->arena), after, PAGE,
-				       &reading->arena, &records, &count, fault) != 0)
-			return -1;
-		for (size_t i = 0; i < count && *left != 0; i++)
-			if (records[i].key.size > DIGITS + 1 &&
-			    add_due(reading, domain, records[i].key, json, left, out, fault) != 0)
-				return -1;
-		if (count != 0) {
-			memcpy(last, records[count - 1].key.data, records[count - 1].key.size);
-			after = slice_from(last, records[count - 1].key.size);
-		}
-	}
-	return 0;
+	listing->domain = slice_from(space.data + prefix, space.size - prefix);
+	return reading_records(listing->reading, space, add_due, self, fault);
 }
 
 static int
-list(struct reading *reading, uint64_t left, bool json, struct buf *out, struct fault *fault)
+list(struct reading *reading, uint64_t most, bool json, struct buf *out, struct fault *fault)
 {
-	char space[STORE_SPACE_MAX + 1];
-	size_t prefix = sizeof(space_prefix) - 1, count;
-	struct slice after = SLICE_NONE;
-	struct slice *spaces;
+	struct listing listing = { .reading = reading, .json = json, .left = most, .out = out };
 
-	for (;;) {
-		arena_clear(&reading->arena);
-		if (store_list_spaces(reading->reader, slice_text(space_prefix), after, 1, &reading->arena, &spaces,
-				      &count, fault) != 0)
-			return -1;
-		if (count == 0)
-			return 0;
-		memcpy(space, spaces[0].data, spaces[0].size);
-		after = slice_from(space, spaces[0].size);
-		if (list_domain(reading, slice_from(space + prefix, after.size - prefix), json, &left, out, fault) != 0)
-			return -1;
-	}
+	return most != 0 && reading_spaces(reading, space_prefix, list_space, &listing, fault) < 0 ? -1 : 0;
 }
 
 enum exit_code
