@@ -467,6 +467,20 @@ json_key(struct buf *out, const char *key)
 	buf_byte(out, ':');
 }
 
+void
+json_put_u64(struct buf *out, const char *key, uint64_t number)
+{
+	json_key(out, key);
+	buf_u64(out, number);
+}
+
+void
+json_put_text(struct buf *out, const char *key, struct slice text)
+{
+	json_key(out, key);
+	json_quote(out, text);
+}
+
 bool
 json_utf8(struct slice text)
 {

@@ -46,6 +46,9 @@ bool json_to_u64(struct json_value number, uint64_t *integer);
 void json_quote(struct buf *out, struct slice text);
 /* "key": with the comma before it where json_comma puts one. */
 void json_key(struct buf *out, const char *key);
+/* A member whole: its key as above, and its value. */
+void json_put_u64(struct buf *out, const char *key, uint64_t number);
+void json_put_text(struct buf *out, const char *key, struct slice text);
 /*
  * A comma, unless a value may stand here already: at the start, after an opening bracket, comma, colon or line break.
  */

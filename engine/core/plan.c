@@ -27,20 +27,6 @@ plan_id(const struct ruleset *before, const struct ruleset *after, char id[PLAN_
 /* ---- the report ---- */
 
 static void
-text_member(struct buf *out, const char *key, struct slice text)
-{
-	json_key(out, key);
-	json_quote(out, text);
-}
-
-static void
-number_member(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
-static void
 json_member_of(struct buf *out, const char *key, struct slice json)
 {
 	json_key(out, key);
@@ -55,14 +41,14 @@ write_difference(const struct shadow_difference *difference, struct buf *out)
 {
 	json_comma(out);
 	buf_byte(out, '{');
-	text_member(out, "stream", difference->stream);
-	number_member(out, "version", difference->version);
-	text_member(out, "type", difference->type);
-	number_member(out, "position", difference->position);
+	json_put_text(out, "stream", difference->stream);
+	json_put_u64(out, "version", difference->version);
+	json_put_text(out, "type", difference->type);
+	json_put_u64(out, "position", difference->position);
 	json_key(out, "declared");
 	buf_text(out, difference->declared ? "true" : "false");
 	if (difference->raised.size != 0) {
-		text_member(out, "raised", difference->raised);
+		json_put_text(out, "raised", difference->raised);
 	} else {
 		json_member_of(out, "before", difference->before);
 		json_member_of(out, "after", difference->after);
@@ -75,12 +61,12 @@ write_shadow(const struct shadow_result *result, struct buf *out)
 {
 	json_key(out, "history");
 	buf_byte(out, '{');
-	number_member(out, "streams", result->streams);
-	number_member(out, "asked", result->asked);
-	number_member(out, "events", result->events);
-	number_member(out, "stopped", result->stopped);
-	number_member(out, "differing", result->differing);
-	number_member(out, "took_ms", (uint64_t)(result->took_us / 1000));
+	json_put_u64(out, "streams", result->streams);
+	json_put_u64(out, "asked", result->asked);
+	json_put_u64(out, "events", result->events);
+	json_put_u64(out, "stopped", result->stopped);
+	json_put_u64(out, "differing", result->differing);
+	json_put_u64(out, "took_ms", (uint64_t)(result->took_us / 1000));
 	json_key(out, "differences");
 	buf_byte(out, '[');
 	for (size_t i = 0; i < result->shown_count; i++)
@@ -93,15 +79,15 @@ write_rows(const struct shadow_rows_result *rows, struct buf *out)
 {
 	json_key(out, "rows");
 	buf_byte(out, '{');
-	number_member(out, "streams", rows->streams);
-	number_member(out, "asked", rows->asked);
-	number_member(out, "entries", rows->entries);
+	json_put_u64(out, "streams", rows->streams);
+	json_put_u64(out, "asked", rows->asked);
+	json_put_u64(out, "entries", rows->entries);
 	json_key(out, "whole");
 	buf_text(out, rows->whole ? "true" : "false");
-	number_member(out, "rows_differ", rows->rows_differ);
-	number_member(out, "took_ms", (uint64_t)(rows->took_us / 1000));
+	json_put_u64(out, "rows_differ", rows->rows_differ);
+	json_put_u64(out, "took_ms", (uint64_t)(rows->took_us / 1000));
 	if (rows->fault.class != FAULT_NONE)
-		text_member(out, "unasked", slice_text(rows->fault.text));
+		json_put_text(out, "unasked", slice_text(rows->fault.text));
 	json_key(out, "projections");
 	if (rows->projections.size != 0 && !rows->projections.failed)
 		buf_add(out, buf_slice(&rows->projections));
@@ -257,19 +243,19 @@ plan_judge(const struct engine_parts *parts, const struct script_options *script
 
 	plan_id(before, after, id);
 	buf_byte(asked->out, '{');
-	text_member(asked->out, "plan", slice_text(id));
+	json_put_text(asked->out, "plan", slice_text(id));
 	write_changes(before, after, asked);
 	if (policy->told.size != 0) {
 		buf_byte(asked->out, ',');
 		buf_add(asked->out, policy->told);
 	}
 	if (asked->no_shadow) {
-		text_member(asked->out, "history", SLICE("not asked"));
-		text_member(asked->out, "rows", SLICE("not asked"));
+		json_put_text(asked->out, "history", SLICE("not asked"));
+		json_put_text(asked->out, "rows", SLICE("not asked"));
 	} else {
 		taken = judge(policy, &options, id, asked);
 	}
-	text_member(asked->out, "judged", SLICE("folds, upcasters and projections; not what a command would decide"));
+	json_put_text(asked->out, "judged", SLICE("folds, upcasters and projections; not what a command would decide"));
 	buf_byte(asked->out, '}');
 	return taken;
 }

@@ -49,13 +49,6 @@ member_text(struct buf *out, const char *key, const char *text)
 	json_quote(out, slice_text(text));
 }
 
-static void
-member_u64(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
 bool
 sending_write(struct engine *engine, struct buf *out)
 {
@@ -69,14 +62,14 @@ sending_write(struct engine *engine, struct buf *out)
 	buf_byte(out, '{');
 	member_text(out, "bus", status.bus);
 	member_text(out, "state", states[status.state]);
-	member_u64(out, "position", status.position);
-	member_u64(out, "head", status.head);
-	member_u64(out, "behind", status.head > status.position ? status.head - status.position : 0);
+	json_put_u64(out, "position", status.position);
+	json_put_u64(out, "head", status.head);
+	json_put_u64(out, "behind", status.head > status.position ? status.head - status.position : 0);
 	json_key(out, "behind_us");
 	buf_i64(out, status.behind_us);
-	member_u64(out, "sent", status.sent);
-	member_u64(out, "transactions", status.transactions);
-	member_u64(out, "fences", status.fences);
+	json_put_u64(out, "sent", status.sent);
+	json_put_u64(out, "transactions", status.transactions);
+	json_put_u64(out, "fences", status.fences);
 	if (status.pending)
 		buf_text(out, ",\"pending\":true");
 	if (status.code[0] != '\0') {

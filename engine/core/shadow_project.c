@@ -256,20 +256,6 @@ shadow_project_page(struct shadow_project *project, const struct recorded_entry 
 
 /* ---- rows ---- */
 
-static void
-text_member(struct buf *out, const char *key, struct slice text)
-{
-	json_key(out, key);
-	json_quote(out, text);
-}
-
-static void
-number_member(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
 static size_t
 add_tables(const struct script_program *program, const struct script_projection *projection, struct slice *names,
 	   size_t count)
@@ -302,12 +288,12 @@ write_raised(const struct shadow_pair *pair, struct buf *out)
 {
 	json_key(out, "fails");
 	buf_byte(out, '{');
-	number_member(out, "entries", pair->raised);
-	text_member(out, "stream", pair->first.stream);
-	number_member(out, "version", pair->first.version);
-	text_member(out, "type", pair->first.type);
-	number_member(out, "position", pair->first.position);
-	text_member(out, "detail", slice_text(pair->first.text));
+	json_put_u64(out, "entries", pair->raised);
+	json_put_text(out, "stream", pair->first.stream);
+	json_put_u64(out, "version", pair->first.version);
+	json_put_text(out, "type", pair->first.type);
+	json_put_u64(out, "position", pair->first.position);
+	json_put_text(out, "detail", slice_text(pair->first.text));
 	buf_byte(out, '}');
 }
 
@@ -340,9 +326,9 @@ shadow_project_write(struct shadow_project *project, struct buf *out, uint64_t *
 		*rows_differ += diff.differing;
 		json_comma(out);
 		buf_byte(out, '{');
-		text_member(out, "projection", pair->name);
-		number_member(out, "rows_differ", diff.differing);
-		number_member(out, "left_out", pair->left_out);
+		json_put_text(out, "projection", pair->name);
+		json_put_u64(out, "rows_differ", diff.differing);
+		json_put_u64(out, "left_out", pair->left_out);
 		if (pair->raised != 0)
 			write_raised(pair, out);
 		write_tables(&diff, out);

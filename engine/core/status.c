@@ -11,13 +11,6 @@ static const char *const projection_states[] = { [PROJECTION_LIVE] = "live",
 						 [PROJECTION_STOPPED] = "stopped" };
 
 static void
-member_u64(struct buf *out, const char *key, uint64_t value)
-{
-	json_key(out, key);
-	buf_u64(out, value);
-}
-
-static void
 member_slice(struct buf *out, const char *key, struct slice value)
 {
 	json_key(out, key);
@@ -32,12 +25,12 @@ write_projection(struct buf *out, const struct projection_status *status)
 	member_slice(out, "domain", status->domain);
 	member_slice(out, "name", status->name);
 	member_slice(out, "state", slice_text(projection_states[status->state]));
-	member_u64(out, "position", status->position);
-	member_u64(out, "head", status->head);
+	json_put_u64(out, "position", status->position);
+	json_put_u64(out, "head", status->head);
 	json_key(out, "behind_us");
 	buf_i64(out, status->behind_us);
 	if (status->state == PROJECTION_STOPPED) {
-		member_u64(out, "poison", status->poison);
+		json_put_u64(out, "poison", status->poison);
 		member_slice(out, "reason", status->reason);
 	} else if (status->by_bus && status->reason.size != 0) {
 		member_slice(out, "reason", status->reason);
@@ -45,9 +38,9 @@ write_projection(struct buf *out, const struct projection_status *status)
 	if (status->note.size != 0)
 		member_slice(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
 	if (status->rate != 0)
-		member_u64(out, "rate", status->rate);
+		json_put_u64(out, "rate", status->rate);
 	if (status->seconds_left >= 0 && status->state != PROJECTION_STOPPED)
-		member_u64(out, "seconds_left", (uint64_t)status->seconds_left);
+		json_put_u64(out, "seconds_left", (uint64_t)status->seconds_left);
 	buf_byte(out, '}');
 }
 
@@ -106,7 +99,7 @@ write_domains(struct engine *engine, struct buf *out)
 		json_comma(out);
 		buf_byte(out, '{');
 		member_slice(out, "name", engine->domains[i]->name);
-		member_u64(out, "generation", rules->generation);
+		json_put_u64(out, "generation", rules->generation);
 		json_key(out, "sources");
 		buf_byte(out, '"');
 		buf_hex(out, rules->sources.hash.bytes, DIGEST_SIZE);
@@ -130,12 +123,12 @@ write_store(struct engine *engine, struct buf *out)
 	buf_byte(out, '{');
 	member_slice(out, "kind", slice_text(engine->parts.store->kind));
 	if (stats != NULL) {
-		member_u64(out, "commits", store_stat(&stats->commits));
-		member_u64(out, "syncs", store_stat(&stats->syncs));
-		member_u64(out, "bytes_on_disk", store_stat(&stats->bytes_on_disk));
-		member_u64(out, "wal_bytes", store_stat(&stats->wal_bytes));
-		member_u64(out, "indexed_to", store_stat(&stats->indexed_to));
-		member_u64(out, "remembered_ids", store_stat(&stats->remembered_ids));
+		json_put_u64(out, "commits", store_stat(&stats->commits));
+		json_put_u64(out, "syncs", store_stat(&stats->syncs));
+		json_put_u64(out, "bytes_on_disk", store_stat(&stats->bytes_on_disk));
+		json_put_u64(out, "wal_bytes", store_stat(&stats->wal_bytes));
+		json_put_u64(out, "indexed_to", store_stat(&stats->indexed_to));
+		json_put_u64(out, "remembered_ids", store_stat(&stats->remembered_ids));
 	}
 	buf_byte(out, '}');
 }
@@ -155,7 +148,7 @@ write_queues(struct engine *engine, struct buf *out)
 		buf_u64(out, atomic_load(&engine->readers[i].queued));
 	}
 	buf_byte(out, ']');
-	member_u64(out, "inside", atomic_load(&engine->inside));
+	json_put_u64(out, "inside", atomic_load(&engine->inside));
 	buf_byte(out, '}');
 }
 
@@ -168,7 +161,7 @@ status_write(struct engine *engine, struct buf *out)
 	buf_byte(out, '{');
 	member_slice(out, "version", SLICE(MOONLOG_VERSION));
 	member_slice(out, "started", slice_text(since));
-	member_u64(out, "head", store_head(engine->parts.store));
+	json_put_u64(out, "head", store_head(engine->parts.store));
 	write_store(engine, out);
 	write_queues(engine, out);
 	write_domains(engine, out);

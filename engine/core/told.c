@@ -90,18 +90,11 @@ write_time(struct buf *out, const char *key, int64_t time_us)
 }
 
 static void
-write_u64(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
-static void
 write_build(struct buf *out, const struct told_build *build)
 {
 	const char *at = build->names.data, *end = at + build->names.size;
 
-	write_u64(out, "generation", build->generation);
+	json_put_u64(out, "generation", build->generation);
 	json_key(out, "projections");
 	buf_byte(out, '[');
 	for (; at != NULL && at < end; at += strlen(at) + 1) {
@@ -117,8 +110,8 @@ write_end(const struct told_end *end, struct buf *out)
 {
 	write_time(out, "ended", end->ended_us);
 	if (end->compared) {
-		write_u64(out, "position", end->position);
-		write_u64(out, "rows_differ", end->rows_differ);
+		json_put_u64(out, "position", end->position);
+		json_put_u64(out, "rows_differ", end->rows_differ);
 	}
 	if (end->compared && end->tables.size != 0 && out->size + end->tables.size < TOLD_REPORT_MAX) {
 		json_key(out, "tables");
@@ -157,11 +150,11 @@ write_progress(const struct told_progress *progress, struct buf *out)
 {
 	if (!progress->known)
 		return;
-	write_u64(out, "position", progress->position);
-	write_u64(out, "head", progress->head);
-	write_u64(out, "rate", progress->rate);
+	json_put_u64(out, "position", progress->position);
+	json_put_u64(out, "head", progress->head);
+	json_put_u64(out, "rate", progress->rate);
 	if (progress->seconds_left >= 0)
-		write_u64(out, "seconds_left", (uint64_t)progress->seconds_left);
+		json_put_u64(out, "seconds_left", (uint64_t)progress->seconds_left);
 }
 
 void
@@ -204,7 +197,7 @@ told_write_projection(struct told *told, struct slice name, const struct told_pr
 		buf_format(out, "{\"build\":%llu,\"state\":\"%s\"", (unsigned long long)told->last.number,
 			   results[told->result]);
 		if (told->compared)
-			write_u64(out, "rows_differ", told->rows_differ);
+			json_put_u64(out, "rows_differ", told->rows_differ);
 		if (told->reason[0] != '\0') {
 			json_key(out, "reason");
 			json_quote(out, slice_text(told->reason));

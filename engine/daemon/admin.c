@@ -21,20 +21,6 @@ static const char *const states[] = { [PROJECTION_LIVE] = "live",
 				      [PROJECTION_REBUILDING] = "rebuilding",
 				      [PROJECTION_STOPPED] = "stopped" };
 
-static void
-text_member(struct buf *out, const char *key, struct slice text)
-{
-	json_key(out, key);
-	json_quote(out, text);
-}
-
-static void
-number_member(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
 /* ---- status ---- */
 
 static int
@@ -45,10 +31,10 @@ status(void *self, struct http_admin_call *call, struct fault *fault)
 
 	(void)fault;
 	buf_byte(call->out, '{');
-	number_member(call->out, "pid", (uint64_t)getpid());
+	json_put_u64(call->out, "pid", (uint64_t)getpid());
 	if (admin->address != NULL)
-		text_member(call->out, "address", slice_text(admin->address));
-	number_member(call->out, "uptime_seconds", (uint64_t)((now_ns - admin->started_ns) / 1000000000));
+		json_put_text(call->out, "address", slice_text(admin->address));
+	json_put_u64(call->out, "uptime_seconds", (uint64_t)((now_ns - admin->started_ns) / 1000000000));
 	json_key(call->out, "engine");
 	engine_status(admin->engine, call->out);
 	buf_byte(call->out, '}');
@@ -93,23 +79,23 @@ write_projection(const struct projection_status *status, struct buf *out)
 {
 	json_comma(out);
 	buf_byte(out, '{');
-	text_member(out, "domain", status->domain);
-	text_member(out, "name", status->name);
-	text_member(out, "state", slice_text(states[status->state]));
-	number_member(out, "position", status->position);
-	number_member(out, "head", status->head);
+	json_put_text(out, "domain", status->domain);
+	json_put_text(out, "name", status->name);
+	json_put_text(out, "state", slice_text(states[status->state]));
+	json_put_u64(out, "position", status->position);
+	json_put_u64(out, "head", status->head);
 	json_key(out, "behind_us");
 	buf_i64(out, status->behind_us);
-	number_member(out, "rate", status->rate);
+	json_put_u64(out, "rate", status->rate);
 	if (status->seconds_left >= 0 && status->state != PROJECTION_STOPPED)
-		number_member(out, "seconds_left", (uint64_t)status->seconds_left);
+		json_put_u64(out, "seconds_left", (uint64_t)status->seconds_left);
 	if (status->note.size != 0)
-		text_member(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
+		json_put_text(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
 	if (status->state == PROJECTION_STOPPED) {
-		number_member(out, "poison", status->poison);
-		text_member(out, "reason", status->reason);
+		json_put_u64(out, "poison", status->poison);
+		json_put_text(out, "reason", status->reason);
 	} else if (status->by_bus && status->reason.size != 0) {
-		text_member(out, "reason", status->reason);
+		json_put_text(out, "reason", status->reason);
 	}
 	if (status->build.size != 0) {
 		json_key(out, "build");
@@ -224,8 +210,8 @@ backup(void *self, struct http_admin_call *call, struct fault *fault)
 	if (engine_backup(admin->engine, path.data, NULL, NULL, fault) != 0)
 		goto out;
 	buf_byte(call->out, '{');
-	text_member(call->out, "backup", path);
-	number_member(call->out, "head", engine_head(admin->engine));
+	json_put_text(call->out, "backup", path);
+	json_put_u64(call->out, "head", engine_head(admin->engine));
 	buf_byte(call->out, '}');
 	result = 0;
 out:
@@ -245,15 +231,15 @@ static void
 write_outcome(const struct outcome *outcome, struct buf *out)
 {
 	buf_byte(out, '{');
-	text_member(out, "outcome", slice_text(outcomes[outcome->kind]));
-	number_member(out, "status", outcome->status);
-	number_member(out, "version", outcome->version);
+	json_put_text(out, "outcome", slice_text(outcomes[outcome->kind]));
+	json_put_u64(out, "status", outcome->status);
+	json_put_u64(out, "version", outcome->version);
 	if (outcome->code.size != 0)
-		text_member(out, "code", outcome->code);
+		json_put_text(out, "code", outcome->code);
 	if (outcome->message.size != 0)
-		text_member(out, "message", outcome->message);
+		json_put_text(out, "message", outcome->message);
 	if (outcome->field.size != 0)
-		text_member(out, "field", outcome->field);
+		json_put_text(out, "field", outcome->field);
 	if (outcome->details.size != 0) {
 		json_key(out, "details");
 		buf_add(out, outcome->details);
@@ -263,8 +249,8 @@ write_outcome(const struct outcome *outcome, struct buf *out)
 		buf_add(out, outcome->reply);
 	}
 	if (outcome->kind == OUTCOME_FAILED) {
-		text_member(out, "code", slice_text(outcome->fault.code));
-		text_member(out, "message", slice_text(outcome->fault.text));
+		json_put_text(out, "code", slice_text(outcome->fault.code));
+		json_put_text(out, "message", slice_text(outcome->fault.text));
 	}
 	buf_byte(out, '}');
 }

@@ -311,13 +311,6 @@ view_diff(const struct row_port *before, const struct row_port *after, const str
 /* ---- for people ---- */
 
 static void
-write_u64(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
-static void
 write_side(struct buf *out, const char *key, struct slice row)
 {
 	if (row.size == 0)
@@ -335,11 +328,11 @@ write_table(const struct view_diff_table *table, struct buf *out)
 	json_quote(out, table->name);
 	json_key(out, "compared");
 	buf_text(out, table->compared ? "true" : "false");
-	write_u64(out, "rows_before", table->rows_before);
-	write_u64(out, "rows_after", table->rows_after);
-	write_u64(out, "gone", table->gone);
-	write_u64(out, "new", table->fresh);
-	write_u64(out, "changed", table->changed);
+	json_put_u64(out, "rows_before", table->rows_before);
+	json_put_u64(out, "rows_after", table->rows_after);
+	json_put_u64(out, "gone", table->gone);
+	json_put_u64(out, "new", table->fresh);
+	json_put_u64(out, "changed", table->changed);
 	json_key(out, "samples");
 	buf_byte(out, '[');
 	for (size_t i = 0; i < table->sample_count; i++) {
