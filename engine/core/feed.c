@@ -64,10 +64,7 @@ feed_open(struct projector *projector, struct projection *projection, struct fau
 	projection->now.rebuilding = !found;
 	if (!found)
 		return 0;
-	projection->now.at = projection->stored = checkpoint.position;
-	projection->now.stopped = checkpoint.stopped;
-	projection->now.poison = checkpoint.poison;
-	snprintf(projection->now.reason, sizeof(projection->now.reason), "%.*s", SLICE_ARG(checkpoint.reason));
+	follow_resume(projection, &checkpoint);
 	if (checkpoint.stopped)
 		follow_say(LOG_ERROR, "projection is stopped at a message", projector, projection);
 	return 0;

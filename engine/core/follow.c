@@ -69,6 +69,15 @@ first_time_after(struct projector *projector, log_position after, int64_t *wall_
 	return 0;
 }
 
+void
+follow_resume(struct projection *projection, const struct view_checkpoint *checkpoint)
+{
+	projection->now.at = projection->stored = checkpoint->position;
+	projection->now.stopped = checkpoint->stopped;
+	projection->now.poison = checkpoint->poison;
+	snprintf(projection->now.reason, sizeof(projection->now.reason), "%.*s", SLICE_ARG(checkpoint->reason));
+}
+
 int
 follow_open(struct projector *projector, struct projection *projection, struct fault *fault)
 {
@@ -102,10 +111,7 @@ follow_open(struct projector *projector, struct projection *projection, struct f
 	projection->now.rebuilding = !found && head != 0;
 	if (!found)
 		return 0;
-	projection->now.at = projection->stored = checkpoint.position;
-	projection->now.stopped = checkpoint.stopped;
-	projection->now.poison = checkpoint.poison;
-	snprintf(projection->now.reason, sizeof(projection->now.reason), "%.*s", SLICE_ARG(checkpoint.reason));
+	follow_resume(projection, &checkpoint);
 	if (!checkpoint.stopped)
 		return 0;
 	follow_say(LOG_ERROR, "projection is stopped at a poison event", projector, projection);

@@ -91,6 +91,8 @@ void follow_store(struct projector *projector);
 /* ---- for feed.c ---- */
 /* What the projection's checkpoint says at `position`. */
 struct view_checkpoint follow_checkpoint(const struct projection *projection, log_position position);
+/* It stands where the view's checkpoint says. */
+void follow_resume(struct projection *projection, const struct view_checkpoint *checkpoint);
 /* Is it the entry, or the message, that is at fault, so that trying again would fail again? */
 bool follow_is_poison(const struct fault *fault);
 /* Something that may pass: remember it for the status, pause before the next round. `projection` NULL: all meet it. */
