@@ -151,7 +151,7 @@ copy_moment(struct link *copy, log_position *head, uint64_t *streams, uint64_t *
 				     "INSERT INTO main.stream_index SELECT * FROM live.stream_index WHERE segment <= "
 				     "(SELECT max(number) FROM live.segments);"
 				     "INSERT INTO main.stream_blocks SELECT * FROM live.stream_blocks WHERE number < "
-				     "((SELECT max(number) FROM live.segments) + 1) << 20;"
+				     "((SELECT max(number) FROM live.segments) + 1) " STREAM_BLOCK_SHIFT ";"
 				     "INSERT INTO main.hash_index SELECT * FROM live.hash_index WHERE segment <= "
 				     "(SELECT max(number) FROM live.segments);"
 				     "REPLACE INTO main.settings SELECT * FROM live.settings";

@@ -14,6 +14,9 @@
 #include "store/sqlite/live.h"
 
 #define BLOCK_TARGET 1900
+/* The number of a block of streams: its segment's, shifted by so many bits, and its own in the segment. As SQL too. */
+#define STREAM_BLOCK_BITS  20
+#define STREAM_BLOCK_SHIFT "<< 20"
 
 enum hash_kind { HASH_NAMES, HASH_COMMANDS };
 

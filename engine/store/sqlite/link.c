@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/sqlite/block.h"
+
 #define ENTRY_COLUMNS  "position, stream, version, type, at, part, command, digest, link, meta, data"
 #define NARROW_COLUMNS "position, stream, version, at, part, command, link"
 
@@ -74,7 +76,8 @@ static const char *const sources[SQL_COUNT] = {
 				 " (SELECT prefix FROM hash_index WHERE kind = ?1 AND segment = ?2 LIMIT ?3)",
 	[SQL_DROP_HASHES] = "DELETE FROM hash_index WHERE kind IN (0, 1) AND segment = ?",
 	[SQL_DROP_STREAM_KEYS] = "DELETE FROM stream_index WHERE segment = ?",
-	[SQL_DROP_STREAM_BLOCKS] = "DELETE FROM stream_blocks WHERE number BETWEEN ?1 << 20 AND (?1 << 20) + 1048575",
+	[SQL_DROP_STREAM_BLOCKS] = "DELETE FROM stream_blocks WHERE number >= ?1 " STREAM_BLOCK_SHIFT
+				   " AND number < (?1 + 1) " STREAM_BLOCK_SHIFT,
 	[SQL_ALL_RECORDS] = "SELECT space, key, seal, value FROM records WHERE (space, key) > (?,?)"
 			    " ORDER BY space, key LIMIT 1024",
 	[SQL_ALL_STREAM_BLOCKS] =

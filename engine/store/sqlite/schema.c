@@ -73,10 +73,9 @@
 	"CREATE VIEW stream_lookup AS SELECT segment, stream, version, block"                                          \
 	" FROM stream_index LEFT JOIN stream_blocks USING (number);"
 
-/* A block's number is made of its segment's and its own in it (STREAM_BLOCKS_MAX). */
 #define MOVE_STREAM_INDEX                                                                                              \
 	"ALTER TABLE stream_index RENAME TO stream_index_3;" STREAM_INDEX                                              \
-	"INSERT INTO stream_index SELECT segment, stream, version, (segment << 20)"                                    \
+	"INSERT INTO stream_index SELECT segment, stream, version, (segment " STREAM_BLOCK_SHIFT ")"                   \
 	" + row_number() OVER (PARTITION BY segment ORDER BY stream, version) FROM stream_index_3;"                    \
 	"INSERT INTO stream_blocks SELECT i.number, o.block FROM stream_index_3 o JOIN stream_index i"                 \
 	" USING (segment, stream, version);"                                                                           \

@@ -84,13 +84,13 @@ clear(struct sealer *sealer, struct link *link, struct fault *fault)
 	return 0;
 }
 
-/* The key, and the block by a number made of the segment's and its own in it: an entry takes less than a block. */
+/* The key, and the block by its number (STREAM_BLOCK_BITS): a segment has fewer blocks than entries. */
 static int
 put_stream_block(struct sealer *sealer, struct link *link, const struct block_key *key, struct fault *fault)
 {
 	sqlite3_stmt *keys = link_use(link, SQL_PUT_STREAM_KEY, fault);
 	sqlite3_stmt *blocks = keys != NULL ? link_use(link, SQL_PUT_STREAM_BLOCK, fault) : NULL;
-	uint64_t number = (key->segment << 20) + ++sealer->stream_blocks;
+	uint64_t number = (key->segment << STREAM_BLOCK_BITS) + ++sealer->stream_blocks;
 
 	if (blocks == NULL)
 		return -1;
