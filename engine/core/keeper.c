@@ -133,22 +133,6 @@ next_aggregate(struct keeper *keeper, const struct script_program *program)
 }
 
 static void
-forget(struct keeper *keeper, struct slice stream)
-{
-	uint64_t hash = command_hash(stream);
-	struct forget *forget = malloc(sizeof(*forget) + stream.size);
-
-	if (forget == NULL)
-		return;
-	forget->post.kind = POST_FORGET;
-	forget->hash = hash;
-	forget->size = stream.size;
-	memcpy(forget->name, stream.data, stream.size);
-	if (!mailbox_give(&worker_of(keeper->workers, hash)->box, &forget->post.mail))
-		free(forget);
-}
-
-static void
 drop(struct keeper *keeper, struct slice space, struct slice key, const struct snapshot *snapshot)
 {
 	struct record_write record = {
@@ -223,7 +207,7 @@ check(struct keeper *keeper, struct seat *seat, struct slice space, const struct
 		return;
 	report(keeper, stream, &snapshot);
 	drop(keeper, space, record->key, &snapshot);
-	forget(keeper, stream);
+	worker_forget(keeper->workers, stream, command_hash(stream));
 }
 
 static void

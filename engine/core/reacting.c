@@ -69,14 +69,10 @@ static void
 wrote(void *self, struct slice stream)
 {
 	struct reacting *reacting = self;
-	struct forget *forget = malloc(sizeof(*forget) + stream.size);
+	struct forget *forget = forget_make(stream, command_hash(stream));
 
 	if (forget == NULL)
-		return; /* its next append will lose the comparison and load again */
-	forget->post.kind = POST_FORGET;
-	forget->hash = command_hash(stream);
-	forget->size = stream.size;
-	memcpy(forget->name, stream.data, stream.size);
+		return; /* as worker_forget */
 	forget->post.mail.next = reacting->unsaid;
 	reacting->unsaid = &forget->post.mail;
 }
@@ -351,13 +347,6 @@ static const char *const states[] = {
 };
 
 static void
-member_u64(struct buf *out, const char *key, uint64_t number)
-{
-	json_key(out, key);
-	buf_u64(out, number);
-}
-
-static void
 write_consumer(const struct consumer_status *status, struct buf *out)
 {
 	json_comma(out);
@@ -368,11 +357,11 @@ write_consumer(const struct consumer_status *status, struct buf *out)
 	json_quote(out, status->name);
 	json_key(out, "state");
 	json_quote(out, slice_text(states[status->state]));
-	member_u64(out, "taken", status->taken);
-	member_u64(out, "repeated", status->repeated);
-	member_u64(out, "refused", status->refused);
-	member_u64(out, "dead", status->dead);
-	member_u64(out, "parked", status->parked);
+	json_put_u64(out, "taken", status->taken);
+	json_put_u64(out, "repeated", status->repeated);
+	json_put_u64(out, "refused", status->refused);
+	json_put_u64(out, "dead", status->dead);
+	json_put_u64(out, "parked", status->parked);
 	json_key(out, "behind");
 	if (status->behind == UINT64_MAX)
 		buf_text(out, "null");

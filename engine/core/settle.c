@@ -18,22 +18,11 @@ static void
 tell_forget(struct worker *worker, struct slice stream)
 {
 	uint64_t hash = command_hash(stream);
-	struct worker *owner = worker_of(worker, hash);
-	struct forget *forget;
 
-	if (owner == worker) {
+	if (worker_of(worker, hash) == worker)
 		cache_forget(&worker->cache, stream, hash);
-		return;
-	}
-	forget = malloc(sizeof(*forget) + stream.size);
-	if (forget == NULL)
-		return; /* its next append will lose the comparison and load again */
-	forget->post.kind = POST_FORGET;
-	forget->hash = hash;
-	forget->size = stream.size;
-	memcpy(forget->name, stream.data, stream.size);
-	if (!mailbox_give(&owner->box, &forget->post.mail))
-		free(forget);
+	else
+		worker_forget(worker, stream, hash);
 }
 
 /* The committed state is kept when a count of events, or a time, has passed since the last one. */

@@ -243,3 +243,26 @@ worker_stop(struct worker *worker)
 	pthread_join(worker->thread, NULL);
 	worker->running = false;
 }
+
+struct forget *
+forget_make(struct slice stream, uint64_t hash)
+{
+	struct forget *forget = malloc(sizeof(*forget) + stream.size);
+
+	if (forget == NULL)
+		return NULL;
+	forget->post.kind = POST_FORGET;
+	forget->hash = hash;
+	forget->size = stream.size;
+	memcpy(forget->name, stream.data, stream.size);
+	return forget;
+}
+
+void
+worker_forget(const struct worker *any, struct slice stream, uint64_t hash)
+{
+	struct forget *forget = forget_make(stream, hash);
+
+	if (forget != NULL && !mailbox_give(&worker_of(any, hash)->box, &forget->post.mail))
+		free(forget);
+}

@@ -68,6 +68,14 @@ void worker_close(struct worker *worker);
 /* Bounded by the queue's length and the domain's share of it: false when there is no place. Any thread. */
 bool worker_give(struct worker *worker, struct command *command);
 
+/* Word to the owner of a stream that somebody else wrote it; free to drop it. NULL without memory. */
+struct forget *forget_make(struct slice stream, uint64_t hash);
+/*
+ * Gives it: of all workers, to the owner. When it cannot be told its next append loses the comparison and loads again.
+ * Any thread.
+ */
+void worker_forget(const struct worker *any, struct slice stream, uint64_t hash);
+
 static inline struct worker *
 worker_of(const struct worker *worker, uint64_t hash)
 {
