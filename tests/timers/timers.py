@@ -308,6 +308,8 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    if options.load is None and options.story != "clock":
+        parser.error(f"{options.story} wants --load")
     options.binary = os.path.abspath(options.binary)
     scratch = tempfile.mkdtemp(prefix="moonlog-timers-")
     try:
