@@ -172,22 +172,39 @@ persistently(enum bus_answer answer, log_position position)
 	return answer;
 }
 
-/* One that is lost is so for good, and the next one does all that it could not. */
-static void
-check_case(const struct error_case *c, bool early)
+static enum bus_answer
+provoke(const struct error_case *c, bool early)
 {
 	mock_open();
 	fault_clear(&fault);
 	if (!early)
 		CHECK_INT(ready(), BUS_DONE);
 	push(c->request, c->error, c->times);
-	check_answer(c, early ? ready() : transaction(2));
+	return early ? ready() : transaction(2);
+}
+
+/*
+ * One that is lost is so for good, and the next one does all that it could not. On a crowded machine the answer of a
+ * broker may overtake the sender: the library then takes no more records and does not say why, so it is done over.
+ */
+static void
+check_case(const struct error_case *c, bool early)
+{
+	enum bus_answer answer = provoke(c, early);
+
+	for (int overtaken = 0; answer == BUS_UNDO && strcmp(fault.code, "kafka_state") == 0 && overtaken < 10;
+	     overtaken++)
+		answer = provoke(c, early);
+	check_answer(c, answer);
 	rd_kafka_mock_clear_request_errors(mock.cluster, (int16_t)c->request);
 	if (c->answer == BUS_LOST)
 		CHECK_INT(ready(), BUS_DONE);
 	if (c->answer == BUS_UNDO && persistently(BUS_UNDO, 3) != BUS_DONE)
 		CHECK_FAIL("%s: cannot be sent again: %s", rd_kafka_err2name(c->error), fault.text);
-	if (persistently(transaction(4), 4) != BUS_DONE)
+	answer = persistently(transaction(4), 4);
+	if (answer == BUS_LOST && strcmp(fault.code, "kafka_resumed") == 0 && ready() == BUS_DONE)
+		answer = persistently(transaction(5), 5);
+	if (answer != BUS_DONE)
 		CHECK_FAIL("%s: nothing can be sent afterwards: %s", rd_kafka_err2name(c->error), fault.text);
 	mock_close();
 }
@@ -314,6 +331,35 @@ TEST(an_outage_during_the_end_is_again_and_then_done)
 	rd_kafka_mock_broker_set_up(mock.cluster, 1);
 	PATIENTLY(answer, publisher_settle(mock.publisher, 1000000000, &fault));
 	CHECK_INT(answer, BUS_DONE);
+	CHECK_INT(transaction(3), BUS_DONE);
+	mock_close();
+}
+
+/* The library may have lost count of its answers when an end was resumed: nothing is begun with that client. */
+TEST(after_an_end_that_was_resumed_a_new_client_goes_on)
+{
+	const struct bus_mark mark = { .found = true, .store = SLICE("6f0c"), .position = 2 };
+	struct message sent = { .value = SLICE("v"), .key = SLICE("k") };
+	enum bus_answer answer;
+
+	mock_open();
+	mock.options.transaction_timeout_ms = 20000;
+	sent.topic = slice_text(mock.topic);
+	CHECK_INT(ready(), BUS_DONE);
+	CHECK_INT(publisher_begin(mock.publisher, &fault), BUS_DONE);
+	rd_kafka_mock_broker_set_down(mock.cluster, 1);
+	CHECK_INT(publisher_send(mock.publisher, &sent, &fault), BUS_DONE);
+	CHECK_INT(publisher_commit(mock.publisher, &mark, &fault), BUS_DONE);
+	while (publisher_settle(mock.publisher, 1000000000, &fault) == BUS_AGAIN &&
+	       strcmp(fault.code, "kafka_commit") == 0)
+		;
+	CHECK_TEXT(fault.code, "kafka_timed_out");
+	rd_kafka_mock_broker_set_up(mock.cluster, 1);
+	PATIENTLY(answer, publisher_settle(mock.publisher, 1000000000, &fault));
+	CHECK_INT(answer, BUS_DONE);
+	CHECK_INT(publisher_begin(mock.publisher, &fault), BUS_LOST);
+	CHECK_TEXT(fault.code, "kafka_resumed");
+	CHECK_INT(ready(), BUS_DONE);
 	CHECK_INT(transaction(3), BUS_DONE);
 	mock_close();
 }

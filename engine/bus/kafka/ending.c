@@ -13,9 +13,11 @@
 static enum bus_answer
 commit(struct kafka_ending *ending, struct fault *fault)
 {
-	rd_kafka_error_t *error = rd_kafka_commit_transaction(ending->producer, KAFKA_SLICE_MS);
+	rd_kafka_error_t *error = rd_kafka_commit_transaction(ending->producer, KAFKA_END_MS);
+	enum bus_answer answer = kafka_answer(ending->producer, error, "commit", fault);
 
-	return kafka_answer(ending->producer, error, "commit", fault);
+	ending->resumed = ending->resumed || answer == BUS_AGAIN;
+	return answer;
 }
 
 /* Without transactions: everything is delivered, or at least one record was given up and all go again. */
@@ -103,11 +105,12 @@ kafka_ending_wait(struct kafka_ending *ending, int64_t wait_ns, struct fault *fa
 		fault_set(fault, FAULT_AWAY, "kafka_commit", "the brokers have not yet answered");
 		return BUS_AGAIN;
 	}
-	if (ending->answer != BUS_DONE && fault != NULL)
+	enum bus_answer answer = ending->answer; /* not ours any more once the mail is given */
+	if (answer != BUS_DONE && fault != NULL)
 		*fault = ending->fault;
-	if (ending->answer == BUS_AGAIN)
+	if (answer == BUS_AGAIN)
 		must(mailbox_give(&ending->work, &ending->mail));
 	else
 		ending->begun = false;
-	return ending->answer;
+	return answer;
 }

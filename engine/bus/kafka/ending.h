@@ -22,6 +22,7 @@ struct kafka_ending {
 	struct mail mail;
 	enum bus_answer answer;
 	struct fault fault;
+	bool resumed; /* a commit was not over in its time, see KAFKA_END_MS */
 	/* Of the publisher's thread. */
 	bool begun; /* and its end not known */
 };

@@ -52,6 +52,7 @@ struct kafka_publisher {
 	size_t last_topic; /* of the last message sent */
 	unsigned sends;
 	bool denied;      /* a topic refused us */
+	bool resumed;     /* an undo was, see KAFKA_END_MS */
 	struct buf value; /* a mark being written */
 };
 
@@ -242,6 +243,11 @@ begin(struct publisher *publisher, struct fault *fault)
 	/* Beginning has no time-out, and was seen to hang after a fatal error. */
 	if (kafka_is_lost(p->producer, "begin", fault))
 		return BUS_LOST;
+	if (p->resumed || p->ending.resumed) {
+		fault_set(fault, FAULT_AWAY, "kafka_resumed",
+			  "a transaction's end took longer than %d s; a new client goes on", KAFKA_END_MS / 1000);
+		return BUS_LOST;
+	}
 	if (publisher->transactional)
 		answer = kafka_answer(p->producer, rd_kafka_begin_transaction(p->producer), "begin", fault);
 	if (answer == BUS_DONE) {
@@ -278,8 +284,9 @@ refused(struct kafka_publisher *p, rd_kafka_resp_err_t code, const char *topic, 
 	}
 	if (kafka_is_lost(p->producer, topic, fault))
 		return BUS_LOST;
-	p->denied = p->denied || code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-	kafka_fault(code, topic, NULL, fault);
+	bool failed = code == RD_KAFKA_RESP_ERR__STATE;
+	p->denied = p->denied || failed || code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+	kafka_fault(code, topic, failed ? "the transaction has failed already, the log says why" : NULL, fault);
 	return BUS_UNDO;
 }
 
@@ -397,10 +404,11 @@ undo(struct publisher *publisher, struct fault *fault)
 		return BUS_DONE;
 	must(p->stage == BEGUN || p->stage == ENDING);
 	if (publisher->transactional)
-		answer = kafka_answer(p->producer, rd_kafka_abort_transaction(p->producer, KAFKA_SLICE_MS), "undo",
-				      fault);
+		answer =
+			kafka_answer(p->producer, rd_kafka_abort_transaction(p->producer, KAFKA_END_MS), "undo", fault);
 	else
 		answer = drop(p, fault);
+	p->resumed = p->resumed || (publisher->transactional && answer == BUS_AGAIN);
 	if (answer == BUS_DONE)
 		p->stage = READY;
 	if (answer == BUS_DONE && p->denied)
