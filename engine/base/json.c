@@ -5,6 +5,8 @@
  */
 #include "base/json.h"
 
+#include "base/clock.h"
+
 struct scan {
 	const char *start;
 	const char *at;
@@ -479,6 +481,15 @@ json_put_text(struct buf *out, const char *key, struct slice text)
 {
 	json_key(out, key);
 	json_quote(out, text);
+}
+
+void
+json_put_time(struct buf *out, const char *key, int64_t wall_us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(wall_us, text);
+	json_put_text(out, key, slice_text(text));
 }
 
 bool

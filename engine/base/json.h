@@ -49,6 +49,8 @@ void json_key(struct buf *out, const char *key);
 /* A member whole: its key as above, and its value. */
 void json_put_u64(struct buf *out, const char *key, uint64_t number);
 void json_put_text(struct buf *out, const char *key, struct slice text);
+/* ISO 8601. */
+void json_put_time(struct buf *out, const char *key, int64_t wall_us);
 /*
  * A comma, unless a value may stand here already: at the start, after an opening bracket, comma, colon or line break.
  */

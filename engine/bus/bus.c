@@ -110,3 +110,9 @@ source_behind(struct source *source)
 {
 	return source->ops->behind(source);
 }
+
+bool
+source_hears(struct source *source, struct fault *fault)
+{
+	return source->ops->hears == NULL || source->ops->hears(source, fault);
+}

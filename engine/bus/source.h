@@ -48,6 +48,7 @@ struct source_ops {
 	int (*pause)(struct source *source, const struct source_lane *lane, bool paused, struct fault *fault);
 	void (*told)(struct source *source, const struct source_lane *lane, uint64_t next);
 	uint64_t (*behind)(struct source *source);
+	bool (*hears)(struct source *source, struct fault *fault); /* NULL: always */
 };
 
 struct source {
@@ -84,5 +85,10 @@ int source_pause(struct source *source, const struct source_lane *lane, bool pau
 void source_told(struct source *source, const struct source_lane *lane, uint64_t next);
 /* Messages that are known to wait beyond what was given; UINT64_MAX: not known. */
 uint64_t source_behind(struct source *source);
+/*
+ * Is the bus there? false: not now, and *fault says why; lanes and places are kept. The waker tells when that has
+ * changed. Asks nobody: it is what the bus's own traffic has shown.
+ */
+bool source_hears(struct source *source, struct fault *fault);
 
 #endif

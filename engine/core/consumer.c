@@ -170,9 +170,9 @@ settle_all(struct consumer *consumer, struct mail *list)
 	}
 }
 
-/* Why it is not running, when it is not. */
+/* Why it is not running, when it is not. `heard` has room for what a source says. */
 static enum consumer_state
-state_of(const struct consumer *consumer, const struct fault **fault)
+state_of(const struct consumer *consumer, const struct fault **fault, struct fault *heard)
 {
 	enum consumer_state state = CONSUMER_RUNNING;
 
@@ -187,9 +187,14 @@ state_of(const struct consumer *consumer, const struct fault **fault)
 			*fault = &lane->fault;
 		}
 	}
-	for (size_t i = 0; i < countof(consumer->sources); i++)
-		if (consumer->sources[i].pause_us != 0)
-			return CONSUMER_AWAY;
+	for (size_t i = 0; i < countof(consumer->sources); i++) {
+		const struct consumer_source *source = &consumer->sources[i];
+
+		if (source->source == NULL || (source->pause_us == 0 && source_hears(source->source, heard)))
+			continue;
+		*fault = source->pause_us != 0 ? &source->fault : heard;
+		return CONSUMER_AWAY;
+	}
 	return state;
 }
 
@@ -203,8 +208,12 @@ tell(struct consumer *consumer)
 					.parked = consumer->parked.count,
 					.behind = consumer->queued };
 	const struct fault *fault;
+	struct fault heard;
 
-	told.state = state_of(consumer, &fault);
+	told.state = state_of(consumer, &fault, &heard);
+	told.since_us = told.state == consumer->told.state && consumer->told.since_us != 0
+				? consumer->told.since_us
+				: clock_wall_us(consumer->options.clock);
 	if (fault != NULL)
 		memcpy(told.reason, fault->text, sizeof(told.reason));
 	for (size_t i = 0; i < countof(consumer->sources); i++) {

@@ -59,9 +59,10 @@ struct consumer_status {
 	uint64_t taken; /* messages whose effect is recorded, since start */
 	uint64_t repeated;
 	uint64_t refused;
-	uint64_t dead;   /* dead letters that lie there */
-	uint64_t parked; /* keys */
-	uint64_t behind; /* messages; UINT64_MAX: not known */
+	uint64_t dead;    /* dead letters that lie there */
+	uint64_t parked;  /* keys */
+	uint64_t behind;  /* messages; UINT64_MAX: not known */
+	int64_t since_us; /* in this state */
 	char reason[sizeof(((struct fault *)NULL)->text)];
 };
 

@@ -105,6 +105,7 @@ struct consumer_source {
 	struct source *source; /* NULL: none */
 	int64_t again_ns;
 	int64_t pause_us;
+	struct fault fault; /* why it is asked again */
 };
 
 /* Dead letters on their way back, one after the other. */

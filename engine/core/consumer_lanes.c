@@ -426,6 +426,7 @@ pull_one(struct consumer *consumer, unsigned number)
 	if (source_next(source->source, &letter->reaction.arena, &event, &fault) != 0) {
 		if (source->pause_us == 0)
 			log_fault(LOG_WARN, "a consumer cannot hear", &fault);
+		source->fault = fault;
 		source->pause_us = consumer_pause(consumer, source->pause_us);
 		source->again_ns = consumer_now_ns(consumer) + source->pause_us * 1000;
 		consumer_put_away(consumer, letter);

@@ -262,8 +262,16 @@ struct projection_status {
 	struct slice name;
 	log_position position;
 	log_position head;
-	int64_t behind_us; /* age of the oldest entry not yet projected; 0 when caught up */
-	enum { PROJECTION_LIVE, PROJECTION_CATCHING_UP, PROJECTION_REBUILDING, PROJECTION_STOPPED } state;
+	/* Age of the oldest entry not yet projected, 0 when caught up; at least as long as its bus has been away. */
+	int64_t behind_us;
+	enum {
+		PROJECTION_LIVE,
+		PROJECTION_CATCHING_UP,
+		PROJECTION_REBUILDING,
+		PROJECTION_STOPPED,
+		PROJECTION_AWAY /* its bus cannot be heard, `reason` says why */
+	} state;
+	int64_t away_us; /* since when its bus cannot be heard, whatever the state; 0: it can, or the log feeds it */
 	log_position poison;
 	struct slice reason;
 	uint64_t rate;        /* entries a second while catching up */

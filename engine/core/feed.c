@@ -52,7 +52,7 @@ feed_open(struct projector *projector, struct projection *projection, struct fau
 	feed->more = true;
 	projection->feed = feed;
 	projection->now.by_bus = true;
-	projection->now.away = true;
+	projection->now.unsure = true;
 	checkpoint = follow_checkpoint(projection, 0);
 	arena_clear(&projector->page);
 	if (view_checkpoint(view, script->name, &projector->page, &old, &before, fault) != 0 ||
@@ -110,21 +110,50 @@ open_source(struct projector *projector, struct projection *projection, struct f
 
 /* ---- rounds ---- */
 
+/* Rows stand still until it is heard again; that is told once, and shown as long as it lasts. */
+static void
+is_away(struct projector *projector, struct projection *projection, const struct fault *fault)
+{
+	struct projection_shown *now = &projection->now;
+
+	if (now->away_us == 0) {
+		now->away_us = clock_wall_us(projector->options.clock);
+		log_line(LOG_WARN, "a projection cannot hear its topics",
+			 log_slice("domain", projector->options.program->domain),
+			 log_slice("projection", projection->script->name), log_text("code", fault->code),
+			 log_text("text", fault->text));
+	}
+	if (!now->stopped)
+		snprintf(now->reason, sizeof(now->reason), "%s", fault->text);
+}
+
+static void
+is_back(struct projector *projector, struct projection *projection)
+{
+	struct projection_shown *now = &projection->now;
+	int64_t away_us = clock_wall_us(projector->options.clock) - now->away_us;
+
+	if (now->away_us == 0)
+		return;
+	now->away_us = 0;
+	if (!now->stopped)
+		now->reason[0] = '\0';
+	log_line(LOG_INFO, "a projection hears its topics again",
+		 log_slice("domain", projector->options.program->domain),
+		 log_slice("projection", projection->script->name), log_int("away_seconds", away_us / 1000000));
+}
+
 /* The bus cannot be heard now; what else the projector follows goes on. */
 static void
 trouble(struct projector *projector, struct projection *projection, const struct fault *fault)
 {
 	struct feed *feed = projection->feed;
 
-	if (feed->pause_ns == 0)
-		log_fault(LOG_WARN, "a projection cannot hear its topics", fault);
+	is_away(projector, projection, fault);
 	feed->pause_ns = feed->pause_ns == 0 ? OPEN_FIRST_NS : 2 * feed->pause_ns;
 	if (feed->pause_ns > OPEN_LAST_NS)
 		feed->pause_ns = OPEN_LAST_NS;
 	feed->again_ns = now_ns(projector) + feed->pause_ns;
-	projection->now.away = true;
-	if (!projection->now.stopped)
-		snprintf(projection->now.reason, sizeof(projection->now.reason), "%s", fault->text);
 }
 
 static void
@@ -141,8 +170,6 @@ hear(struct projector *projector, struct projection *projection)
 		trouble(projector, projection, &fault);
 		return;
 	}
-	if (feed->pause_ns != 0 && !projection->now.stopped)
-		projection->now.reason[0] = '\0';
 	feed->pause_ns = 0;
 }
 
@@ -165,13 +192,19 @@ static void
 look(struct projector *projector, struct projection *projection)
 {
 	struct feed *feed = projection->feed;
-	uint64_t behind = feed->source != NULL ? source_behind(feed->source) : UINT64_MAX;
+	bool heard = feed->source != NULL && feed->pause_ns == 0;
 	struct projection_shown *now = &projection->now;
+	uint64_t behind = UINT64_MAX;
+	struct fault fault;
 
-	if (feed->pause_ns != 0 || !hears_all(projection))
-		behind = UINT64_MAX;
-	now->away = behind == UINT64_MAX;
-	now->waiting = now->away ? 0 : behind + (feed->count - feed->first);
+	if (heard && !source_hears(feed->source, &fault))
+		is_away(projector, projection, &fault);
+	else if (heard && hears_all(projection)) { /* also after its lanes were lost with the bus */
+		is_back(projector, projection);
+		behind = source_behind(feed->source);
+	}
+	now->unsure = behind == UINT64_MAX;
+	now->waiting = now->unsure ? 0 : behind + (feed->count - feed->first);
 	if (!now->stopped && behind == 0 && feed->first == feed->count && !feed->more) {
 		feed->level = true;
 		now->oldest_us = 0;
@@ -262,7 +295,8 @@ rebuild(struct projector *projector, struct projection *projection, struct fault
 		lane->place = 0;
 	}
 	feed->level = false;
-	projection->now = (struct projection_shown){ .by_bus = true, .rebuilding = true };
+	projection->now =
+		(struct projection_shown){ .by_bus = true, .rebuilding = true, .away_us = projection->now.away_us };
 	projection->stored = 0;
 	projection->rate_since_ns = projection->told_ns = 0;
 	feed_go_back(feed, false);

@@ -22,7 +22,8 @@ struct projection_shown {
 	char note[sizeof(((struct fault *)NULL)->text)];   /* of the last part that was made anew */
 	bool note_failed;
 	bool by_bus;      /* `at` counts messages */
-	bool away;        /* its bus cannot be reached, or has not said yet what waits */
+	bool unsure;      /* its bus has not said what waits */
+	int64_t away_us;  /* since when its bus cannot be heard, `reason` says why; 0: it can */
 	uint64_t waiting; /* messages that are known to wait */
 };
 

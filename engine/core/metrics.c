@@ -179,7 +179,8 @@ write_projections(struct engine *engine, struct buf *out)
 		buf_format(out, "moonlog_projection_position{domain=\"%.*s\",projection=\"%.*s\"} %llu\n",
 			   SLICE_ARG(statuses[i].domain), SLICE_ARG(statuses[i].name),
 			   (unsigned long long)statuses[i].position);
-	head(out, "moonlog_projection_lag_seconds", "gauge", "Age of the oldest entry not yet projected.");
+	head(out, "moonlog_projection_lag_seconds", "gauge",
+	     "Age of the oldest entry not yet projected; at least as long as its topics cannot be heard.");
 	for (size_t i = 0; i < count; i++)
 		buf_format(out, "moonlog_projection_lag_seconds{domain=\"%.*s\",projection=\"%.*s\"} %.6f\n",
 			   SLICE_ARG(statuses[i].domain), SLICE_ARG(statuses[i].name),
@@ -189,6 +190,10 @@ write_projections(struct engine *engine, struct buf *out)
 		buf_format(out, "moonlog_projection_stopped{domain=\"%.*s\",projection=\"%.*s\"} %d\n",
 			   SLICE_ARG(statuses[i].domain), SLICE_ARG(statuses[i].name),
 			   statuses[i].state == PROJECTION_STOPPED);
+	head(out, "moonlog_projection_away", "gauge", "1 while the topics of a projection cannot be heard.");
+	for (size_t i = 0; i < count; i++)
+		buf_format(out, "moonlog_projection_away{domain=\"%.*s\",projection=\"%.*s\"} %d\n",
+			   SLICE_ARG(statuses[i].domain), SLICE_ARG(statuses[i].name), statuses[i].away_us != 0);
 	arena_fini(&arena);
 }
 

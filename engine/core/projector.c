@@ -232,17 +232,21 @@ show(struct projector *projector, const struct projection *projection, log_posit
 	memcpy(reason, shown.reason, sizeof(reason));
 	int64_t behind = shown.oldest_us != 0 ? clock_wall_us(projector->options.clock) - shown.oldest_us : 0;
 	bool rebuilding = shown.rebuilding && !atomic_load(&projector->read);
+	int64_t away = shown.away_us != 0 ? clock_wall_us(projector->options.clock) - shown.away_us : 0;
 	if (shown.by_bus)
 		head = shown.at + shown.waiting;
-	bool far = shown.away || (head > shown.at && head - shown.at > projector->options.batch_entries);
+	behind = shown.at < head && behind > 0 ? behind : 0;
+	bool far = shown.unsure || (head > shown.at && head - shown.at > projector->options.batch_entries);
 	*status = (struct projection_status){
 		.domain = arena_copy(arena, projector->options.program->domain),
 		.name = arena_copy(arena, projection->script->name),
 		.position = shown.at,
 		.head = head,
-		.behind_us = shown.at < head && behind > 0 ? behind : 0,
+		.behind_us = behind > away ? behind : away,
+		.away_us = shown.away_us,
 		.state = shown.stopped          ? PROJECTION_STOPPED
 			 : rebuilding           ? PROJECTION_REBUILDING
+			 : shown.away_us != 0   ? PROJECTION_AWAY
 			 : far || shown.ordered ? PROJECTION_CATCHING_UP
 						: PROJECTION_LIVE,
 		.poison = shown.stopped ? shown.poison : 0,

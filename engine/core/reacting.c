@@ -357,6 +357,8 @@ write_consumer(const struct consumer_status *status, struct buf *out)
 	json_quote(out, status->name);
 	json_key(out, "state");
 	json_quote(out, slice_text(states[status->state]));
+	if (status->since_us != 0)
+		json_put_time(out, "since", status->since_us);
 	json_put_u64(out, "taken", status->taken);
 	json_put_u64(out, "repeated", status->repeated);
 	json_put_u64(out, "refused", status->refused);
@@ -484,6 +486,12 @@ halted_of(const struct consumer_status *status)
 	return status->state == CONSUMER_HALTED;
 }
 
+static uint64_t
+away_of(const struct consumer_status *status)
+{
+	return status->state == CONSUMER_AWAY;
+}
+
 static void
 timer_figures(struct engine *engine, struct buf *out)
 {
@@ -523,6 +531,7 @@ reacting_metrics(struct engine *engine, struct buf *out)
 		{ "moonlog_parked_keys", "gauge", "Keys whose messages wait behind a dead letter.", parked_of },
 		{ "moonlog_messages_behind", "gauge", "Messages that are known to wait.", behind_of },
 		{ "moonlog_consumer_halted", "gauge", "1 while a lane of it is halted.", halted_of },
+		{ "moonlog_consumer_away", "gauge", "1 while its topics cannot be heard.", away_of },
 	};
 
 	if (engine->parts.along.open == NULL)

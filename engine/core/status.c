@@ -8,7 +8,8 @@
 static const char *const projection_states[] = { [PROJECTION_LIVE] = "live",
 						 [PROJECTION_CATCHING_UP] = "catching_up",
 						 [PROJECTION_REBUILDING] = "rebuilding",
-						 [PROJECTION_STOPPED] = "stopped" };
+						 [PROJECTION_STOPPED] = "stopped",
+						 [PROJECTION_AWAY] = "away" };
 
 static void
 member_slice(struct buf *out, const char *key, struct slice value)
@@ -35,6 +36,8 @@ write_projection(struct buf *out, const struct projection_status *status)
 	} else if (status->by_bus && status->reason.size != 0) {
 		member_slice(out, "reason", status->reason);
 	}
+	if (status->away_us != 0)
+		json_put_time(out, "away_since", status->away_us);
 	if (status->note.size != 0)
 		member_slice(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
 	if (status->rate != 0)

@@ -19,7 +19,8 @@
 static const char *const states[] = { [PROJECTION_LIVE] = "live",
 				      [PROJECTION_CATCHING_UP] = "catching_up",
 				      [PROJECTION_REBUILDING] = "rebuilding",
-				      [PROJECTION_STOPPED] = "stopped" };
+				      [PROJECTION_STOPPED] = "stopped",
+				      [PROJECTION_AWAY] = "away" };
 
 /* ---- status ---- */
 
@@ -97,6 +98,8 @@ write_projection(const struct projection_status *status, struct buf *out)
 	} else if (status->by_bus && status->reason.size != 0) {
 		json_put_text(out, "reason", status->reason);
 	}
+	if (status->away_us != 0)
+		json_put_time(out, "away_since", status->away_us);
 	if (status->build.size != 0) {
 		json_key(out, "build");
 		buf_add(out, status->build);

@@ -11,8 +11,9 @@
  * So are offsets that the library would choose: with a stored offset that is not there it gives an error and stays
  * where it is, and the lane is asked about before it is called gone, for a broker that starts says so too.
  *
- * The waker is called by threads of the library whenever its queue is no longer empty. Every half a minute it puts
- * figures there that nobody reads: so an idle caller comes by, and the group does not take it for dead.
+ * The waker is called by threads of the library whenever its queue is no longer empty. Every five seconds it
+ * puts figures there that nobody reads: so an idle caller comes by, the group does not take it for dead, and that
+ * brokers are silent is seen.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/kafka/client.h"
+#include "bus/kafka/copy.h"
+#include "bus/kafka/hearing.h"
 #include "bus/kafka/lanes.h"
 #include "bus/kafka/topics.h"
 
@@ -40,7 +43,8 @@ struct kafka_source {
 	bool lost; /* for good: `trouble` is told at every call */
 	struct fault trouble;
 	int64_t hinted_ns;
-	bool hint_due, away; /* all brokers are, it seems: a hint would hold up the client's end until they are back */
+	bool hint_due;
+	struct kafka_hearing hearing; /* while none answers a hint would hold up the client's end until they are back */
 };
 
 static struct kafka_source *
@@ -70,7 +74,8 @@ note_error(rd_kafka_t *client, int code, const char *text, void *self)
 		s->lost = kafka_is_lost(client, "consumer", &s->trouble);
 		return;
 	}
-	s->away = s->away || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		kafka_hearing_down(&s->hearing);
 	/* One connection, or one request: when it is all of them, that is told too. */
 	if (!s->lost && code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
 		kafka_fault((rd_kafka_resp_err_t)code, "consumer", text, &s->trouble);
@@ -105,7 +110,7 @@ hint(struct kafka_source *s)
 static void
 hint_now_and_then(struct kafka_source *s)
 {
-	if (s->hint_due && !s->away && clock_mono_ns(clock_real()) - s->hinted_ns >= HINT_NS)
+	if (s->hint_due && kafka_hears(&s->hearing, NULL) && clock_mono_ns(clock_real()) - s->hinted_ns >= HINT_NS)
 		hint(s);
 }
 
@@ -131,7 +136,7 @@ rebalanced(rd_kafka_t *client, rd_kafka_resp_err_t code, rd_kafka_topic_partitio
 		s->assign_due = true;
 		s->unassign_due = false;
 	} else {
-		if (!rd_kafka_assignment_lost(client) && !s->away)
+		if (!rd_kafka_assignment_lost(client) && kafka_hears(&s->hearing, NULL))
 			hint(s);
 		for (size_t i = 0; good && i < s->lanes.count; i++)
 			if (s->lanes.all[i]->ours)
@@ -210,50 +215,6 @@ reset(struct kafka_source *s, struct kafka_lane *lane, struct fault *fault, bool
 
 /* ---- messages ---- */
 
-static bool
-copy_headers(const rd_kafka_message_t *from, struct arena *arena, struct message *message)
-{
-	rd_kafka_headers_t *headers;
-	const char *name;
-	const void *value;
-	size_t size;
-
-	if (rd_kafka_message_headers(from, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return true;
-	size_t count = rd_kafka_header_cnt(headers);
-	struct message_header *all = arena_zero(arena, count, sizeof(*all));
-	for (size_t i = 0; all != NULL && i < count; i++) {
-		if (rd_kafka_header_get_all(headers, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
-			break;
-		all[i].name = arena_copy(arena, slice_text(name));
-		all[i].value = arena_copy(arena, slice_from(value, value != NULL ? size : 0));
-		if (all[i].name.data == NULL || all[i].value.data == NULL)
-			return false;
-	}
-	message->headers = all;
-	message->header_count = count;
-	return all != NULL;
-}
-
-static bool
-copy_message(const rd_kafka_message_t *from, const struct kafka_lane *lane, struct arena *arena,
-	     struct source_event *event)
-{
-	rd_kafka_timestamp_type_t kind;
-	int64_t time_ms = rd_kafka_message_timestamp(from, &kind);
-	struct message *message = &event->message;
-
-	event->what = SOURCE_MESSAGE;
-	event->lane = kafka_lane_name(lane);
-	event->offset = (uint64_t)from->offset;
-	message->topic = event->lane.topic;
-	message->key = arena_copy(arena, slice_from(from->key, from->key_len));
-	message->value = arena_copy(arena, slice_from(from->payload, from->len));
-	message->tombstone = from->payload == NULL;
-	message->time_us = time_ms > 0 ? time_ms * 1000 : 0;
-	return message->key.data != NULL && message->value.data != NULL && copy_headers(from, arena, message);
-}
-
 static int
 tell_trouble(struct kafka_source *s, struct fault *fault)
 {
@@ -276,8 +237,6 @@ take_message(struct kafka_source *s, const rd_kafka_message_t *from, struct aren
 			? kafka_lane_find(&s->lanes, slice_text(rd_kafka_topic_name(from->rkt)), from->partition)
 			: NULL;
 
-	if (lane != NULL && (from->err == RD_KAFKA_RESP_ERR_NO_ERROR || from->err == RD_KAFKA_RESP_ERR__PARTITION_EOF))
-		s->away = false;
 	if (lane != NULL && (!lane->ours || !lane->begun))
 		return false;
 	if (lane != NULL && from->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
@@ -302,7 +261,7 @@ take_message(struct kafka_source *s, const rd_kafka_message_t *from, struct aren
 	}
 	if (lane == NULL || (lane->next != SOURCE_START && (uint64_t)from->offset < lane->next))
 		return false;
-	if (!copy_message(from, lane, arena, event)) {
+	if (!kafka_copy(from, lane, arena, event)) {
 		/* It was taken from the library but not given out: it has to come again. */
 		lane->next = (uint64_t)from->offset;
 		s->assign_due = true;
@@ -438,6 +397,8 @@ behind(struct source *source)
 	struct kafka_source *s = inside(source);
 	uint64_t sum = 0;
 
+	if (!kafka_hears(&s->hearing, NULL))
+		return UINT64_MAX;
 	for (size_t i = 0; i < s->lanes.count; i++) {
 		struct kafka_lane *lane = s->lanes.all[i];
 		int64_t first, end;
@@ -454,6 +415,12 @@ behind(struct source *source)
 			sum += (uint64_t)end - at;
 	}
 	return sum;
+}
+
+static bool
+hears(struct source *source, struct fault *fault)
+{
+	return kafka_hears(&inside(source)->hearing, fault);
 }
 
 /* ---- opening and closing ---- */
@@ -487,7 +454,7 @@ close_source(struct source *source)
 	if (s->queue != NULL) {
 		rd_kafka_queue_cb_event_enable(s->queue, NULL, NULL);
 		s->closing = true;
-		if (!s->lost && !s->away)
+		if (!s->lost && kafka_hears(&s->hearing, NULL))
 			hint(s);
 		if (s->leaves)
 			leave(s);
@@ -506,6 +473,7 @@ static const struct source_ops ops = {
 	.pause = pause_lane,
 	.told = told,
 	.behind = behind,
+	.hears = hears,
 };
 
 static rd_kafka_t *
@@ -537,7 +505,7 @@ open_consumer(struct kafka_source *s, const struct kafka_options *options, const
 	/* A topic that is made later is found within seconds; a member that died is missed after ten. */
 	static const struct kafka_setting defaults[] = {
 		{ "session.timeout.ms", "10000" },         { "heartbeat.interval.ms", "1000" },
-		{ "statistics.interval.ms", "30000" },     { "topic.metadata.refresh.interval.ms", "3000" },
+		{ "statistics.interval.ms", "5000" },      { "topic.metadata.refresh.interval.ms", "3000" },
 		{ "queued.max.messages.kbytes", "16384" }, { NULL, NULL },
 	};
 	rd_kafka_conf_t *conf = kafka_configure(options, defaults, settings, fault);
@@ -547,6 +515,7 @@ open_consumer(struct kafka_source *s, const struct kafka_options *options, const
 	rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
 	rd_kafka_conf_set_error_cb(conf, note_error);
 	rd_kafka_conf_set_stats_cb(conf, ignore_figures);
+	kafka_hearing_init(&s->hearing, conf, s->waker);
 	return kafka_client(RD_KAFKA_CONSUMER, conf, fault);
 }
 

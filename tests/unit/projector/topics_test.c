@@ -47,6 +47,8 @@ static bool calm; /* nothing fails */
 static bool bad;  /* the tenth message of lane 0 is at fault */
 static bool gone; /* lane 0 has lost what lies before its end */
 static unsigned opens;
+static bool silent;  /* the bus does not answer */
+static bool refuses; /* it fails each ask */
 
 static unsigned
 chance(unsigned below)
@@ -101,7 +103,7 @@ fake_next(struct source *source, struct arena *memory, struct source_event *even
 	struct fake *fake = fake_of(source);
 	int32_t first = (int32_t)chance(LANES);
 
-	if (!calm && chance(40) == 0)
+	if (refuses || (!calm && chance(40) == 0))
 		return fault_set(why, FAULT_AWAY, "away", "the bus is away");
 	for (int32_t i = 0; i < LANES; i++) {
 		int32_t n = (first + i) % LANES;
@@ -172,7 +174,18 @@ fake_behind(struct source *source)
 	return sum;
 }
 
-static const struct source_ops ops = { fake_close, fake_next, fake_begin, fake_pause, fake_told, fake_behind };
+static bool
+fake_hears(struct source *source, struct fault *why)
+{
+	(void)source;
+	if (silent)
+		fault_set(why, FAULT_AWAY, "silent", "the bus does not answer");
+	return !silent;
+}
+
+static const struct source_ops ops = {
+	fake_close, fake_next, fake_begin, fake_pause, fake_told, fake_behind, fake_hears
+};
 
 static int
 fake_open(void *self, const struct source_wanted *wanted, struct source **source, struct fault *why)
@@ -241,7 +254,7 @@ begin(bool sqlite)
 					      .slot = 2,
 					      .clock = &fast,
 					      .foreign = { fake_open, NULL } };
-	bad = gone = false;
+	bad = gone = silent = refuses = false;
 	calm = true;
 	OK(projector_open(&options, &projector, &fault));
 }
@@ -394,6 +407,48 @@ TEST(a_place_that_is_gone_stops_it)
 		OK(projector_order(projector, SLICE("sums"), PROJECTION_REBUILD, &fault));
 		settle();
 		check_rows("[1,200]\n[2,200]\n");
+		end();
+	}
+}
+
+/* Not for a moment live: what it has is old, and nobody knows how much is missing. */
+static void
+check_away(const char *why)
+{
+	int64_t since_us;
+
+	projector_step(projector);
+	since_us = status().away_us;
+	for (int step = 0; step < 20; step++) {
+		projector_step(projector);
+		CHECK_INT(status().state, PROJECTION_AWAY);
+		CHECK_SLICE(status().reason, why);
+		CHECK_INT(status().away_us, since_us);
+		CHECK(status().behind_us > 0 && status().behind_us <= clock_wall_us(&fast) - since_us);
+	}
+	reopen();
+	projector_step(projector);
+	CHECK(status().state != PROJECTION_LIVE);
+}
+
+TEST(a_bus_that_is_away_is_shown_with_cause_and_since_when)
+{
+	for (int room = 0; room < 2; room++) {
+		begin(room == 1);
+		settle();
+		CHECK_INT(status().away_us, 0);
+		silent = true;
+		check_away("the bus does not answer");
+		silent = false;
+		settle();
+		refuses = true;
+		check_away("the bus is away");
+		refuses = false;
+		settle();
+		CHECK_INT(status().state, PROJECTION_LIVE);
+		CHECK_INT(status().away_us, 0);
+		CHECK_INT(status().behind_us, 0);
+		CHECK_SLICE(status().reason, "");
 		end();
 	}
 }

@@ -254,6 +254,31 @@ TEST(a_broker_that_is_away_is_waited_for)
 	rig_close(rig);
 }
 
+TEST(a_broker_that_does_not_answer_is_shown_with_cause_and_since_when)
+{
+	struct rig *rig = open_rig("");
+	int64_t began_us;
+
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	rig->wall_us += 1000000;
+	broker.silent = true;
+	rig_run(rig);
+	began_us = rig->wall_us;
+	rig->wall_us += 5000000;
+	rig_run(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_AWAY);
+	CHECK_INT(rig_status(rig).since_us, began_us);
+	CHECK_TEXT(rig_status(rig).reason, "the broker does not answer");
+	broker.silent = false;
+	rig_run(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	CHECK_INT(rig_status(rig).since_us, began_us + 5000000);
+	CHECK_TEXT(rig_status(rig).reason, "");
+	rig_close(rig);
+}
+
 TEST(each_message_is_decided_by_the_rules_of_its_moment)
 {
 	struct rig *rig = open_rig("");

@@ -126,11 +126,19 @@ double_behind(struct source *source)
 	return UINT64_MAX;
 }
 
+static bool
+double_hears(struct source *source, struct fault *fault)
+{
+	if (self_of(source)->broker->silent)
+		fault_set(fault, FAULT_AWAY, "broker_silent", "the broker does not answer");
+	return !self_of(source)->broker->silent;
+}
+
 static int
 double_open(void *broker, const struct source_wanted *wanted, struct source **source, struct fault *fault)
 {
-	static const struct source_ops ops = { double_close, double_next, double_begin,
-					       double_pause, double_told, double_behind };
+	static const struct source_ops ops = { double_close, double_next,   double_begin, double_pause,
+					       double_told,  double_behind, double_hears };
 	struct source_double *self = calloc(1, sizeof(*self));
 
 	(void)wanted;

@@ -21,6 +21,7 @@ struct source_broker {
 	size_t lane_count;
 	struct source_double *source; /* the open one */
 	bool away;
+	bool silent; /* nothing is told, and nothing comes */
 };
 
 struct source_maker source_double(struct source_broker *broker);
