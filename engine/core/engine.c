@@ -45,6 +45,9 @@ fill_limits(struct engine_limits *limits)
 				     : limits->determinism_sample == UINT32_MAX ? 0
 										: limits->determinism_sample;
 	limits->projection_batch = limits->projection_batch != 0 ? limits->projection_batch : 4000;
+	limits->remember_messages = limits->remember_messages == 0          ? 100000
+				    : limits->remember_messages == SIZE_MAX ? 0
+									    : limits->remember_messages;
 	limits->shadow_us = limits->shadow_us != 0 ? limits->shadow_us : 10000000;
 	limits->shadow_threads = limits->shadow_threads != 0 ? limits->shadow_threads : 2;
 	limits->keep_undecided = limits->keep_undecided != 0 ? limits->keep_undecided : 100;
@@ -144,6 +147,7 @@ engine_projector_options(struct engine *engine)
 					   .script = engine->script,
 					   .clock = engine->parts.clock,
 					   .batch_entries = engine->limits.projection_batch,
+					   .remember = engine->limits.remember_messages,
 					   .progressed = progressed,
 					   .damaged = damaged,
 					   .self = engine };

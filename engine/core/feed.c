@@ -80,6 +80,7 @@ feed_close(struct projection *projection)
 	if (feed->source != NULL)
 		source_close(feed->source);
 	feed_free_lanes(feed);
+	feed_inbox_forget(&feed->inbox);
 	arena_fini(&feed->arena);
 	free(feed->batch);
 	free(feed);
@@ -294,6 +295,7 @@ rebuild(struct projector *projector, struct projection *projection, struct fault
 		lane->there = false;
 		lane->place = 0;
 	}
+	feed_inbox_forget(&feed->inbox);
 	feed->level = false;
 	projection->now =
 		(struct projection_shown){ .by_bus = true, .rebuilding = true, .away_us = projection->now.away_us };

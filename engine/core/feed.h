@@ -7,7 +7,9 @@
  *   checkpoint "<projection>@<topic>/<partition>"          the next offset
  *   checkpoint "<projection>@<topic>/<partition>#<source>" position of the last entry heard of that source, and its time
  *
- * The last one finds what a publisher of ours sends again after a crash (mode idempotent): within a lane the positions
+ *   checkpoint "<projection>@heard/<page>"                 ids of other senders' messages: feed_inbox.c
+ *
+ * The last but one finds what a publisher of ours sends again after a crash (mode idempotent): within a lane the positions
  * of one source rise, and what does not is a repeat, unless it is younger than all that was heard: then the source has
  * begun another history.
  *

@@ -4,6 +4,7 @@
 #define MOONLOG_CORE_FEED_INSIDE_H
 
 #include "core/feed.h"
+#include "core/parked.h"
 
 #define FEED_MESSAGES  1000 /* of one batch */
 #define FEED_NAME_SIZE (2 * STREAM_WORD_MAX + STORE_TOPIC_MAX + 32)
@@ -34,13 +35,26 @@ struct feed_lane {
 	size_t sender_count;
 };
 
+/* See feed_inbox.c. */
+struct inbox {
+	size_t room;            /* ids; 0: not loaded, or none are kept */
+	uint64_t next;          /* number of the next id */
+	struct command_id *ids; /* by number, modulo `room` */
+	bool *there;
+	uint32_t *links, *heads, mask;
+	struct command_id *fresh; /* of the open batch */
+	size_t fresh_count;
+};
+
 struct heard {
 	struct feed_lane *lane;
 	uint64_t offset;
 	struct react_message message;
 	const char *bad;       /* why it is none; NULL: it is */
-	struct sender *sender; /* NULL: its repeats are not known */
+	struct sender *sender; /* NULL: its repeats are known by its id alone: */
 	log_position position;
+	struct command_id id;
+	bool has_id; /* of its own */
 	bool wanted;
 	bool repeated;
 };
@@ -57,6 +71,7 @@ struct feed {
 	bool more;  /* the source had more than there was room for */
 	bool quiet; /* `stopped` was told to the source */
 	bool level;
+	struct inbox inbox;
 };
 
 /* ---- feed_pull.c: lanes, and from the source into the batch ---- */
@@ -79,5 +94,18 @@ void feed_show_stop(struct projection *projection, log_position poison, const ch
 
 /* The next piece of the batch. Gives false when it met something that may pass. */
 bool feed_take(struct projector *projector, struct projection *projection);
+
+/* ---- feed_inbox.c: ids that were heard ---- */
+
+/* Once, before the first id is asked about. */
+int feed_inbox_load(struct projector *projector, struct projection *projection, struct fault *fault);
+/* Memory alone. */
+void feed_inbox_forget(struct inbox *inbox);
+/* true: it was heard before. false: it is now, with the open batch. */
+bool feed_inbox_hears(struct inbox *inbox, const struct command_id *id);
+/* Into the open transaction. */
+int feed_inbox_write(struct projector *projector, const struct projection *projection, struct fault *fault);
+/* The transaction became durable, or not. */
+void feed_inbox_settle(struct inbox *inbox, bool done);
 
 #endif

@@ -196,6 +196,11 @@ take_in(struct projector *projector, struct projection *projection, struct feed_
 		return -1;
 	heard->wanted = heard->bad == NULL &&
 			script_message_heard(script->messages, script->message_count, heard->message.type) >= 0;
+	heard->has_id = heard->wanted && heard->sender == NULL && !slice_equal(heard->message.id, slice_text(place));
+	if (heard->has_id && feed_inbox_load(projector, projection, fault) != 0)
+		return -1;
+	if (heard->has_id)
+		heard->id = command_id_make(script->name, heard->message.source, heard->message.id);
 	feed->count++;
 	feed->bytes += event->message.value.size + event->message.key.size;
 	lane->pulled = true;

@@ -13,12 +13,12 @@
 
 /* See feed.h. What it reaches is remembered with the batch. */
 static bool
-is_repeat(struct heard *heard)
+is_repeat(struct feed *feed, struct heard *heard)
 {
 	struct sender *sender = heard->sender;
 
 	if (sender == NULL)
-		return false;
+		return heard->has_id && feed_inbox_hears(&feed->inbox, &heard->id);
 	if (heard->position <= sender->reached && heard->message.time_us <= sender->reached_us)
 		return true;
 	sender->reached = heard->position;
@@ -41,7 +41,7 @@ take_messages(struct projector *projector, struct projection *projection, size_t
 			return fault_set(fault, FAULT_INPUT, "bad_cloudevent", "%s", heard->bad);
 		heard->lane->touched = true;
 		heard->lane->reached = heard->offset + 1;
-		heard->repeated = is_repeat(heard);
+		heard->repeated = is_repeat(feed, heard);
 		if (heard->wanted && !heard->repeated &&
 		    script_project_messages(projector->machine, projection->number, rows, &heard->message, 1, &taken,
 					    fault) != 0)
@@ -75,13 +75,14 @@ write_places(struct projector *projector, struct projection *projection, struct 
 				return -1;
 		}
 	}
-	return 0;
+	return feed_inbox_write(projector, projection, fault);
 }
 
 /* Whether the transaction became durable or not: what the batch has reached holds, or never was. */
 static void
 settle(struct feed *feed, bool done)
 {
+	feed_inbox_settle(&feed->inbox, done);
 	for (struct feed_lane *lane = feed->lanes; lane != NULL; lane = lane->next) {
 		if (!lane->touched)
 			continue;
@@ -199,6 +200,8 @@ feed_take(struct projector *projector, struct projection *projection)
 
 	if (count > projector->batch)
 		count = projector->batch;
+	if (feed->inbox.room != 0 && count > feed->inbox.room)
+		count = feed->inbox.room;
 	time_us = feed->batch[feed->first + count - 1].message.time_us;
 	fault_clear(&fault);
 	if (take(projector, projection, count, NULL, &done, &fault) == 0) {

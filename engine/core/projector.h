@@ -35,6 +35,7 @@ struct projector_options {
 	const struct clock *clock;    /* NULL: the real one */
 	size_t batch_entries;         /* at most in one transaction; 0 = 4000 */
 	size_t batch_bytes;           /* of their data; 0 = 4 MiB */
+	size_t remember;              /* ids of messages that a bus gave, each projection; 0: none */
 	int64_t gather_us;            /* wait for more before a small batch; 0 = 2 ms, < 0 = never */
 	/* Called on the projector's thread, holding no lock, after the position moved. Must not block. May be NULL. */
 	void (*progressed)(void *self, log_position position);

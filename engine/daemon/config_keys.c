@@ -61,6 +61,8 @@ static const struct config_key own_keys[CONFIG_HTTP] = {
 				   "appends packed into one commit" },
 	[CONFIG_PROJECTION_BATCH] = { "limits.projection_batch", CONFIG_KIND_INTEGER, "4000", 1, 100000, NULL, NULL,
 				      "N", "entries a projection takes in one transaction" },
+	[CONFIG_REMEMBER_MESSAGES] = { "limits.remember_messages", CONFIG_KIND_INTEGER, "100000", 0, 100000000, NULL,
+				       NULL, "N", "ids of messages a projection fed by topics knows again; 0: none" },
 	[CONFIG_HEAP_BYTES] = { "limits.heap_bytes", CONFIG_KIND_BYTES, "64MiB", MIB, 16 * GIB, NULL, NULL, "BYTES",
 				"memory of one script machine" },
 	[CONFIG_POOL_BYTES] = { "limits.pool_bytes", CONFIG_KIND_BYTES, "1GiB", 16 * MIB, 1024 * GIB, NULL, NULL,

@@ -72,6 +72,9 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.relay_entries = size_of(config, CONFIG_RELAY_ENTRIES),
 		.relay_bytes = size_of(config, CONFIG_RELAY_BYTES),
 		.projection_batch = size_of(config, CONFIG_PROJECTION_BATCH),
+		.remember_messages = size_of(config, CONFIG_REMEMBER_MESSAGES) != 0
+					     ? size_of(config, CONFIG_REMEMBER_MESSAGES)
+					     : SIZE_MAX,
 		.heap_bytes = size_of(config, CONFIG_HEAP_BYTES),
 		.pool_bytes = size_of(config, CONFIG_POOL_BYTES),
 		.script = { .command_ms = (uint32_t)config_integer(config, CONFIG_COMMAND_MS),

@@ -49,6 +49,8 @@ static bool gone; /* lane 0 has lost what lies before its end */
 static unsigned opens;
 static bool silent;  /* the bus does not answer */
 static bool refuses; /* it fails each ask */
+static bool twice;   /* each message comes twice, with an id of its own */
+static bool late;    /* the first of lane 0 comes again as its last */
 
 static unsigned
 chance(unsigned below)
@@ -65,8 +67,8 @@ struct fake {
 		bool ours, begun, paused, told_gone;
 		uint64_t next;
 	} lanes[LANES];
-	char text[100];
-	struct message_header header;
+	char text[100], id[30];
+	struct message_header headers[2];
 };
 
 static struct fake *
@@ -85,16 +87,19 @@ static void
 give(struct fake *fake, int32_t lane, struct arena *memory, struct source_event *event)
 {
 	uint64_t offset = fake->lanes[lane].next++;
-	int size = snprintf(fake->text, sizeof(fake->text), "{\"lane\":%d,\"number\":%u%s}", lane, (unsigned)offset + 1,
+	unsigned number = late && lane == 0 && offset == MESSAGES - 1 ? 1 : (unsigned)(twice ? offset / 2 : offset) + 1;
+	int size = snprintf(fake->text, sizeof(fake->text), "{\"lane\":%d,\"number\":%u%s}", lane, number,
 			    bad && lane == 0 && offset == 9 ? ",\"bad\":true" : "");
 
-	fake->header = (struct message_header){ SLICE("type"), SLICE("Counted") };
+	snprintf(fake->id, sizeof(fake->id), "%d-%u", lane, number);
+	fake->headers[0] = (struct message_header){ SLICE("type"), SLICE("Counted") };
+	fake->headers[1] = (struct message_header){ SLICE("id"), arena_copy(memory, slice_text(fake->id)) };
 	event->what = SOURCE_MESSAGE;
 	event->offset = offset;
 	event->message = (struct message){ .topic = TOPIC,
 					   .value = arena_copy(memory, slice_from(fake->text, (size_t)size)),
-					   .headers = &fake->header,
-					   .header_count = 1 };
+					   .headers = fake->headers,
+					   .header_count = twice || late ? 2 : 1 };
 }
 
 static int
@@ -254,7 +259,7 @@ begin(bool sqlite)
 					      .slot = 2,
 					      .clock = &fast,
 					      .foreign = { fake_open, NULL } };
-	bad = gone = silent = refuses = false;
+	bad = gone = silent = refuses = twice = late = false;
 	calm = true;
 	OK(projector_open(&options, &projector, &fault));
 }
@@ -334,7 +339,8 @@ check_rows(const char *wanted)
 	buf_fini(&out);
 }
 
-#define ALL "[0,200]\n[1,200]\n[2,200]\n"
+#define ALL         "[0,200]\n[1,200]\n[2,200]\n"
+#define ALL_BUT_ONE "[0,199]\n[1,200]\n[2,200]\n"
 
 /* ---- tests ---- */
 
@@ -429,6 +435,56 @@ check_away(const char *why)
 	reopen();
 	projector_step(projector);
 	CHECK(status().state != PROJECTION_LIVE);
+}
+
+/* What another program sends again under the same id has its effect once, through any schedule too. */
+TEST(a_repeat_of_another_sender_is_known_by_its_id)
+{
+	for (uint64_t number = 1; number <= 40; number++) {
+		begin(number % 2 == 0);
+		twice = true;
+		options.remember = number % 4 < 2 ? 1 : 1000;
+		seed = number * 104729;
+		calm = false;
+		reopen();
+		probe_hook = probe;
+		atomic_store(&probe_armed, true);
+		for (int step = 0; step < 300; step++) {
+			projector_step(projector);
+			CHECK(status().state != PROJECTION_STOPPED);
+			if (chance(12) == 0)
+				reopen();
+		}
+		settle();
+		atomic_store(&probe_armed, false);
+		check_rows("[0,100]\n[1,100]\n[2,100]\n");
+		CHECK_INT(status().position, LANES * MESSAGES);
+		end();
+	}
+}
+
+/* 64 ids at least are kept; one further back is not known. */
+TEST(ids_are_known_as_far_back_as_the_bound_says)
+{
+	static const size_t bounds[] = { 0, 64, 512, 640 };
+
+	for (int room = 0; room < 2; room++)
+		for (size_t i = 0; i < countof(bounds); i++) {
+			begin(room == 1);
+			late = true;
+			options.remember = bounds[i];
+			reopen();
+			settle();
+			CHECK_INT(status().state, i < 3 ? PROJECTION_STOPPED : PROJECTION_LIVE);
+			if (i < 3)
+				CHECK_INT(status().poison, MESSAGES - 1);
+			OK(projector_order(projector, SLICE("sums"), i < 3 ? PROJECTION_SKIP : PROJECTION_REBUILD,
+					   &fault));
+			settle();
+			CHECK_INT(status().state, PROJECTION_LIVE);
+			check_rows(ALL_BUT_ONE);
+			end();
+		}
 }
 
 TEST(a_bus_that_is_away_is_shown_with_cause_and_since_when)
