@@ -53,7 +53,7 @@ static const char *const ours[] = {
 static void
 log_library(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
-	/* What goes wrong comes back as the answer of a call too, but not why brokers are away or a transaction failed. */
+	/* What goes wrong comes back as an answer too, but not why brokers are away or a transaction failed. */
 	enum log_level as = strcmp(facility, "FAIL") == 0 || strcmp(facility, "TXNERR") == 0 ? LOG_WARN : LOG_DEBUG;
 
 	log_line(as, "kafka", log_text("client", client != NULL ? rd_kafka_name(client) : ""),
