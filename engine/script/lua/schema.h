@@ -86,7 +86,7 @@ struct schema_lift {
 struct schema_context {
 	enum schema_mode mode;
 	struct slice currency; /* of money without a sibling that names one: the domain's setting; empty: "EUR" */
-	/* schema_read: texts that become members of the outermost object where the bytes lack them. */
+	/* schema_read: texts that become members of the outermost object; bytes that have them must say the same. */
 	const struct script_param *params;
 	size_t param_count;
 	bool params_known;        /* schema_read: one that no field wants is refused by its name */

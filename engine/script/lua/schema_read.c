@@ -323,6 +323,29 @@ read_member(struct schema_input *input, struct object *object, const char *key_a
 	return true;
 }
 
+/* The bytes have a member that the path names too: both must say the same, else a request would do what its path denies. */
+static bool
+agrees(struct schema_input *input, struct object *object, const struct schema_field *field, struct slice value)
+{
+	lua_State *L = input->L;
+	if (field->schema.type == SCHEMA_MONEY) {
+		for (size_t i = 0; i < object->money_count; i++)
+			if (object->money[i].field == field && slice_equal(object->money[i].text, value))
+				return true;
+	} else {
+		if (!schema_push_text(input, &field->schema, value, SLICE_NONE))
+			return false;
+		lua_pushlstring(L, field->name.data, field->name.size);
+		lua_rawget(L, object->table);
+		bool same = lua_rawequal(L, -1, -2);
+		lua_pop(L, 2);
+		if (same)
+			return true;
+	}
+	schema_refuse(input->trouble, "bad_value", "not what the path says");
+	return false;
+}
+
 /* Parameters become members where the bytes have none; those that no field wants are left to the caller, or refused. */
 static bool
 add_params(struct schema_input *input, struct object *object)
@@ -338,8 +361,13 @@ add_params(struct schema_input *input, struct object *object)
 			schema_refuse(input->trouble, "unknown_parameter", "there is no such parameter");
 			return placed(input, &place, NULL);
 		}
-		if (field == NULL || (object->seen[number / 64] & bit) != 0)
+		if (field == NULL)
 			continue;
+		if ((object->seen[number / 64] & bit) != 0) {
+			if (!agrees(input, object, field, param->value))
+				return placed(input, &place, NULL);
+			continue;
+		}
 		object->seen[number / 64] |= bit;
 		if (field->schema.type == SCHEMA_MONEY) {
 			object->money[object->money_count++] =

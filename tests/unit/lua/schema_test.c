@@ -330,7 +330,10 @@ TEST(parameters_and_lifted_members)
 	test.context.params = params;
 	test.context.param_count = 3;
 	CHECK_TEXT(reads(&test, ""), "{\"amount\":150,\"id\":42}");
-	CHECK_TEXT(reads(&test, "{\"id\":7,\"note\":\"n\"}"), "{\"amount\":150,\"id\":7,\"note\":\"n\"}");
+	CHECK_TEXT(reads(&test, "{\"id\":42,\"note\":\"n\"}"), "{\"amount\":150,\"id\":42,\"note\":\"n\"}");
+	CHECK_TEXT(reads(&test, "{\"id\":7,\"note\":\"n\"}"), "bad_value: id: not what the path says");
+	CHECK_TEXT(reads(&test, "{\"amount\":1.50}"), "{\"amount\":150,\"id\":42}");
+	CHECK_TEXT(reads(&test, "{\"amount\":9.50}"), "bad_value: amount: not what the path says");
 	CHECK_TEXT(reads(&test, "{\"expectedVersion\":3}"), "unknown_field: expectedVersion: unknown field (offset 1)");
 	test.context.lift = &lift;
 	CHECK_TEXT(reads(&test, "{\"expectedVersion\":3}"), "{\"amount\":150,\"id\":42}");
