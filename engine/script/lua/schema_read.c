@@ -323,7 +323,7 @@ read_member(struct schema_input *input, struct object *object, const char *key_a
 	return true;
 }
 
-/* The bytes have a member that the path names too: both must say the same, else a request would do what its path denies. */
+/* The bytes have a member that the path names too: both must say the same, else a request did what its path denies. */
 static bool
 agrees(struct schema_input *input, struct object *object, const struct schema_field *field, struct slice value)
 {

@@ -4,8 +4,9 @@
  * index in memory, last of all the head, behind which readers stay [I4].
  *
  * Fails: an error before COMMIT is rolled back; the appends are then tried alone, once. A full disk is FULL with
- * nothing written. A COMMIT whose end is not known (a failed sync, a failed write of the log's last frames) is
- * COMMIT_UNKNOWN: it may be there after a restart, so nothing may be decided any more on what this process believes.
+ * nothing written. A COMMIT whose end is not known (a failed sync, a failed write of the log's last frames, a file that
+ * is not at its path any more) is COMMIT_UNKNOWN: it may be there after a restart, so nothing may be decided any more
+ * on what this process believes.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -148,6 +149,15 @@ roll_back(struct sqlite_store *store)
 	seal_undo(store);
 }
 
+/* A file that is not at its path any more was deleted, or moved: what is answered could not be found there. */
+static bool
+is_elsewhere(struct sqlite_store *store)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(store->link.db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+}
+
 /* COMMIT_NOT_ATTEMPTED: rolled back. */
 static enum commit_result
 write_group(struct sqlite_store *store, const struct log_end *end, struct fault *fault)
@@ -166,9 +176,14 @@ write_group(struct sqlite_store *store, const struct log_end *end, struct fault 
 		fault_set(fault, FAULT_AWAY, "store_io", "store: a test made the sync fail");
 		unknown = true;
 	} else if (link_step(&store->link, commit, fault) == 0) {
-		if (!PROBE("commit.after_sync"))
+		bool told = PROBE("commit.after_sync");
+
+		if (!told && !is_elsewhere(store))
 			return COMMIT_DONE;
-		fault_set(fault, FAULT_AWAY, "store_io", "store: a test made the commit's end unknown");
+		fault_set(fault, FAULT_AWAY, "store_io",
+			  told ? "store: a test made the commit's end unknown"
+			       : "store: %s was deleted or moved while it was in use",
+			  store->file);
 		unknown = true;
 	} else {
 		/* Writes that stop for want of space never reach the frame that makes a transaction count. */

@@ -2,6 +2,7 @@
 /* Commits that cannot be written: rolled back, or unknown and then the store's last; nothing in between. */
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -105,6 +106,31 @@ TEST(a_write_that_fails_is_never_a_success)
 	kit_close(&kit);
 	if (kit_open(&kit) != 0)
 		CHECK_FAIL("open: %s", kit.fault.text);
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_end(&kit);
+}
+
+/* Somebody cleans up, or moves the folder: what would be answered from then on could not be found again. */
+TEST(a_store_that_was_moved_away_answers_no_more)
+{
+	char there[128], away[160];
+	struct append append;
+
+	begin();
+	kit_path(&kit, "moonlog.db", there);
+	snprintf(away, sizeof(away), "%s.away", there);
+	CHECK_INT(rename(there, away), 0);
+	CHECK_INT(kit_put(&kit, "shop.cart/new", "{}", "x", &append), COMMIT_UNKNOWN);
+	CHECK_TEXT(kit.fault.code, "outcome_unknown");
+	CHECK(strstr(kit.fault.text, "was deleted or moved") != NULL);
+	CHECK_INT(fatal_calls, 1);
+	CHECK_INT(kit_put(&kit, "shop.cart/new", "{}", "y", &append), COMMIT_NOT_ATTEMPTED);
+	kit_close(&kit);
+	CHECK_INT(rename(away, there), 0);
+	if (kit_open(&kit) != 0)
+		CHECK_FAIL("open: %s", kit.fault.text);
+	CHECK_INT(kit_remembers(&kit, "x"), 1);
+	CHECK(!kit_remembers(&kit, "y"));
 	CHECK_INT(kit_verify(&kit, NULL), 0);
 	kit_end(&kit);
 }
