@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
+#include "base/log.h"
+
 #define GATHER_MOST_NS ((int64_t)1000 * 1000)
 #define REST_AFTER_NS  ((int64_t)20 * 1000 * 1000)
 #define REST_EVERY_NS  ((int64_t)100 * 1000 * 1000)
@@ -104,6 +106,21 @@ take_group(struct committer *committer, size_t *count)
 	return first;
 }
 
+/* Once when it begins and once when it is over, however many commands are turned away meanwhile. */
+static void
+tell(struct committer *committer, enum commit_result result, const struct fault *fault)
+{
+	bool refused = result == COMMIT_NOT_ATTEMPTED;
+
+	if (result == COMMIT_UNKNOWN || refused == committer->refused)
+		return;
+	committer->refused = refused;
+	if (refused)
+		log_fault(LOG_ERROR, "the store takes no commits for now: commands are turned away", fault);
+	else
+		log_line(LOG_INFO, "the store takes commits again");
+}
+
 static enum commit_result
 commit_group(struct committer *committer, size_t count, struct fault *fault)
 {
@@ -121,6 +138,7 @@ commit_group(struct committer *committer, size_t count, struct fault *fault)
 		committer->fatal = true;
 		atomic_store(&committer->failed, true);
 	}
+	tell(committer, result, fault);
 	took_ns = atomic_load_explicit(&committer->took_ns, memory_order_relaxed);
 	took_ns += (clock_mono_ns(committer->clock) - begin_ns - took_ns) / 4;
 	atomic_store_explicit(&committer->took_ns, took_ns, memory_order_relaxed);

@@ -35,7 +35,8 @@ struct committer {
 	/* the role's: touched only while it is held */
 	struct mail *pending;
 	struct append **group;
-	bool fatal; /* a commit's outcome is unknown: nothing more is attempted */
+	bool fatal;   /* a commit's outcome is unknown: nothing more is attempted */
+	bool refused; /* the last group was not attempted, and the log was told */
 	int64_t rested_ns;
 	/* the thread's */
 	struct mailbox bell;

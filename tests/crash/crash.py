@@ -28,13 +28,13 @@ class Daemon:
         self.options = list(options)
         self.binary, self.data, self.domain = binary, data, domain
         self.environment = dict(os.environ, **(environment or {}))
-        self.process, self.port = None, None
+        self.process, self.port, self.log = None, None, data + ".log"
 
     def start(self):
         address = os.path.join(self.data, "moonlog.address")
         if os.path.exists(address):
             os.unlink(address)
-        log = open(self.data + ".log", "ab")
+        log = open(self.log, "ab")
         self.process = subprocess.Popen(
             [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.options, self.domain],
             stdout=log, stderr=log, env=self.environment)
@@ -42,7 +42,7 @@ class Daemon:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise Failure(f"the daemon ended with {self.process.returncode}; see {self.data}.log")
+                raise Failure(f"the daemon ended with {self.process.returncode}; see {self.log}")
             try:
                 text = open(address).read().strip()
                 if text:

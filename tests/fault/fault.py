@@ -88,6 +88,7 @@ def enospc(options, scratch):
         data, ballast = os.path.join(disk, "data"), os.path.join(disk, "ballast")
         os.mkdir(data, 0o700)
         daemon = Daemon(options.binary, data, options.domain)
+        daemon.log = os.path.join(scratch, "log")
         daemon.start()
         account = open_account(daemon.port, "f1", 1)
         balance, refused = 100, None
@@ -108,6 +109,8 @@ def enospc(options, scratch):
         must((status, answer["code"]) == (507, "disk_full"), f"on a full disk: {status} {answer}")
         status, text = get(daemon.port, f"/api/accounts/{account}")
         must(status == 200 and round(json.loads(text)["balance"] * 100) == balance, f"reads on a full disk: {status} {text}")
+        for again in range(3):
+            post(daemon.port, f"/api/accounts/{account}/deposit", {"amount": 1}, f"full{number}")
         os.unlink(ballast)
         status, answer = post(daemon.port, f"/api/accounts/{account}/deposit", {"amount": 1}, f"full{number}")
         must(status == 200, f"with space again: {status} {answer}")
@@ -116,6 +119,9 @@ def enospc(options, scratch):
         daemon.stop()
         daemon = None
         run([options.binary, "verify", "--data", data])
+        log = open(os.path.join(scratch, "log")).read()
+        for line in ("the store takes no commits for now", "the store takes commits again"):
+            must(log.count(line) == 1, f"{log.count(line)} times in the log, not once: {line}")
         print(f"a full disk: 507 after {number} deposits, reads went on, writes resumed alone, nothing lost")
     finally:
         if daemon is not None:
