@@ -478,6 +478,39 @@ is_schema(lua_State *L)
 	return found || type == LUA_TSTRING;
 }
 
+/* The word that stands in the text: the one in quotes, unless the reason begins with one of the vocabulary. */
+static void
+schema_word(const char *reason, char *word, size_t size)
+{
+	size_t first = strspn(reason, "abcdefghijklmnopqrstuvwxyz_");
+	const char *end = strrchr(reason, '\''), *from = end;
+	while (from != NULL && from > reason && from[-1] != '\'')
+		from--;
+	bool vocabulary = first > 0 && (reason[first] == ':' || memchr(reason, '_', first) != NULL);
+	if (vocabulary || from == NULL || from == reason)
+		snprintf(word, size, "%.*s", (int)first, reason);
+	else
+		snprintf(word, size, "%.*s", (int)(end - from), from);
+}
+
+/* `text` begins with the path, which goes on from here into the schema. */
+static _Noreturn void
+fail_schema(struct inspection *in, const char *where, const char *text)
+{
+	char word[80];
+	const char *at = text + strlen(where);
+	while (*at == '.') {
+		size_t size = strcspn(++at, ".[:");
+		if (size > 0 && in->depth < PROGRAM_PATH_MAX)
+			inspect_enter(in, (struct slice){ at, size });
+		at += size + strspn(at + size, "[]0123456789");
+	}
+	schema_word(at + strspn(at, ": "), word, sizeof word);
+	lua_pushfstring(in->L, "%s:%d: %s", in->program->sources.items[in->source].path.data, place(in, word), text);
+	lua_error(in->L);
+	abort(); /* lua_error does not return */
+}
+
 static const struct schema *
 compile(struct inspection *in, const char *field, bool fields)
 {
@@ -488,15 +521,8 @@ compile(struct inspection *in, const char *field, bool fields)
 	path_text(in, where, sizeof where);
 	int (*with)(lua_State *, int, struct arena *, const char *, struct schema **, struct fault *) =
 		fields ? schema_compile_fields : schema_compile;
-	if (with(in->L, lua_gettop(in->L), in->arena, where, &schema, &fault) != 0) {
-		in->depth = 0;
-		char word[80] = "";
-		const char *quote = strrchr(fault.text, '\'');
-		for (const char *at = quote; quote != NULL && at > fault.text && word[0] == '\0'; at--)
-			if (at[-1] == '\'')
-				snprintf(word, sizeof word, "%.*s", (int)(quote - at), at);
-		inspect_fail(in, word[0] != '\0' ? word : NULL, "%s", fault.text);
-	}
+	if (with(in->L, lua_gettop(in->L), in->arena, where, &schema, &fault) != 0)
+		fail_schema(in, where, fault.text);
 	inspect_leave(in);
 	return schema;
 }

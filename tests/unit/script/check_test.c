@@ -80,6 +80,38 @@ check_beside(const char *path, const char *text)
 	"return { name = 'thing', initial = function() return {} end,\nevents = { " events                             \
 	" },\ncommands = { " commands " } }\n"
 
+/* A word that stands earlier in the file too, and reasons that quote nothing, or what is no word of the file. */
+TEST(a_schema_is_blamed_where_it_stands)
+{
+	static const struct {
+		const char *schema;
+		const char *wanted;
+	} cases[] = {
+		{ "{ type = 'string', max_length = -1 }", "max_length must be an integer from 0" },
+		{ "{ type = 'string', pattern = '[' }", "pattern: malformed pattern" },
+		{ "{ type = 'string', default = 5 }", "default: a string expected, not a number" },
+		{ "{ type = 'strng' }", "unknown type 'strng'" },
+		{ "{ type = 'string', enum = {} }", "enum has no choices" },
+		{ "{ typ = 'string' }", "unknown word 'typ' in a schema" },
+		{ "5", "a schema is a word" },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		char text[1000], wanted[200];
+		snprintf(text, sizeof text,
+			 AGGREGATE("Made = { version = 2, upcast = { [1] = function(data) return data end },\n"
+				   "data = { what = 'string', from = { type = 'string', default = 'x', max_length = 9 "
+				   "} },\n"
+				   "apply = function(s) return s end }",
+				   "Make = { creates = true,\ndata = { what = 'string',\n  from = %s },\n"
+				   "handle = function() end }"),
+			 cases[i].schema);
+		const struct text_file files[] = { { "a.lua", text }, { NULL, NULL } };
+		CHECK(!check(files));
+		snprintf(wanted, sizeof wanted, "a.lua:7 commands.Make.data.from: %s", cases[i].wanted);
+		says(wanted);
+	}
+}
+
 TEST(finds_everything_in_one_run)
 {
 	const struct text_file files[] = {
