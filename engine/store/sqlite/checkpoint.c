@@ -4,8 +4,10 @@
  * SQLite before 3.51.3 can lose committed pages when another connection checkpoints while the writer starts its log
  * file anew.
  *
- * How: small bites in the committer's idle moments; in the path of commits only past a hard bound; past a second bound
- * the writer waits for the readers of the moment, whose transactions are short, so that the log file starts anew.
+ * How: small bites in the committer's idle moments; between commits that follow each other only past a higher bound,
+ * because each bite holds them all up for as long as its two syncs take; in the path of a commit past a hard one; past a
+ * last one the writer waits for the readers of the moment, whose transactions are short, so that the log file starts
+ * anew.
  * Fails: silently; the next bite tries again. What a commit promised is in the log file already.
  */
 #include <sys/stat.h>
@@ -16,6 +18,7 @@
 
 #define PAGES(megabytes) ((uint64_t)(megabytes)*1024 * 1024 / SQLITE_ROOM_PAGE)
 #define SOFT_PAGES       PAGES(2)
+#define BUSY_PAGES       PAGES(8)
 #define HARD_PAGES       PAGES(16)
 #define WAIT_PAGES       PAGES(32)
 #define WAIT_TURNS       250 /* of 200 microseconds */
@@ -104,15 +107,22 @@ sqlite_checkpoint_due(struct sqlite_store *store)
 		wait_and_restart(store);
 }
 
+/* A moment that follows a commit is not idle yet: what only looks back waits for the next one. */
 bool
 sqlite_idle(struct store *base)
 {
 	struct sqlite_store *store = sqlite_store_of(base);
+	bool busy = store->rested != store->stats.commits;
 
 	if (store->read_only || store->failed)
 		return false;
-	if (due(store) >= SOFT_PAGES)
+	store->rested = store->stats.commits;
+	if (due(store) >= (busy ? BUSY_PAGES : SOFT_PAGES))
 		checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+	if (busy) {
+		sqlite_mend(store);
+		return true;
+	}
 	if (store->measured != store->stats.commits)
 		sqlite_measure(store);
 	sqlite_witness_write(store);

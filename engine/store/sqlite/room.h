@@ -53,6 +53,7 @@ struct sqlite_store {
 	uint64_t mended;       /* of index.damages, those that were looked into */
 	uint64_t forgetting;   /* segment whose command ids are being dropped from disk; 0: none */
 	uint64_t wal_pages;
+	uint64_t rested;             /* commits at the last idle moment */
 	uint64_t measured;           /* commits when the files were last looked at */
 	uint64_t waited_pages;       /* its size when readers were last waited for in vain */
 	uint64_t checkpointed_pages; /* of the present log file */

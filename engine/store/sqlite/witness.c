@@ -17,10 +17,13 @@
 static void
 format(char line[LINE_SIZE + 1], log_position position, const struct check *link)
 {
-	char hex[2 * CHECK_SIZE + 1], body[72];
+	static const char digits[] = "0123456789abcdef";
+	char hex[2 * CHECK_SIZE + 1] = "", body[72];
 
-	for (int i = 0; i < CHECK_SIZE; i++)
-		snprintf(hex + 2 * i, 3, "%02x", link->bytes[i]);
+	for (int i = 0; i < CHECK_SIZE; i++) {
+		hex[2 * i] = digits[link->bytes[i] >> 4];
+		hex[2 * i + 1] = digits[link->bytes[i] & 15];
+	}
 	snprintf(body, sizeof(body), "position %020llu link %s", (unsigned long long)position, hex);
 	snprintf(line, LINE_SIZE + 1, "%s check %08x", body, (unsigned)(uint32_t)slice_hash(slice_text(body), 7));
 	for (size_t i = strlen(line); i < LINE_SIZE - 1; i++)

@@ -249,4 +249,52 @@ TEST(groups_larger_than_a_segment)
 	kit_end(&kit);
 }
 
+static int64_t
+standing_now(void *self)
+{
+	return *(int64_t *)self;
+}
+
+static long
+file_size(void)
+{
+	struct stat found;
+	char path[128];
+
+	kit_path(&kit, "moonlog.db", path);
+	return stat(path, &found) == 0 ? (long)found.st_size : -1;
+}
+
+/* Between commits that follow each other a bite would hold up the next: only a moment without any is idle. */
+TEST(housekeeping_waits_for_a_moment_without_commits)
+{
+	int64_t now = INT64_C(1800000000000000);
+	const struct clock standing = { standing_now, standing_now, &now };
+	char path[128], line[100] = "";
+	struct append append;
+	long before;
+	FILE *file;
+
+	kit_begin(&kit);
+	kit.options.clock = &standing; /* so that no witness is due by time */
+	kit.options.entropy = entropy_real();
+	open_or_fail();
+	kit_fill(&kit, 300, 5);
+	before = file_size();
+	for (int i = 0; i < 3; i++) {
+		CHECK_INT(kit_put(&kit, "shop.cart/1", "{}", NULL, &append), COMMIT_DONE);
+		CHECK(store_idle(kit.store));
+		CHECK_INT(file_size(), before);
+	}
+	CHECK(!store_idle(kit.store));
+	CHECK(file_size() > before);
+	kit_path(&kit, "witness", path);
+	file = fopen(path, "r");
+	CHECK(file != NULL && fgets(line, sizeof(line), file) != NULL);
+	if (file != NULL)
+		fclose(file);
+	CHECK_INT(strtoll(line + strlen("position "), NULL, 10), (int64_t)append.last);
+	kit_end(&kit);
+}
+
 TEST_MAIN()
