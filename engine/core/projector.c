@@ -22,7 +22,7 @@
 #define BATCH_BYTES       (4U * 1024 * 1024)
 #define GATHER_US         2000
 #define GATHER_SLICE_NS   5000000
-#define GATHER_LONGEST_NS 200000000 /* under load; far below a second of lag */
+#define GATHER_LONGEST_NS 400000000 /* under load; far below a second of lag */
 #define IDLE_NS           1000000000
 #define PAUSE_LOOK_NS     1000000
 
