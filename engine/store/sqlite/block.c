@@ -124,3 +124,33 @@ block_next_offset(struct block_reader *reader, struct stream_item *item, uint32_
 	*offset = item->offset += (uint32_t)delta;
 	return true;
 }
+
+/* Eight bytes at a time: an offset ends with a byte below 0x80. */
+bool
+block_skip_offsets(struct block_reader *reader, struct stream_item *item)
+{
+	while (item->left != 0) {
+		uint64_t ends;
+		uint32_t count;
+
+		if (reader->end - reader->at < 8) {
+			uint32_t offset;
+
+			if (!block_next_offset(reader, item, &offset))
+				return false;
+			continue;
+		}
+		ends = ~bytes_get_u64(reader->at) & 0x8080808080808080u;
+		count = (uint32_t)__builtin_popcountll(ends);
+		if (count < item->left) {
+			item->left -= count;
+			reader->at += 8;
+			continue;
+		}
+		for (; item->left > 1; item->left--)
+			ends &= ends - 1;
+		reader->at += __builtin_ctzll(ends) / 8 + 1;
+		item->left = 0;
+	}
+	return true;
+}

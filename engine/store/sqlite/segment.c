@@ -84,17 +84,6 @@ close_stream_block(struct link *link)
 	sqlite3_reset(link->statements[SQL_STREAM_BLOCK]);
 }
 
-static bool
-skip_offsets(struct block_reader *reader, struct stream_item *item)
-{
-	uint32_t offset;
-
-	while (item->left != 0)
-		if (!block_next_offset(reader, item, &offset))
-			return false;
-	return true;
-}
-
 int
 segment_version(struct link *link, const struct candidate *segment, uint64_t stream, stream_version *version,
 		struct fault *fault)
@@ -105,7 +94,7 @@ segment_version(struct link *link, const struct candidate *segment, uint64_t str
 	int answer = open_stream_block(link, segment, stream, INT64_MAX, &reader, fault);
 
 	while (answer == SEGMENT_FOUND && !block_done(&reader)) {
-		if (!block_next_stream(&reader, &item) || !skip_offsets(&reader, &item)) {
+		if (!block_next_stream(&reader, &item) || !block_skip_offsets(&reader, &item)) {
 			answer = SEGMENT_DAMAGED;
 		} else if (item.stream > stream) {
 			break;
@@ -151,7 +140,7 @@ take_block(struct block_reader *reader, const struct candidate *segment, uint64_
 		if (item.stream > stream)
 			return SEGMENT_FOUND;
 		if (item.stream < stream) {
-			if (!skip_offsets(reader, &item))
+			if (!block_skip_offsets(reader, &item))
 				return SEGMENT_DAMAGED;
 			continue;
 		}
