@@ -141,7 +141,7 @@ block_skip_offsets(struct block_reader *reader, struct stream_item *item)
 			continue;
 		}
 		ends = ~bytes_get_u64(reader->at) & 0x8080808080808080u;
-		count = (uint32_t)__builtin_popcountll(ends);
+		count = (uint32_t)((ends >> 7) * 0x0101010101010101u >> 56); /* of the bits */
 		if (count < item->left) {
 			item->left -= count;
 			reader->at += 8;

@@ -65,7 +65,7 @@ bool block_open(struct block_reader *reader, struct slice blob, const struct blo
 bool block_next_hash(struct block_reader *reader, struct hash_item *item);
 bool block_next_stream(struct block_reader *reader, struct stream_item *item);
 bool block_next_offset(struct block_reader *reader, struct stream_item *item, uint32_t *offset);
-/* Passes by an item's offsets without looking whether they lie in a segment: block_open's check has seen their bytes. */
+/* Passes by an item's offsets. They are not looked at: block_open's check has seen their bytes. */
 bool block_skip_offsets(struct block_reader *reader, struct stream_item *item);
 static inline bool
 block_done(const struct block_reader *reader)

@@ -5,8 +5,8 @@
  * file anew.
  *
  * How: small bites in the committer's idle moments; between commits that follow each other only past a higher bound,
- * because each bite holds them all up for as long as its two syncs take; in the path of a commit past a hard one; past a
- * last one the writer waits for the readers of the moment, whose transactions are short, so that the log file starts
+ * because each bite holds them all up for as long as its two syncs take; in the path of a commit past a hard one. Past
+ * a last one the writer waits for the readers of the moment, whose transactions are short, so that the log file begins
  * anew.
  * Fails: silently; the next bite tries again. What a commit promised is in the log file already.
  */

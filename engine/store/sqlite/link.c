@@ -11,8 +11,9 @@
 
 #include "store/sqlite/block.h"
 
-#define ENTRY_COLUMNS  "position, stream, version, type, at, part, command, digest, link, meta, data"
-#define NARROW_COLUMNS "position, stream, version, at, part, command, link"
+#define ENTRY_COLUMNS      "position, stream, version, type, at, part, command, digest, link, meta, data"
+#define ENTRY_COLUMNS_OF_E "e.position, stream, version, type, at, part, command, digest, link, meta, data"
+#define NARROW_COLUMNS     "position, stream, version, at, part, command, link"
 
 static const char *const sources[SQL_COUNT] = {
 	[SQL_BEGIN] = "BEGIN",
@@ -35,6 +36,9 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_NEXT_SPACE] = "SELECT space, key, seal, value FROM records WHERE space > ? AND space >= ?"
 			   " ORDER BY space, key LIMIT 1",
 	[SQL_ENTRY_AT] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position = ?",
+	/* The join as it stands: the places first. */
+	[SQL_ENTRIES_AT] =
+		"SELECT " ENTRY_COLUMNS_OF_E " FROM places(?) p CROSS JOIN entries e ON e.position = p.position",
 	[SQL_ENTRIES_AFTER] = "SELECT " ENTRY_COLUMNS " FROM entries WHERE position > ? ORDER BY position",
 	[SQL_HEAD] = "SELECT max(position) FROM entries",
 	[SQL_LAST_STREAM] = "SELECT max(id) FROM streams",

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "store/sqlite/places.h"
 #include "store/sqlite/room.h"
 
 #define READER_HEADS 1024
@@ -20,20 +21,6 @@ static int
 no_memory(struct fault *fault)
 {
 	return fault_set(fault, FAULT_MEMORY, "memory", "the read's result does not fit its memory");
-}
-
-static void
-name_seal(sqlite3_context *context, int count, sqlite3_value **values)
-{
-	struct slice name = slice_from(sqlite3_value_blob(values[1]), (size_t)sqlite3_value_bytes(values[1]));
-
-	(void)count;
-	/* What is no text stands elsewhere in the order, or nowhere; no seal is negative. */
-	if (sqlite3_value_type(values[1]) != SQLITE_TEXT) {
-		sqlite3_result_int64(context, -1);
-		return;
-	}
-	sqlite3_result_int64(context, row_seal_name((uint64_t)sqlite3_value_int64(values[0]), name));
 }
 
 int
@@ -53,8 +40,7 @@ sqlite_reader_open(struct store *base, struct store_reader **opened, struct faul
 		      "-4000;"
 		      "PRAGMA temp_store = MEMORY",
 		      fault) != 0 ||
-	    sqlite3_create_function(reader->link.db, "name_seal", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-				    name_seal, NULL, NULL) != SQLITE_OK ||
+	    sqlite_list_open(&reader->link, fault) != 0 || places_open(&reader->link, fault) != 0 ||
 	    finder_init(&reader->finder, &store->index, &reader->link, READER_HEADS, fault) != 0) {
 		sqlite_reader_close(&reader->base);
 		return -1;
@@ -218,38 +204,70 @@ load_entry(struct sqlite_reader *reader, struct arena *arena, const struct row *
 	return 0;
 }
 
-/* One entry of a stream by its position. *added false: the read's bounds are reached. */
+/* A read of a stream on its way. */
+struct stream_read {
+	struct sqlite_reader *reader;
+	uint64_t stream;
+	stream_version from;
+	struct read_limit limit;
+	struct arena *arena;
+	struct entries *entries;
+	size_t bytes;
+	bool full;
+};
+
+/* The entry at which the statement stands, which is to be the next one. */
 static int
-add_at(struct sqlite_reader *reader, log_position position, uint64_t stream, stream_version version,
-       struct read_limit limit, size_t *bytes, struct arena *arena, struct entries *entries, bool *added,
-       struct fault *fault)
+add(struct stream_read *read, sqlite3_stmt *statement, struct fault *fault)
 {
-	sqlite3_stmt *statement = link_use(&reader->link, SQL_ENTRY_AT, fault);
-	int stepped, result = -1;
+	struct entries *entries = read->entries;
+	log_position position = read->reader->positions.items[entries->count];
+	stream_version version = read->from + entries->count;
 	struct row row;
+
+	if (row_load(statement, &row, fault) != 0)
+		return -1;
+	if (row.position != position)
+		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+				 (unsigned long long)position);
+	if (row.stream != read->stream || row.version != version)
+		return fault_set(fault, FAULT_CORRUPT, "index_mismatch",
+				 "position %llu does not hold version %llu of the stream", (unsigned long long)position,
+				 (unsigned long long)version);
+	read->full = read->limit.bytes != 0 && entries->count != 0 && read->bytes + row.data.size > read->limit.bytes;
+	if (read->full)
+		return 0;
+	read->bytes += row.data.size;
+	if (load_entry(read->reader, read->arena, &row, &entries->items[entries->count], fault) != 0)
+		return -1;
+	entries->count++;
+	return 0;
+}
+
+/* All that the positions name, by one statement. */
+static int
+add_all(struct stream_read *read, struct fault *fault)
+{
+	struct positions *positions = &read->reader->positions;
+	struct link *link = &read->reader->link;
+	sqlite3_stmt *statement = link_use(link, SQL_ENTRIES_AT, fault);
+	int result = 0;
 
 	if (statement == NULL)
 		return -1;
-	link_bind_int(statement, 1, position);
-	stepped = link_step(&reader->link, statement, fault);
-	if (stepped < 0)
-		return fault_prefix(fault, "position %llu", (unsigned long long)position);
-	if (stepped == 0)
-		return fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
-				 (unsigned long long)position);
-	if (row_load(statement, &row, fault) != 0)
-		goto out;
-	if (row.stream != stream || row.version != version) {
-		fault_set(fault, FAULT_CORRUPT, "index_mismatch",
-			  "position %llu does not hold version %llu of the stream", (unsigned long long)position,
-			  (unsigned long long)version);
-		goto out;
+	places_bind(statement, 1, positions);
+	while (result == 0 && !read->full && read->entries->count < positions->count) {
+		log_position position = positions->items[read->entries->count];
+		int stepped = link_step(link, statement, fault);
+
+		if (stepped > 0)
+			result = add(read, statement, fault);
+		else if (stepped < 0)
+			result = fault_prefix(fault, "position %llu", (unsigned long long)position);
+		else
+			result = fault_set(fault, FAULT_CORRUPT, "position_gap", "position %llu is missing",
+					   (unsigned long long)position);
 	}
-	*added = limit.bytes == 0 || entries->count == 0 || *bytes + row.data.size <= limit.bytes;
-	*bytes += row.data.size;
-	result = *added ? load_entry(reader, arena, &row, &entries->items[entries->count], fault) : 0;
-	entries->count += *added && result == 0;
-out:
 	sqlite3_reset(statement);
 	return result;
 }
@@ -260,25 +278,19 @@ sqlite_read_stream(struct store_reader *base, struct slice name, stream_version 
 {
 	struct sqlite_reader *reader = sqlite_reader_of(base);
 	struct positions *positions = &reader->positions;
-	size_t bytes = 0;
-	uint64_t stream;
-	bool added = true;
+	struct stream_read read = { reader, 0, from, limit, arena, entries, 0, false };
 	int result;
 
 	reader->turn++;
-	if (find_stream(&reader->finder, name, &stream, fault) != 0)
+	if (find_stream(&reader->finder, name, &read.stream, fault) != 0)
 		return -1;
-	if (stream == 0)
+	if (read.stream == 0)
 		return 0;
-	result = find_positions(&reader->finder, stream, from, limit.entries, positions, version, fault);
+	result = find_positions(&reader->finder, read.stream, from, limit.entries, positions, version, fault);
 	if (result == 0 && positions->count != 0) {
 		entries->items = arena_alloc(arena, positions->count * sizeof(*entries->items));
-		if (entries->items == NULL)
-			result = no_memory(fault);
+		result = entries->items == NULL ? no_memory(fault) : add_all(&read, fault);
 	}
-	for (size_t i = 0; result == 0 && added && i < positions->count; i++)
-		result = add_at(reader, positions->items[i], stream, from + i, limit, &bytes, arena, entries, &added,
-				fault);
 	end_read(reader);
 	return result;
 }
@@ -515,67 +527,6 @@ sqlite_position_at(struct store_reader *base, int64_t wall_us, log_position *pos
 	}
 	*position = low;
 	return 0;
-}
-
-/* Names are numbered 1..n: one that vanished inside its page shows in their count or sum. */
-static int
-check_no_name_missing(struct link *link, struct fault *fault)
-{
-	sqlite3_stmt *statement = link_use(link, SQL_COUNT_STREAMS, fault);
-	int stepped = statement != NULL ? link_step(link, statement, fault) : -1;
-	uint64_t count, last;
-	bool whole;
-
-	if (stepped <= 0)
-		return -1;
-	count = link_int(statement, 0);
-	last = link_int(statement, 1);
-	whole = count == last && link_int(statement, 2) == last * (last + 1) / 2;
-	sqlite3_reset(statement);
-	return whole ? 0
-		     : fault_set(fault, FAULT_CORRUPT, "name_mismatch", "of %llu streams' names %llu are there",
-				 (unsigned long long)last, (unsigned long long)count);
-}
-
-int
-sqlite_list_streams(struct store_reader *base, struct slice prefix, struct slice after, size_t limit,
-		    struct arena *arena, struct slice **names, size_t *count, struct fault *fault)
-{
-	struct link *link = &sqlite_reader_of(base)->link;
-	sqlite3_stmt *statement = link_use(link, SQL_LIST_STREAMS, fault);
-	size_t room = 0;
-	int stepped;
-
-	if (statement == NULL || check_no_name_missing(link, fault) != 0)
-		return -1;
-	link_bind_text(statement, 1, after);
-	link_bind_text(statement, 2, prefix);
-	link_bind_int(statement, 3, prefix.size);
-	link_bind_int(statement, 4, limit < INT64_MAX ? limit : INT64_MAX);
-	while ((stepped = link_step(link, statement, fault)) > 0) {
-		struct slice name = link_slice(statement, 0);
-
-		if (link_int(statement, 2) != 0) {
-			stepped = fault_set(fault, FAULT_CORRUPT, "name_mismatch",
-					    "the name of stream number %llu is not what was written",
-					    (unsigned long long)link_int(statement, 1));
-			break;
-		}
-		if (*count == room) {
-			struct slice *wider = arena_alloc(arena, (room = room != 0 ? room * 2 : 64) * sizeof(*wider));
-
-			if (wider != NULL && *count != 0)
-				memcpy(wider, *names, *count * sizeof(*wider));
-			*names = wider;
-		}
-		if (*names == NULL || ((*names)[*count] = arena_copy(arena, name)).data == NULL) {
-			stepped = no_memory(fault);
-			break;
-		}
-		++*count;
-	}
-	sqlite3_reset(statement);
-	return stepped;
 }
 
 int

@@ -131,6 +131,8 @@ int sqlite_read_log(struct store_reader *reader, log_position after, const struc
 		    struct read_limit limit, struct arena *arena, struct entries *entries, log_position *seen,
 		    struct fault *fault);
 int sqlite_position_at(struct store_reader *reader, int64_t wall_us, log_position *position, struct fault *fault);
+/* Makes the function known by which SQL looks at names' seals. */
+int sqlite_list_open(struct link *link, struct fault *fault);
 int sqlite_list_streams(struct store_reader *reader, struct slice prefix, struct slice after, size_t limit,
 			struct arena *arena, struct slice **names, size_t *count, struct fault *fault);
 int sqlite_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
