@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each thread walks the log backwards in windows and takes the streams whose hash is its own: so the newest come first,
- * nothing is shared, and what is remembered of a stream is eight bytes. A stream is read once, page by page; each page
- * is folded by both sides. Where the states differ in the end it is read once more, event by event, for the first one.
+ * Each thread takes the streams whose hash is its own, the newest first, and shares nothing. Where they are few beside
+ * the log's entries it lists them (shadow_streams.h), so that what other streams recorded costs nothing; else it walks
+ * the log backwards in windows, and what it remembers of a stream is eight bytes. A stream is read once, page by page;
+ * each page is folded by both sides. Where the states differ in the end it is read once more, event by event, for the
+ * first one.
  *
- * When the time is over a thread goes on walking, without folding, so that the answer can say how many there were.
+ * When the time is over a thread goes on without folding, so that the answer can say how many there were.
  */
 #include "core/shadow.h"
 
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/seen.h"
+#include "core/shadow_streams.h"
 
 #define WINDOW       ((log_position)4096)
 #define WINDOW_BYTES ((size_t)64 << 20)
@@ -37,7 +40,8 @@ struct judge {
 	unsigned number;
 	int64_t deadline_ns; /* 0: none */
 	log_position first, last;
-	struct slice prefix; /* of the streams that are asked; empty: several aggregates' */
+	const struct slice *prefixes; /* of the streams that are asked, one an aggregate */
+	size_t prefix_count;
 	struct store_reader *reader;
 	struct side before, after;
 	struct seen seen;
@@ -276,21 +280,29 @@ ask_stream(struct judge *judge, struct slice stream)
 }
 
 static int
+take_stream(struct judge *judge, struct slice stream)
+{
+	struct stream_name name;
+	bool over;
+
+	if (stream_parse(stream, &name, &judge->fault) != 0 || !is_asked(judge, &name))
+		return 0;
+	judge->result.streams++;
+	over = judge->deadline_ns != 0 && clock_mono_ns(judge->options->clock) > judge->deadline_ns;
+	return over ? 0 : ask_stream(judge, stream);
+}
+
+static int
 meet_stream(struct judge *judge, struct slice stream)
 {
-	uint64_t hash = slice_hash(stream, 0x7368u);
-	struct stream_name name;
-	bool fresh, over;
+	uint64_t hash = shadow_stream_hash(stream);
+	bool fresh;
 
 	if (hash % judge->options->threads != judge->number)
 		return 0;
 	if (!seen_add(&judge->seen, hash, &fresh))
 		return fault_set(&judge->fault, FAULT_MEMORY, "memory", "no memory for the streams that were met");
-	if (!fresh || stream_parse(stream, &name, &judge->fault) != 0 || !is_asked(judge, &name))
-		return 0;
-	judge->result.streams++;
-	over = judge->deadline_ns != 0 && clock_mono_ns(judge->options->clock) > judge->deadline_ns;
-	return over ? 0 : ask_stream(judge, stream);
+	return fresh ? take_stream(judge, stream) : 0;
 }
 
 /* One window of the log, its last entries first. */
@@ -298,7 +310,7 @@ static int
 walk_window(struct judge *judge, log_position after, log_position to)
 {
 	struct log_filter filter = { .domain = judge->options->before->program->domain,
-				     .stream_prefix = judge->prefix,
+				     .stream_prefix = judge->prefix_count == 1 ? judge->prefixes[0] : SLICE_NONE,
 				     .events_only = true,
 				     .until = to };
 
@@ -318,20 +330,47 @@ walk_window(struct judge *judge, log_position after, log_position to)
 	return 0;
 }
 
+static int
+walk_log(struct judge *judge)
+{
+	log_position to = judge->last;
+
+	while (to > judge->first) {
+		log_position after = to - judge->first > WINDOW ? to - WINDOW : judge->first;
+
+		if (walk_window(judge, after, to) != 0)
+			return -1;
+		to = after;
+	}
+	return 0;
+}
+
+static int
+walk_listed(struct judge *judge, const struct shadow_streams *streams)
+{
+	for (size_t i = 0; i < streams->count; i++)
+		if (take_stream(judge, streams->items[i].name) != 0)
+			return -1;
+	return 0;
+}
+
 static void *
 judge_main(void *self)
 {
 	struct judge *judge = self;
-	log_position to = judge->last;
+	struct shadow_streams streams = { .reader = judge->reader,
+					  .prefixes = judge->prefixes,
+					  .prefix_count = judge->prefix_count,
+					  .most = shadow_streams_most(judge->last - judge->first),
+					  .threads = judge->options->threads,
+					  .number = judge->number };
 
 	/* Lower than the threads that decide, whatever theirs is. */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICENESS);
-	while (to > judge->first && judge->failed == 0) {
-		log_position after = to - judge->first > WINDOW ? to - WINDOW : judge->first;
-
-		judge->failed = walk_window(judge, after, to);
-		to = after;
-	}
+	/* What was written lately is found in the log sooner than in a list of all. */
+	judge->failed = judge->first == 0 ? shadow_streams_list(&streams, &judge->window, &judge->fault) : 0;
+	if (judge->failed == 0)
+		judge->failed = streams.listed ? walk_listed(judge, &streams) : walk_log(judge);
 	return NULL;
 }
 
@@ -385,10 +424,6 @@ copy_difference(struct shadow_difference *difference, struct arena *arena)
 static int
 add_up(struct judge *judge, struct arena *arena, struct shadow_result *result, struct fault *fault)
 {
-	if (judge->failed != 0) {
-		*fault = judge->fault;
-		return -1;
-	}
 	result->streams += judge->result.streams;
 	result->asked += judge->result.asked;
 	result->events += judge->result.events;
@@ -414,84 +449,112 @@ by_position(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* How many aggregates' folds differ, and what the names of their streams begin with when it is one: others are passed
- * over in the store, unread. */
-static size_t
-differing_folds(const struct shadow_options *options, struct arena *arena, struct slice *prefix)
+/* What the names of streams begin with whose aggregates' folds differ; NULL: no memory. */
+static struct slice *
+differing_folds(const struct shadow_options *options, struct arena *arena, size_t *count)
 {
 	const struct script_program *before = options->before->program, *after = options->after->program;
-	size_t count = 0;
+	struct slice *prefixes = arena_zero(arena, before->aggregate_count + 1, sizeof(*prefixes));
 
-	*prefix = SLICE_NONE;
-	for (size_t i = 0; i < before->aggregate_count; i++) {
+	*count = 0;
+	for (size_t i = 0; prefixes != NULL && i < before->aggregate_count; i++) {
 		struct slice name = before->aggregates[i].name;
 		int number = script_find_aggregate(after, name);
 
 		if (number < 0 || memcmp(&before->aggregates[i].fold_hash, &after->aggregates[number].fold_hash,
 					 sizeof(struct digest)) == 0)
 			continue;
-		*prefix = count++ == 0 ? arena_format(arena, "%.*s.%.*s/", SLICE_ARG(before->domain), SLICE_ARG(name))
-				       : SLICE_NONE;
+		prefixes[*count] = arena_format(arena, "%.*s.%.*s/", SLICE_ARG(before->domain), SLICE_ARG(name));
+		if (prefixes[(*count)++].data == NULL)
+			return NULL;
 	}
-	return count;
+	return prefixes;
 }
 
 /* Asks the streams that have an entry after `first` and up to `last`. */
 static int
-ask_range(const struct shadow_options *options, log_position first, log_position last, int64_t deadline_ns,
-	  struct arena *arena, struct shadow_result *result, struct fault *fault)
+ask_range(struct judge *judges, unsigned count, log_position first, log_position last, struct fault *fault)
 {
-	struct judge *judges = arena_zero(arena, options->threads, sizeof(*judges));
-	struct slice prefix;
 	int failed = 0;
 
-	differing_folds(options, arena, &prefix);
-	if (judges == NULL)
-		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for threads");
-	for (unsigned i = 0; i < options->threads && failed == 0; i++) {
-		judges[i] = (struct judge){ .options = options,
-					    .number = i,
-					    .deadline_ns = deadline_ns,
-					    .first = first,
-					    .last = last,
-					    .prefix = prefix };
-		failed = judge_open(&judges[i], fault);
-		if (failed == 0 && pthread_create(&judges[i].thread, NULL, judge_main, &judges[i]) != 0)
+	for (unsigned i = 0; i < count && failed == 0; i++) {
+		seen_fini(&judges[i].seen);
+		judges[i].first = first;
+		judges[i].last = last;
+		if (pthread_create(&judges[i].thread, NULL, judge_main, &judges[i]) != 0)
 			failed = fault_set(fault, FAULT_AWAY, "no_thread", "a thread for history cannot be started");
 		judges[i].running = failed == 0;
 	}
-	for (unsigned i = 0; i < options->threads; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (judges[i].running)
 			pthread_join(judges[i].thread, NULL);
-		if (failed == 0)
-			failed = add_up(&judges[i], arena, result, fault);
-		if (judges[i].options != NULL)
-			judge_close(&judges[i]);
+		judges[i].running = false;
+		if (failed == 0 && judges[i].failed != 0) {
+			*fault = judges[i].fault;
+			failed = -1;
+		}
 	}
 	return failed;
+}
+
+static bool
+none_differs(const struct judge *judges, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (judges[i].result.differing != 0)
+			return false;
+	return true;
+}
+
+/* Once over all, and once over the streams that were written meanwhile. */
+static int
+ask_twice(struct judge *judges, const struct shadow_options *options, struct fault *fault)
+{
+	log_position asked_to = 0, head = store_head(options->store);
+
+	for (int round = 0; round < 2 && asked_to < head && none_differs(judges, options->threads); round++) {
+		if (ask_range(judges, options->threads, asked_to, head, fault) != 0)
+			return -1;
+		asked_to = head;
+		head = store_head(options->store);
+	}
+	return 0;
 }
 
 int
 shadow_run(const struct shadow_options *options, struct arena *arena, struct shadow_result *result, struct fault *fault)
 {
 	int64_t began_ns = clock_mono_ns(options->clock);
-	int64_t deadline_ns = options->box_us != 0 ? began_ns + options->box_us * 1000 : 0;
-	log_position asked_to = 0, head = store_head(options->store);
-	struct slice ignored;
+	struct judge *judges = arena_zero(arena, options->threads, sizeof(*judges));
+	struct slice *prefixes;
+	size_t prefix_count;
+	int failed = 0;
 
 	*result = (struct shadow_result){ 0 };
-	result->shown = arena_zero(arena, (size_t)2 * SHADOW_SHOWN_MAX * options->threads, sizeof(*result->shown));
-	if (result->shown == NULL)
+	result->shown = arena_zero(arena, (size_t)SHADOW_SHOWN_MAX * options->threads, sizeof(*result->shown));
+	prefixes = differing_folds(options, arena, &prefix_count);
+	if (judges == NULL || result->shown == NULL || prefixes == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a report");
-	if (differing_folds(options, arena, &ignored) == 0)
+	if (prefix_count == 0)
 		return 0;
-	/* Once over all, and once over the streams that were written meanwhile. */
-	for (int round = 0; round < 2 && asked_to < head && result->differing == 0; round++) {
-		if (ask_range(options, asked_to, head, deadline_ns, arena, result, fault) != 0)
-			return -1;
-		asked_to = head;
-		head = store_head(options->store);
+	for (unsigned i = 0; i < options->threads && failed == 0; i++) {
+		judges[i] = (struct judge){ .options = options,
+					    .number = i,
+					    .deadline_ns = options->box_us != 0 ? began_ns + options->box_us * 1000 : 0,
+					    .prefixes = prefixes,
+					    .prefix_count = prefix_count };
+		failed = judge_open(&judges[i], fault);
 	}
+	if (failed == 0)
+		failed = ask_twice(judges, options, fault);
+	for (unsigned i = 0; i < options->threads; i++) {
+		if (failed == 0)
+			failed = add_up(&judges[i], arena, result, fault);
+		if (judges[i].options != NULL)
+			judge_close(&judges[i]);
+	}
+	if (failed != 0)
+		return -1;
 	qsort(result->shown, result->shown_count, sizeof(*result->shown), by_position);
 	if (result->shown_count > SHADOW_SHOWN_MAX)
 		result->shown_count = SHADOW_SHOWN_MAX;
