@@ -19,6 +19,7 @@
 #define RETRY_FIRST_US ((int64_t)100 * 1000)
 #define RETRY_LAST_US  ((int64_t)30 * 1000 * 1000)
 #define ORDERS_MAX     64
+#define REMEMBER_US    ((int64_t)7 * 86400 * 1000 * 1000)
 #define RULES_AGAIN_NS ((int64_t)100 * 1000 * 1000)
 
 static void
@@ -123,7 +124,8 @@ open_inside(struct consumer *consumer, struct fault *fault)
 	if (consumer->rule == NULL)
 		return fault_set(fault, FAULT_INPUT, "no_such_reactor", "the rules have no reactor %s",
 				 consumer->whole);
-	if (consumer_count_dead(consumer, fault) != 0 || consumer_read_parked(consumer, fault) != 0)
+	if (consumer_count_dead(consumer, fault) != 0 || consumer_read_parked(consumer, fault) != 0 ||
+	    consumer_sweep_open(consumer, fault) != 0)
 		return -1;
 	return open_sources(consumer, fault);
 }
@@ -146,9 +148,12 @@ consumer_open(const struct consumer_options *options, struct consumer **consumer
 		made->options.retry_first_us = RETRY_FIRST_US;
 	if (made->options.retry_last_us == 0)
 		made->options.retry_last_us = RETRY_LAST_US;
+	if (made->options.remember_us == 0)
+		made->options.remember_us = REMEMBER_US;
 	mailbox_init(&made->home, 0, &options->waker);
 	mailbox_init(&made->orders, ORDERS_MAX, &options->waker);
 	buf_init(&made->drain.after, STORE_KEY_MAX);
+	buf_init(&made->sweep.after, STORE_KEY_MAX);
 	must(pthread_mutex_init(&made->lock, NULL) == 0);
 	if (open_inside(made, fault) == 0) {
 		consumer_drain_parked(made); /* its rules may be other ones than those that failed */
@@ -166,7 +171,10 @@ settle_all(struct consumer *consumer, struct mail *list)
 		struct letter *letter = container_of(list, struct letter, mail);
 
 		list = list->next;
-		consumer_settle(consumer, letter);
+		if (letter == consumer->sweep.letter)
+			consumer_swept(consumer);
+		else
+			consumer_settle(consumer, letter);
 	}
 }
 
@@ -182,7 +190,10 @@ state_of(const struct consumer *consumer, const struct fault **fault, struct fau
 			*fault = &lane->fault;
 			return CONSUMER_HALTED;
 		}
-		if (lane->pause_us != 0 || lane->again_ns != 0) {
+		if (consumer_held(lane) != NULL && state != CONSUMER_RETRYING) {
+			state = CONSUMER_HELD;
+			*fault = &lane->fault;
+		} else if (consumer_held(lane) == NULL && (lane->pause_us != 0 || lane->again_ns != 0)) {
 			state = CONSUMER_RETRYING;
 			*fault = &lane->fault;
 		}
@@ -196,6 +207,25 @@ state_of(const struct consumer *consumer, const struct fault **fault, struct fau
 		return CONSUMER_AWAY;
 	}
 	return state;
+}
+
+/* How many lanes are held; the one that is longest is told when nothing else is wrong. */
+static void
+look_at_held(const struct consumer *consumer, struct consumer_status *told)
+{
+	int64_t since_us = INT64_MAX;
+
+	for (const struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = lane->next) {
+		const struct letter *letter = consumer_held(lane);
+
+		if (letter == NULL)
+			continue;
+		told->held++;
+		if (letter->first_us >= since_us || told->state != CONSUMER_HELD)
+			continue;
+		told->since_us = since_us = letter->first_us;
+		memcpy(told->reason, lane->fault.text, sizeof(told->reason));
+	}
 }
 
 static void
@@ -216,6 +246,7 @@ tell(struct consumer *consumer)
 				: clock_wall_us(consumer->options.clock);
 	if (fault != NULL)
 		memcpy(told.reason, fault->text, sizeof(told.reason));
+	look_at_held(consumer, &told);
 	for (size_t i = 0; i < countof(consumer->sources); i++) {
 		struct source *source = consumer->sources[i].source;
 		uint64_t behind = source != NULL ? source_behind(source) : 0;
@@ -285,6 +316,7 @@ consumer_step(struct consumer *consumer)
 		return RULES_AGAIN_NS;
 	wait_ns = sooner(wait_ns, consumer_decide(consumer));
 	wait_ns = sooner(wait_ns, consumer_patience(consumer));
+	wait_ns = sooner(wait_ns, consumer_sweep(consumer));
 	if ((consumer->waits || consumer->parked_unsure) && consumer->flying == 0)
 		wait_ns = 0;
 	tell(consumer);
@@ -335,6 +367,7 @@ consumer_close(struct consumer *consumer)
 	mailbox_fini(&consumer->home);
 	mailbox_fini(&consumer->orders);
 	buf_fini(&consumer->drain.after);
+	buf_fini(&consumer->sweep.after);
 	pthread_mutex_destroy(&consumer->lock);
 	arena_fini(&consumer->names);
 	free(consumer);

@@ -8,7 +8,7 @@
  *   space "consumer/<domain>.<name>"   key <topic>/<partition>         -> the next offset, ' ', who wrote it
  *   space "dead/<domain>.<name>"       key <topic>/<partition>/<20 digits of offset> -> a dead letter (JSON)
  *   space "parked/<domain>.<name>"     key of the message, hashed      -> how many dead letters wait in its order
- *   space "heard/<domain>.<name>"      foreign stream, hashed          -> its last version, where the reactor asks for it
+ *   space "heard/<domain>.<name>"      foreign stream, hashed          -> its last version, ' ', hour, where the reactor asks for
  *
  * Appends of following messages are given in without waiting for those before them; the compare-and-set chains them, so
  * that one that loses takes all behind it with it, and they are decided again. A place says who wrote it: where another
@@ -48,9 +48,17 @@ struct consumer_options {
 	struct waker waker;                    /* there is something to do: consumer_step */
 	unsigned window;                       /* appends given in and not yet answered; 0 = 64 */
 	int64_t retry_first_us, retry_last_us; /* 0 = 100 ms, 30 s */
+	int64_t remember_us;                   /* versions of foreign streams, since the last was heard; 0 = 7 days */
 };
 
-enum consumer_state { CONSUMER_STARTING, CONSUMER_RUNNING, CONSUMER_RETRYING, CONSUMER_HALTED, CONSUMER_AWAY };
+enum consumer_state {
+	CONSUMER_STARTING,
+	CONSUMER_RUNNING,
+	CONSUMER_RETRYING,
+	CONSUMER_HALTED,
+	CONSUMER_AWAY,
+	CONSUMER_HELD /* lanes wait for versions that are missing, for nothing else */
+};
 
 struct consumer_status {
 	struct slice domain;
@@ -62,6 +70,7 @@ struct consumer_status {
 	uint64_t dead;    /* dead letters that lie there */
 	uint64_t parked;  /* keys */
 	uint64_t behind;  /* messages; UINT64_MAX: not known */
+	uint64_t held;    /* lanes that wait for a version */
 	int64_t since_us; /* in this state */
 	char reason[sizeof(((struct fault *)NULL)->text)];
 };
@@ -69,7 +78,8 @@ struct consumer_status {
 /* What a person wants done about dead letters. */
 enum consumer_wish {
 	CONSUMER_RETRY, /* through the handler again, in order; halted lanes go on too */
-	CONSUMER_DROP
+	CONSUMER_DROP,
+	CONSUMER_SKIP /* what is held because versions are missing is taken without them; counts lanes as settled */
 };
 
 /* Given to the consumer until `done`, which is called on its thread. */

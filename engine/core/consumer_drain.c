@@ -82,6 +82,11 @@ take_order(struct consumer *consumer)
 	begin(consumer, order);
 	if (order->wish == CONSUMER_RETRY)
 		consumer_resume(consumer);
+	if (order->wish == CONSUMER_SKIP) {
+		order->settled = consumer_skip_held(consumer);
+		end(consumer, NULL);
+		return true;
+	}
 	if (find_ordered(consumer, order, &fault) != 0)
 		end(consumer, &fault);
 	return true;

@@ -16,6 +16,15 @@
 #define PLACE_MARK_SIZE    9
 #define PLACE_SIZE         (20 + 1 + PLACE_MARK_SIZE)
 
+/* What is kept of a foreign stream: its last version, ' ', the hour since 1970 when it was heard (0: not kept then). */
+#define HEARD_HOUR_US      ((int64_t)3600 * 1000 * 1000)
+#define HEARD_VERSION_SIZE (20 + 1 + 20 + 1)
+struct heard_version {
+	uint64_t number;
+	uint64_t hour;
+	char text[HEARD_VERSION_SIZE];
+};
+
 enum letter_state {
 	LETTER_NEW,    /* to be decided */
 	LETTER_FLYING, /* its append is on its way */
@@ -54,7 +63,8 @@ struct letter {
 	bool ends_key;      /* the key is parked no more once its append is done */
 	bool moves_version; /* its append writes which version of its stream was heard: */
 	bool version_there;
-	uint64_t version_before;
+	bool unheld; /* a person said that it is not to wait for versions */
+	struct heard_version version_before, version;
 	struct parked_key stream; /* of the message's source and subject */
 	struct command_id id;
 	struct parked_key parked; /* of the message's key */
@@ -125,6 +135,15 @@ struct drain {
 	int64_t pause_us;
 };
 
+/* Going through what was heard: consumer_sweep.c. */
+struct sweep {
+	bool left;             /* there was something when the consumer was opened */
+	int64_t again_ns;      /* not before; 0: never yet */
+	struct buf after;      /* key of the last one looked at */
+	struct letter *letter; /* in flight */
+	uint64_t gone;
+};
+
 struct consumer {
 	struct consumer_options options;
 	char name[STREAM_WORD_MAX + 1];
@@ -151,6 +170,7 @@ struct consumer {
 	struct mailbox orders;
 	struct mail *waiting_orders; /* taken from it */
 	struct drain drain;
+	struct sweep sweep;
 	/* counted */
 	uint64_t taken, repeated, refused, dead;
 	pthread_mutex_t lock; /* over `told` */
@@ -177,6 +197,8 @@ int64_t consumer_patience(const struct consumer *consumer);
 /* The lane goes on after a pause that grows; `fault` says why. */
 void consumer_stall(struct consumer *consumer, struct consumer_lane *lane, const struct fault *fault);
 void consumer_halt(struct consumer *consumer, struct consumer_lane *lane, const struct fault *fault);
+/* The lane tries again now. */
+void consumer_go_on(struct consumer *consumer, struct consumer_lane *lane);
 /* Halted and waiting lanes try again now. */
 void consumer_resume(struct consumer *consumer);
 /* The first letters that are done leave. */
@@ -207,7 +229,21 @@ bool consumer_give(struct consumer *consumer, struct letter *letter, struct faul
 
 /* Looks at the version that a letter has; one that has no effect is OLDER. false: its lane waits. */
 bool consumer_versions(struct consumer *consumer, struct letter *letter);
+/* Is its first letter waiting for a version? NULL: no. */
+const struct letter *consumer_held(const struct consumer_lane *lane);
+/* Those that are go on without. Gives how many lanes. */
+uint64_t consumer_skip_held(struct consumer *consumer);
 int consumer_add_version(struct consumer *consumer, struct letter *letter, struct fault *fault);
+
+/* ---- consumer_sweep.c: versions that are old are forgotten ---- */
+
+bool heard_version_parse(struct slice text, struct heard_version *version);
+void heard_version_make(const struct consumer *consumer, uint64_t number, struct heard_version *version);
+int consumer_sweep_open(struct consumer *consumer, struct fault *fault);
+/* A page of them when it is time. Gives how long to wait. */
+int64_t consumer_sweep(struct consumer *consumer);
+/* Its append, sweep.letter, was answered. */
+void consumer_swept(struct consumer *consumer);
 
 /* ---- consumer_settle.c: what the committer's word means ---- */
 

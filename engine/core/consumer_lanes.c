@@ -155,8 +155,8 @@ consumer_halt(struct consumer *consumer, struct consumer_lane *lane, const struc
 		 log_text("text", fault->text));
 }
 
-static void
-go_on(struct consumer *consumer, struct consumer_lane *lane)
+void
+consumer_go_on(struct consumer *consumer, struct consumer_lane *lane)
 {
 	if (goes_on(lane))
 		return;
@@ -175,7 +175,7 @@ consumer_resume(struct consumer *consumer)
 		if (lane->halted && lane->first == NULL) /* by its source */
 			lane->starting = true;
 		lane->pause_us = 0;
-		go_on(consumer, lane);
+		consumer_go_on(consumer, lane);
 	}
 }
 
@@ -352,7 +352,7 @@ assign(struct consumer *consumer, unsigned source, const struct source_lane *wan
 		consumer->lanes = lane;
 	}
 	lane->revoked = lane->paused = false;
-	go_on(consumer, lane);
+	consumer_go_on(consumer, lane);
 	lane->pause_us = 0;
 	lane->starting = true;
 	consumer->parked_unsure = true; /* whoever had it may have parked keys */
@@ -469,7 +469,7 @@ consumer_tend(struct consumer *consumer)
 	for (struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = next) {
 		next = lane->next;
 		if (lane->again_ns != 0 && lane->again_ns <= now_ns && !lane->halted)
-			go_on(consumer, lane);
+			consumer_go_on(consumer, lane);
 		if (lane->flying == 0 && lane->revoked) {
 			free_lane(consumer, lane);
 			continue;

@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "core/consumer_inside.h"
 
-#define HOLD_US ((int64_t)30 * 1000 * 1000)
+#define HOLD_US   ((int64_t)30 * 1000 * 1000)
+#define HELD_CODE "version_missing"
 
 /* The one that was given in last, when a letter of the stream is in flight. */
 static const struct letter *
@@ -33,7 +34,8 @@ in_flight(const struct consumer *consumer, const struct parked_key *stream)
 
 /* The last version that was heard, or is about to be. */
 static int
-read_last(struct consumer *consumer, struct letter *letter, uint64_t *last, bool *there, struct fault *fault)
+read_last(struct consumer *consumer, struct letter *letter, struct heard_version *last, bool *there,
+	  struct fault *fault)
 {
 	const struct letter *flying = in_flight(consumer, &letter->stream);
 	struct arena *pages = &consumer->bench.pages;
@@ -41,7 +43,7 @@ read_last(struct consumer *consumer, struct letter *letter, uint64_t *last, bool
 	struct slice value;
 
 	*there = flying != NULL;
-	*last = flying != NULL ? flying->heard.stream_version : 0;
+	*last = flying != NULL ? flying->version : (struct heard_version){ .number = 0 };
 	if (flying != NULL)
 		return 0;
 	parked_key_text(&letter->stream, text);
@@ -49,7 +51,7 @@ read_last(struct consumer *consumer, struct letter *letter, uint64_t *last, bool
 	if (store_read_record(consumer->bench.reader, consumer->heard_space, slice_text(text), pages, &value, there,
 			      fault) != 0)
 		return -1;
-	if (!*there || slice_to_u64(value, last))
+	if (!*there || heard_version_parse(value, last))
 		return 0;
 	return fault_set(fault, FAULT_CORRUPT, "bad_version", "%s: \"%.*s\" is no version of a stream", consumer->whole,
 			 SLICE_ARG(value));
@@ -70,9 +72,9 @@ is_taken_early(struct consumer *consumer, struct letter *letter, uint64_t last)
 {
 	int64_t waited_us = clock_wall_us(consumer->options.clock) - letter->first_us;
 
-	if (consumer->rule->versions == REACT_VERSIONS_HELD && waited_us < HOLD_US) {
-		fault_set(&letter->fault, FAULT_BUSY, "version_missing",
-			  "version %llu of %.*s %.*s is here, and the last one was %llu",
+	if (consumer->rule->versions == REACT_VERSIONS_HELD && waited_us < HOLD_US && !letter->unheld) {
+		fault_set(&letter->fault, FAULT_BUSY, HELD_CODE,
+			  "%s: version %llu of %.*s %.*s is here, and the last one was %llu", letter->lane->key,
 			  (unsigned long long)letter->heard.stream_version, SLICE_ARG(letter->heard.source),
 			  SLICE_ARG(letter->heard.subject), (unsigned long long)last);
 		consumer_stall(consumer, letter->lane, &letter->fault);
@@ -86,8 +88,8 @@ bool
 consumer_versions(struct consumer *consumer, struct letter *letter)
 {
 	const struct react_message *heard = &letter->heard;
+	struct heard_version last;
 	bool there;
-	uint64_t last;
 
 	if (consumer->rule->versions == REACT_VERSIONS_IGNORED || letter->entry != NULL || heard->stream_version == 0)
 		return true;
@@ -96,16 +98,47 @@ consumer_versions(struct consumer *consumer, struct letter *letter)
 		consumer_stall(consumer, letter->lane, &letter->fault);
 		return false;
 	}
-	if (there && heard->stream_version <= last) {
+	if (there && heard->stream_version <= last.number) {
 		letter->purpose = LETTER_OLDER;
 		return true;
 	}
-	if (there && heard->stream_version != last + 1 && !is_taken_early(consumer, letter, last))
+	if (there && heard->stream_version != last.number + 1 && !is_taken_early(consumer, letter, last.number))
 		return false;
 	letter->moves_version = true;
 	letter->version_there = there;
 	letter->version_before = last;
+	heard_version_make(consumer, heard->stream_version, &letter->version);
 	return true;
+}
+
+const struct letter *
+consumer_held(const struct consumer_lane *lane)
+{
+	const struct letter *letter = lane->first;
+
+	if (lane->halted || lane->again_ns == 0 || strcmp(lane->fault.code, HELD_CODE) != 0)
+		return NULL;
+	while (letter != NULL && letter->state != LETTER_NEW)
+		letter = letter->next;
+	return letter;
+}
+
+uint64_t
+consumer_skip_held(struct consumer *consumer)
+{
+	uint64_t count = 0;
+
+	for (struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = lane->next) {
+		struct letter *letter = (struct letter *)consumer_held(lane);
+
+		if (letter == NULL)
+			continue;
+		letter->unheld = true;
+		lane->pause_us = 0;
+		consumer_go_on(consumer, lane);
+		count++;
+	}
+	return count;
 }
 
 int
@@ -120,11 +153,10 @@ consumer_add_version(struct consumer *consumer, struct letter *letter, struct fa
 		return 0;
 	parked_key_text(&letter->stream, text);
 	record.key = arena_copy(arena, slice_text(text));
-	record.value = arena_format(arena, "%llu", (unsigned long long)letter->heard.stream_version);
+	record.value = slice_text(letter->version.text);
 	if (letter->version_there)
-		record.before = arena_format(arena, "%llu", (unsigned long long)letter->version_before);
-	if (record.key.data != NULL && record.value.data != NULL &&
-	    (!letter->version_there || record.before.data != NULL) && reaction_add(&letter->reaction, record))
+		record.before = slice_text(letter->version_before.text);
+	if (record.key.data != NULL && reaction_add(&letter->reaction, record))
 		return 0;
 	return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a version");
 }

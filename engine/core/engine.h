@@ -39,6 +39,7 @@ struct engine_limits {
 	size_t warm_bytes;           /* canonical states kept behind them, a worker; 0 = 16 MiB */
 	size_t group_appends;        /* appends packed into one commit; 0 = 256 */
 	size_t projection_batch;     /* entries; 0 = 4000 */
+	int64_t remember_us;         /* versions of foreign streams that reactors heard; 0 = 7 days */
 	size_t remember_messages;    /* ids a projection that topics feed knows; 0 = 100,000; SIZE_MAX: none */
 	size_t relay_entries;        /* of the log in one transaction of the bus; 0 = 2000 */
 	size_t relay_bytes;          /* of their data; 0 = 1 MiB */

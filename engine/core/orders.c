@@ -144,7 +144,7 @@ engine_dead_letters(struct engine *engine, struct slice whole, enum consumer_wis
 	*outcome = (struct orders_outcome){ 0 };
 	if (domain == NULL)
 		return fault_set(fault, FAULT_INPUT, "no_such_reactor", "there is no reactor %.*s", SLICE_ARG(whole));
-	if (letter.size == 0 || is_timer(letter)) {
+	if (wish != CONSUMER_SKIP && (letter.size == 0 || is_timer(letter))) {
 		if (order_timers(engine, domain->name, whole, wish, letter, outcome, fault) != 0)
 			return -1;
 		reacting_wake(engine->reacting[domain->number]);

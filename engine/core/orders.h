@@ -15,7 +15,7 @@ struct orders_outcome {
 
 /*
  * RETRY or DROP of a dead letter of `whole` ("domain.reactor", or "domain.aggregate" of a timer), or of all when
- * `letter` is empty. Waits for the end. A timer that is retried falls due at once. Fails: INPUT "no_such_reactor",
+ * `letter` is empty; SKIP of what is held (consumer.h), then it is. Waits for the end. A timer that is retried falls due at once. Fails: INPUT "no_such_reactor",
  * "no_such_letter"; BUSY. Thread: any but the engine's own.
  */
 int engine_dead_letters(struct engine *engine, struct slice whole, enum consumer_wish wish, struct slice letter,

@@ -153,6 +153,7 @@ begin_listener(struct reacting *reacting, struct slice name, struct fault *fault
 					    .clock = engine->parts.clock,
 					    .entropy = engine->parts.entropy,
 					    .timers = &reacting->timers,
+					    .remember_us = engine->limits.remember_us,
 					    .waker = { wake, reacting } };
 
 	if (listener == NULL)
@@ -343,7 +344,7 @@ reacting_close(struct engine *engine)
 
 static const char *const states[] = {
 	[CONSUMER_STARTING] = "starting", [CONSUMER_RUNNING] = "running", [CONSUMER_RETRYING] = "retrying",
-	[CONSUMER_HALTED] = "halted",     [CONSUMER_AWAY] = "away",
+	[CONSUMER_HALTED] = "halted",     [CONSUMER_AWAY] = "away",       [CONSUMER_HELD] = "held",
 };
 
 static void
@@ -364,6 +365,7 @@ write_consumer(const struct consumer_status *status, struct buf *out)
 	json_put_u64(out, "refused", status->refused);
 	json_put_u64(out, "dead", status->dead);
 	json_put_u64(out, "parked", status->parked);
+	json_put_u64(out, "held", status->held);
 	json_key(out, "behind");
 	if (status->behind == UINT64_MAX)
 		buf_text(out, "null");
@@ -487,6 +489,12 @@ halted_of(const struct consumer_status *status)
 }
 
 static uint64_t
+held_of(const struct consumer_status *status)
+{
+	return status->held;
+}
+
+static uint64_t
 away_of(const struct consumer_status *status)
 {
 	return status->state == CONSUMER_AWAY;
@@ -531,6 +539,7 @@ reacting_metrics(struct engine *engine, struct buf *out)
 		{ "moonlog_parked_keys", "gauge", "Keys whose messages wait behind a dead letter.", parked_of },
 		{ "moonlog_messages_behind", "gauge", "Messages that are known to wait.", behind_of },
 		{ "moonlog_consumer_halted", "gauge", "1 while a lane of it is halted.", halted_of },
+		{ "moonlog_consumer_held", "gauge", "Lanes that wait for missing versions of a stream.", held_of },
 		{ "moonlog_consumer_away", "gauge", "1 while its topics cannot be heard.", away_of },
 	};
 

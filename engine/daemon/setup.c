@@ -72,6 +72,7 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.relay_entries = size_of(config, CONFIG_RELAY_ENTRIES),
 		.relay_bytes = size_of(config, CONFIG_RELAY_BYTES),
 		.projection_batch = size_of(config, CONFIG_PROJECTION_BATCH),
+		.remember_us = config_integer(config, CONFIG_REMEMBER_DAYS) * DAY_US,
 		.remember_messages = size_of(config, CONFIG_REMEMBER_MESSAGES) != 0
 					     ? size_of(config, CONFIG_REMEMBER_MESSAGES)
 					     : SIZE_MAX,

@@ -128,6 +128,7 @@ enum exit_code verb_dlq_list(struct call *call);
 enum exit_code verb_dlq_show(struct call *call);
 enum exit_code verb_dlq_retry(struct call *call);
 enum exit_code verb_dlq_drop(struct call *call);
+enum exit_code verb_dlq_skip(struct call *call);
 enum exit_code verb_timer_list(struct call *call);
 enum exit_code verb_relay_status(struct call *call);
 enum exit_code verb_relay_pause(struct call *call);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `dlq list|show|retry|drop`: dead letters as the store has them, beside the daemon; orders to them go to it. */
+/* `dlq list|show|retry|drop|skip`: dead letters as the store has them, beside the daemon; orders to them go to it. */
 #include <stdio.h>
 
 #include "core/dead.h"
@@ -160,4 +160,10 @@ enum exit_code
 verb_dlq_drop(struct call *call)
 {
 	return order(call, "/admin/dlq/drop");
+}
+
+enum exit_code
+verb_dlq_skip(struct call *call)
+{
+	return order(call, "/admin/dlq/skip");
 }

@@ -137,7 +137,7 @@ rig_settle(struct rig *rig)
 	for (unsigned i = 0; i < 100; i++) {
 		int64_t wait_ns = rig_run(rig);
 
-		if (wait_ns == INT64_MAX)
+		if (wait_ns > (int64_t)1800 * 1000 * 1000 * 1000) /* what is done once an hour is not waited for */
 			return;
 		rig->mono_ns += wait_ns;
 		rig->wall_us += wait_ns / 1000;
