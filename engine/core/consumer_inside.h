@@ -7,6 +7,7 @@
 
 #include "core/cloudevent.h"
 #include "core/consumer.h"
+#include "core/consumer_heard.h"
 #include "core/dead.h"
 #include "core/parked.h"
 #include "core/reaction.h"
@@ -15,15 +16,6 @@
 #define LANE_KEY_SIZE      (STORE_TOPIC_MAX + 16)
 #define PLACE_MARK_SIZE    9
 #define PLACE_SIZE         (20 + 1 + PLACE_MARK_SIZE)
-
-/* What is kept of a foreign stream: its last version, ' ', the hour since 1970 when it was heard (0: not kept then). */
-#define HEARD_HOUR_US      ((int64_t)3600 * 1000 * 1000)
-#define HEARD_VERSION_SIZE (20 + 1 + 20 + 1)
-struct heard_version {
-	uint64_t number;
-	uint64_t hour;
-	char text[HEARD_VERSION_SIZE];
-};
 
 enum letter_state {
 	LETTER_NEW,    /* to be decided */
@@ -135,15 +127,6 @@ struct drain {
 	int64_t pause_us;
 };
 
-/* Going through what was heard: consumer_sweep.c. */
-struct sweep {
-	bool left;             /* there was something when the consumer was opened */
-	int64_t again_ns;      /* not before; 0: never yet */
-	struct buf after;      /* key of the last one looked at */
-	struct letter *letter; /* in flight */
-	uint64_t gone;
-};
-
 struct consumer {
 	struct consumer_options options;
 	char name[STREAM_WORD_MAX + 1];
@@ -224,26 +207,6 @@ int consumer_prepare(struct consumer *consumer, struct letter *letter, struct fa
 enum reaction_answer consumer_ask(struct consumer *consumer, struct bench *bench, struct letter *letter,
 				  struct fault *fault);
 bool consumer_give(struct consumer *consumer, struct letter *letter, struct fault *fault);
-
-/* ---- consumer_versions.c: versions of foreign streams ---- */
-
-/* Looks at the version that a letter has; one that has no effect is OLDER. false: its lane waits. */
-bool consumer_versions(struct consumer *consumer, struct letter *letter);
-/* Is its first letter waiting for a version? NULL: no. */
-const struct letter *consumer_held(const struct consumer_lane *lane);
-/* Those that are go on without. Gives how many lanes. */
-uint64_t consumer_skip_held(struct consumer *consumer);
-int consumer_add_version(struct consumer *consumer, struct letter *letter, struct fault *fault);
-
-/* ---- consumer_sweep.c: versions that are old are forgotten ---- */
-
-bool heard_version_parse(struct slice text, struct heard_version *version);
-void heard_version_make(const struct consumer *consumer, uint64_t number, struct heard_version *version);
-int consumer_sweep_open(struct consumer *consumer, struct fault *fault);
-/* A page of them when it is time. Gives how long to wait. */
-int64_t consumer_sweep(struct consumer *consumer);
-/* Its append, sweep.letter, was answered. */
-void consumer_swept(struct consumer *consumer);
 
 /* ---- consumer_settle.c: what the committer's word means ---- */
 
