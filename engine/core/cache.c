@@ -256,11 +256,10 @@ cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t agg
 	return cached;
 }
 
-/* The oldest hot state becomes bytes; a failure to encode only costs a load later. */
+/* A hot state becomes bytes; a failure to encode only costs a load later. */
 static void
-freeze_oldest(struct cache *cache, unsigned domain)
+freeze(struct cache *cache, unsigned domain, struct cached *cached)
 {
-	struct cached *cached = cache->hot[domain].oldest;
 	stream_version version = cached->version;
 
 	shelf_take(&cache->hot[domain], cached);
@@ -280,7 +279,7 @@ static void
 shrink(struct cache *cache, unsigned domain)
 {
 	while (cache->hot[domain].count > cache->hot_limit)
-		freeze_oldest(cache, domain);
+		freeze(cache, domain, cache->hot[domain].oldest);
 	while (cache->warm.bytes > cache->warm_limit) {
 		struct cached *oldest = cache->warm.oldest;
 
@@ -312,20 +311,37 @@ cache_empty(struct cache *cache, struct cached *cached)
 	cached->version = 0;
 }
 
-void
-cache_leave(struct cache *cache, unsigned domain, const struct seat *seat)
+static bool
+has_fold(const struct seat *seat, uint64_t fold)
 {
-	struct cached *cached = cache->hot[domain].newest;
+	for (size_t i = 0; i < seat->rules->program->aggregate_count; i++)
+		if (seat_fold(seat, (uint16_t)i) == fold)
+			return true;
+	return false;
+}
 
-	while (cached != NULL) {
-		struct cached *older = cached->older;
+size_t
+cache_leave(struct cache *cache, unsigned domain, const struct seat *seat, const struct seat *next, size_t most)
+{
+	struct cached *cached = cache->hot[domain].oldest;
+	size_t left = 0;
+
+	while (cached != NULL && left < most) {
+		struct cached *newer = cached->newer;
 
 		if (cached->seat == seat) {
-			shelf_take(&cache->hot[domain], cached);
-			drop(cache, cached);
+			left++;
+			if (next != NULL && has_fold(next, cached->fold)) {
+				freeze(cache, domain, cached);
+			} else {
+				shelf_take(&cache->hot[domain], cached);
+				drop(cache, cached);
+			}
 		}
-		cached = older;
+		cached = newer;
 	}
+	shrink(cache, domain);
+	return left;
 }
 
 void

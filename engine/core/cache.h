@@ -3,7 +3,8 @@
  * States of streams that one thread keeps: hot ones decoded in the script machines, warm ones as canonical bytes
  * behind them. Both bounded; the least recently used go first, from hot to warm, from warm to nowhere.
  *
- * After a reload a state is moved to the new machine when it is next opened, if its fold is the same, else dropped.
+ * After a reload a state is moved to the new machine when it is next opened, if its fold is the same, else dropped;
+ * those that are not opened soon become warm.
  *
  * Thread: one. Owns the entries; each entry with a decoded state is a user of its seat.
  */
@@ -63,8 +64,11 @@ struct cached *cache_open(struct cache *cache, uint16_t domain, struct seat *sea
 void cache_move(struct cache *cache, struct cached *cached, struct seat *seat, uint16_t aggregate);
 /* The holder puts a state of the entry's seat into it, or takes it out (0). */
 void cache_set(struct cached *cached, script_state state, stream_version version);
-/* Drops the states that lie in `seat` and belong to no holder, so that it can be closed. */
-void cache_leave(struct cache *cache, unsigned domain, const struct seat *seat);
+/*
+ * The states that lie in `seat` and belong to no holder leave it, at most `most` of them, so that it can be closed:
+ * those of a fold that `next` has, too, become warm, others go. `next` may be NULL: all go. Gives how many left.
+ */
+size_t cache_leave(struct cache *cache, unsigned domain, const struct seat *seat, const struct seat *next, size_t most);
 /* Gives it back; without a state, or told stale meanwhile, it is dropped. */
 void cache_close(struct cache *cache, struct cached *cached);
 /* Releases the state that an open entry holds, if any: it will be loaded anew. */

@@ -16,9 +16,10 @@
 #include "core/execute.h"
 #include "core/settle.h"
 
-#define WATCH_NS ((int64_t)200 * 1000)
-#define QUIET_NS ((int64_t)20 * 1000 * 1000)
-#define SLICE_NS ((int64_t)5 * 1000 * 1000)
+#define WATCH_NS   ((int64_t)200 * 1000)
+#define QUIET_NS   ((int64_t)20 * 1000 * 1000)
+#define SLICE_NS   ((int64_t)5 * 1000 * 1000)
+#define LEAVE_BITE ((size_t)64) /* states, before mail is looked at */
 
 int
 worker_open(struct worker *worker, const struct script_options *options, struct fault *fault)
@@ -88,7 +89,7 @@ adopt(struct worker *worker, struct adoption *adoption)
 	struct seat **current = &worker->seats[domain];
 
 	for (struct seat *seat = (*current)->older; seat != NULL; seat = seat->older)
-		cache_leave(&worker->cache, domain, seat);
+		cache_leave(&worker->cache, domain, seat, NULL, SIZE_MAX);
 	seat_sweep(*current);
 	seat_adopt(current, adoption->seat);
 	execute_stranded(worker);
@@ -159,17 +160,30 @@ see_to_commit(struct worker *worker)
 	return true;
 }
 
+/* Seats that a reload left behind are emptied and closed; false: mail came meanwhile. */
+static bool
+leave_seats(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->domain_count; i++) {
+		struct seat *current = worker->seats[i];
+
+		for (struct seat *seat = current->older; seat != NULL; seat = seat->older)
+			while (cache_leave(&worker->cache, i, seat, current, LEAVE_BITE) == LEAVE_BITE)
+				if (mailbox_count(&worker->box) != 0)
+					return false;
+		seat_sweep(current);
+	}
+	return true;
+}
+
 /* Seats that a reload left behind, then collection to the end of a cycle, or until mail comes. */
 static void
 tidy(struct worker *worker)
 {
 	bool more = true;
 
-	for (unsigned i = 0; i < worker->domain_count; i++) {
-		for (struct seat *seat = worker->seats[i]->older; seat != NULL; seat = seat->older)
-			cache_leave(&worker->cache, i, seat);
-		seat_sweep(worker->seats[i]);
-	}
+	if (!leave_seats(worker))
+		return;
 	while (more && mailbox_count(&worker->box) == 0) {
 		more = false;
 		for (size_t i = 0; i < worker->domain_count; i++)

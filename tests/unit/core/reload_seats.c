@@ -454,12 +454,50 @@ TEST(a_seat_stays_while_a_state_lives_in_it_and_goes_when_the_cache_leaves_it)
 	seat_adopt(&current, seat_of(rules_of("first", &one)));
 	seat_sweep(current);
 	CHECK(current->older == before);
-	cache_leave(&cache, 0, before);
+	CHECK_INT(cache_leave(&cache, 0, before, NULL, 10), 1);
 	seat_sweep(current);
 	CHECK(current->older == NULL);
 	cache_fini(&cache);
 	seat_close_all(&current);
 	change_close(&change);
+}
+
+/* The cache leaves the old seat before the state is asked for again. */
+static void
+check_leave(const struct variant *to, stream_version wanted)
+{
+	static const struct variant from = { .by = "one", .setting = true };
+	struct seat *current = NULL, *before;
+	struct cached *cached;
+	struct cache cache;
+	struct fault fault;
+
+	change_open(&change, &from, WORKERS);
+	CHECK_INT(cache_init(&cache, 10, 1 << 20, &fault), 0);
+	seat_adopt(&current, before = seat_of(rules_of("first", &from)));
+	put_initial(&cache, current, 7);
+	seat_adopt(&current, seat_of(rules_of("first", to)));
+	CHECK_INT(cache_leave(&cache, 0, before, current, 10), 1);
+	CHECK_INT(cache_leave(&cache, 0, before, current, 10), 0);
+	CHECK_INT(cache.warm.count, wanted != 0);
+	seat_sweep(current);
+	CHECK(current->older == NULL);
+	cached = open_cached(&cache, current);
+	CHECK_INT(cached->version, wanted);
+	CHECK_INT(cached->state != 0, wanted != 0);
+	cache_close(&cache, cached);
+	cache_fini(&cache);
+	seat_close_all(&current);
+	change_close(&change);
+}
+
+TEST(states_that_the_next_rules_can_use_stay_as_bytes_when_their_seat_is_left)
+{
+	static const struct variant same = { .by = "two", .setting = true };
+	static const struct variant other = { .by = "two", .setting = true, .fold = "state.value = 1" };
+
+	check_leave(&same, 7);
+	check_leave(&other, 0);
 }
 
 TEST_MAIN()
