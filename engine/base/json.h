@@ -42,6 +42,12 @@ void json_decode(struct json_value string, struct buf *out);
 bool json_to_i64(struct json_value number, int64_t *integer);
 bool json_to_u64(struct json_value number, uint64_t *integer);
 
+/* Numbers as canonical text; without a NUL. A float is finite. Give the size. */
+#define JSON_NUMBER_SIZE 40
+size_t json_integer_text(int64_t integer, char text[JSON_NUMBER_SIZE]);
+size_t json_float_text(double number, char text[JSON_NUMBER_SIZE]);
+void json_real(struct buf *out, double number);
+
 /* The writer: a quoted string, escapes only what must be (control characters, quote, backslash). */
 void json_quote(struct buf *out, struct slice text);
 /* "key": with the comma before it where json_comma puts one. */

@@ -131,7 +131,7 @@ write_cell(const struct column *column, const struct cell *cell, struct buf *out
 	} else if (cell->kind == CELL_TEXT) {
 		json_quote(out, cell->text);
 	} else if (cell->kind == CELL_REAL) {
-		buf_format(out, "%.17g", cell->real);
+		json_real(out, cell->real);
 	} else if (column->type == COLUMN_BOOLEAN) {
 		buf_text(out, cell->integer != 0 ? "true" : "false");
 	} else if (column->type == COLUMN_TIME) {

@@ -268,7 +268,7 @@ put_cell(const struct column *column, const struct cell *cell, struct buf *out)
 	else if (cell->kind == CELL_INTEGER)
 		buf_i64(out, cell->integer);
 	else if (cell->kind == CELL_REAL)
-		buf_format(out, "%.17g", cell->real);
+		json_real(out, cell->real);
 	else if (cell->kind == CELL_TEXT && column->type == COLUMN_JSON)
 		buf_add(out, cell->text);
 	else if (cell->kind == CELL_TEXT)

@@ -87,18 +87,6 @@ side_close(struct side *side)
 /* ---- rows as JSON ---- */
 
 static void
-write_real(struct buf *out, double real)
-{
-	char text[40];
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, real);
-		if (strtod(text, NULL) == real)
-			break;
-	}
-	buf_text(out, text);
-}
-
-static void
 write_cell(struct buf *out, const struct column *column, const struct cell *cell)
 {
 	if (cell->kind == CELL_INTEGER && column->type == COLUMN_BOOLEAN)
@@ -106,7 +94,7 @@ write_cell(struct buf *out, const struct column *column, const struct cell *cell
 	else if (cell->kind == CELL_INTEGER)
 		buf_i64(out, cell->integer);
 	else if (cell->kind == CELL_REAL)
-		write_real(out, cell->real);
+		json_real(out, cell->real);
 	else if (cell->kind == CELL_TEXT && column->type == COLUMN_JSON)
 		buf_add(out, cell->text);
 	else if (cell->kind == CELL_TEXT)

@@ -6,8 +6,6 @@
 #include "base/json.h"
 #include "script/lua/json.h"
 
-#define JSON_NUMBER_SIZE 40
-
 /* Identity of the arrays' metatable. */
 const void *json_array_metatable(lua_State *L);
 
@@ -60,9 +58,6 @@ bool json_writer_float(struct json_writer *writer, double number, const struct j
 enum json_shape { JSON_SHAPE_OBJECT, JSON_SHAPE_ARRAY };
 bool json_writer_shape(struct json_writer *writer, int index, const struct json_place *place, enum json_shape *shape,
 		       lua_Integer *count);
-
-size_t json_integer_text(int64_t integer, char text[JSON_NUMBER_SIZE]);
-size_t json_float_text(double number, char text[JSON_NUMBER_SIZE]);
 
 static inline void
 json_put(struct buf *out, const char *bytes, size_t size)

@@ -27,11 +27,11 @@ write_bounds(struct buf *out, const struct schema *schema)
 	} else if (schema->type == SCHEMA_NUMBER) {
 		if (schema->has_minimum) {
 			json_key(out, "minimum");
-			buf_format(out, "%.17g", schema->minimum.number);
+			json_real(out, schema->minimum.number);
 		}
 		if (schema->has_maximum) {
 			json_key(out, "maximum");
-			buf_format(out, "%.17g", schema->maximum.number);
+			json_real(out, schema->maximum.number);
 		}
 	}
 }

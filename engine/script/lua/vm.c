@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/locale.h"
 #include "script/lua/lib.h"
 #include "script/lua/sandbox.h"
 #include "script/lua/watchdog.h"
@@ -268,7 +269,9 @@ call(struct vm *vm, lua_CFunction body, void *request, struct fault *fault)
 	lua_pushlightuserdata(L, request);
 	vm->alloc.refusal = ALLOC_NOT_REFUSED;
 	vm->raised.class = FAULT_NONE;
+	locale_t before = locale_enter();
 	int status = lua_pcall(L, 1, 0, top + 1);
+	locale_leave(before);
 	if (status != LUA_OK && status != LUA_ERRMEM && status != LUA_ERRRUN) {
 		/* an error inside the message handler or, with the stack at its end, before it */
 		memset(&vm->trouble, 0, sizeof vm->trouble);

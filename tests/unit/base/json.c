@@ -272,6 +272,29 @@ TEST(decodes_escapes)
 	check_decoded(SLICE("12"), "");
 }
 
+TEST(a_real_is_its_shortest_text)
+{
+	static const struct {
+		double number;
+		const char *text;
+	} cases[] = { { 0.1, "0.1" },
+		      { 1, "1.0" },
+		      { -0.0, "-0.0" },
+		      { 5e-324, "5e-324" },
+		      { 1e308, "1e308" },
+		      { 123456789.12345678, "123456789.12345678" },
+		      { 1.0 / 3, "0.3333333333333333" } };
+	struct buf out;
+
+	buf_init(&out, 1000);
+	for (size_t i = 0; i < countof(cases); i++) {
+		buf_clear(&out);
+		json_real(&out, cases[i].number);
+		CHECK_SLICE(buf_slice(&out), cases[i].text);
+	}
+	buf_fini(&out);
+}
+
 TEST(a_quoted_text_decodes_to_itself)
 {
 	struct buf quoted, back;

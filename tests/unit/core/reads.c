@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every kind of read, routes, and what the engine says about itself. */
 #include "base/json.h"
+#include "core/table.h"
 #include <stdatomic.h>
 
 #include "rig.h"
@@ -309,6 +310,39 @@ TEST(watchers_hear_once)
 	engine_watch_remove(rig.engine, &watch);
 	CHECK_INT(heard, 1);
 	tear_down();
+}
+
+static int
+find_reals(void *self, const struct row_query *query, struct arena *from, struct row **rows, size_t *count,
+	   struct fault *fault)
+{
+	static struct cell cells[] = { { .kind = CELL_REAL, .real = 0.1 },
+				       { .kind = CELL_REAL, .real = 2 },
+				       { .kind = CELL_REAL, .real = 5e-324 } };
+	static struct row items[] = { { &cells[0] }, { &cells[1] }, { &cells[2] } };
+
+	(void)self, (void)query, (void)from, (void)fault;
+	*rows = items;
+	*count = countof(items);
+	return 0;
+}
+
+TEST(a_tables_reals_are_written_as_in_answers)
+{
+	static const uint16_t key[] = { 0 };
+	const struct column column = { .name = SLICE("Part"), .type = COLUMN_REAL };
+	const struct table table = {
+		.name = SLICE("Parts"), .columns = &column, .column_count = 1, .key = { .columns = key, .count = 1 }
+	};
+	const struct row_port port = { .tables = &table, .table_count = 1, .find = find_reals };
+	struct engine_read read = { .query = SLICE("Parts"), .out = &out };
+
+	arena_init(&arena, 1 << 20);
+	buf_init(&out, 1 << 20);
+	CHECK_INT(table_page(&port, &read, &arena), 0);
+	CHECK_SLICE(buf_slice(&out), "{\"rows\":[{\"Part\":0.1},{\"Part\":2.0},{\"Part\":5e-324}],\"next\":null}");
+	buf_fini(&out);
+	arena_fini(&arena);
 }
 
 TEST(it_says_how_it_stands)

@@ -6,7 +6,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/check.h"
@@ -308,6 +311,65 @@ TEST(signals_and_locale_are_left_alone)
 		CHECK_INT(sigismember(&mask_before, number), sigismember(&mask_after, number));
 	CHECK_TEXT(setlocale(LC_ALL, NULL), locale);
 	CHECK_TEXT(moonlog_version(), MOONLOG_VERSION_TEXT);
+}
+
+/* What a locale's compiler makes of decimal_point "," and thousands_sep "."; glibc finds it by LOCPATH. */
+static const unsigned char comma_numeric[] = { 0x14, 0x11, 0x03, 0x20, 6,   0, 0,    0,   0x20, 0,   0,    0, 0x22, 0,
+					       0,    0,    0x24, 0,    0,   0, 0x28, 0,   0,    0,   0x2c, 0, 0,    0,
+					       0x30, 0,    0,    0,    ',', 0, '.',  0,   3,    3,   0,    0, ',',  0,
+					       0,    0,    '.',  0,    0,   0, 'U',  'T', 'F',  '-', '8',  0 };
+
+static void
+write_file(const char *folder, const char *name, const void *bytes, size_t size)
+{
+	char path[200];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	FILE *file = fopen(path, "wb");
+	CHECK(file != NULL && fwrite(bytes, 1, size, file) == size);
+	fclose(file);
+}
+
+static const char *const reals =
+	"local function say(s, d) s.n = d.n; s.third = 1 / 3; s.text = tostring(d.n); s.shown = ('%.2f'):format(d.n)\n"
+	"  s.read = tonumber('0.5'); s.sum = '1.5' + 1; return s end\n"
+	"return { name = 'a', initial = function() return {} end,\n"
+	"  events = { Put = { data = { n = 'number' }, apply = say } },\n"
+	"  commands = { Put = { anywhere = true, data = { n = 'number' }, handle = function(s, d)\n"
+	"    return { { type = 'Put', data = { n = d.n } } }, { n = d.n } end } } }\n";
+
+/* [I7] */
+TEST(numbers_are_the_same_in_every_locale)
+{
+	char folder[] = "/tmp/moonlog-embed-XXXXXX", comma[80], rules[80], command[80];
+	struct moonlog_options options = MOONLOG_OPTIONS;
+
+	CHECK(mkdtemp(folder) != NULL);
+	snprintf(comma, sizeof(comma), "%s/comma", folder);
+	snprintf(rules, sizeof(rules), "%s/reals", folder);
+	CHECK(mkdir(comma, 0700) == 0 && mkdir(rules, 0700) == 0);
+	write_file(comma, "LC_NUMERIC", comma_numeric, sizeof(comma_numeric));
+	write_file(rules, "a.lua", reals, strlen(reals));
+	setenv("LOCPATH", folder, 1);
+	CHECK(setlocale(LC_NUMERIC, "comma") != NULL);
+	CHECK_TEXT(localeconv()->decimal_point, ",");
+
+	CHECK_INT(moonlog_open(&options, &bank, &error), 0);
+	CHECK_INT(moonlog_add_domain(bank, rules, &error), 0);
+	CHECK_INT(moonlog_start(bank, &error), 0);
+	CHECK_INT(run("reals.a/x", "Put", "{\"n\":123456789.12345678}", NULL, MOONLOG_ANY_VERSION), 0);
+	CHECK_TEXT(answer.reply, "{\"n\":123456789.12345678}");
+	moonlog_answer_free(&answer);
+	CHECK_INT(moonlog_state(bank, "reals.a/x", 0, &answer, &error), 0);
+	CHECK(strstr(answer.reply,
+		     "\"state\":{\"n\":123456789.12345678,\"read\":0.5,\"shown\":\"123456789.12\",\"sum\":2.5,"
+		     "\"text\":\"123456789.12346\",\"third\":0.3333333333333333}") != NULL);
+	moonlog_answer_free(&answer);
+	moonlog_close(bank);
+	CHECK_TEXT(localeconv()->decimal_point, ",");
+	CHECK(setlocale(LC_NUMERIC, "C") != NULL);
+	unsetenv("LOCPATH");
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	CHECK_INT(system(command), 0);
 }
 
 TEST_MAIN()
