@@ -17,6 +17,7 @@ static const struct {
 	{ "no_such_file", EXIT_NO_INPUT },
 	{ "not_a_store", EXIT_BAD_DATA },
 	{ "newer_store", EXIT_BAD_DATA },
+	{ "lost_tail", EXIT_BAD_DATA },
 	{ "not_a_view", EXIT_BAD_DATA },
 	{ "newer_view", EXIT_BAD_DATA },
 	{ "cannot_create", EXIT_CANNOT_CREATE },

@@ -99,6 +99,12 @@ for kind in foreign text newer; do
 	same "a $kind file stays as it was" "$(sha256sum <$kind/moonlog.db)" "$SUM"
 done
 
+# A store whose last entry is gone.
+cp -r data short
+sqlite3 short/moonlog.db 'delete from entries where position = (select max(position) from entries)'
+expect 65 "serve a store without its end" serve --data short --listen 127.0.0.1:0 "$BANK"
+says "serve a store without its end" "short: the end of the log is lost: .* remove the file witness"
+
 # Places where nothing can be made.
 touch file
 expect 73 "data below a file" serve --data file/data --listen 127.0.0.1:0 "$BANK"

@@ -154,7 +154,10 @@ compare_witness(struct sqlite_store *store, bool accept, struct fault *fault)
 	if (lost < 0)
 		return -1;
 	if (lost > 0 && !accept)
-		return fault_set(fault, FAULT_CONFIG, "lost_tail", "%s: %s", store->directory, text);
+		return fault_set(fault, FAULT_CONFIG, "lost_tail",
+				 "%s: the end of the log is lost: %s; put a newer copy back, or remove the file "
+				 "witness to go on without it",
+				 store->directory, text);
 	store->witnessed = lost > 0 ? 0 : witness.position;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening: what was there is there again, whatever of the index is on disk; locks, other files, backups, the window. */
 #include <sqlite3.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -328,6 +329,7 @@ TEST(the_witness_knows_a_lost_tail)
 	kit_copy(kept, path);
 	CHECK_INT(kit_open(&kit), -1);
 	CHECK_TEXT(kit.fault.code, "lost_tail");
+	CHECK(strstr(kit.fault.text, "remove the file witness") != NULL);
 	kit.options.read_only = true;
 	open_or_fail();
 	{
