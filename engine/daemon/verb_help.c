@@ -43,14 +43,16 @@ print_keys(const struct verb *verb)
 	for (size_t i = 0; i < config_key_count(); i++) {
 		const struct config_key *key = config_key(i);
 		if (key->flag == NULL)
-			printf("    %-32s %s (%s)\n", key->name, key->help, key->fallback);
+			printf("    %-32s %s (%s)\n", key->name, key->help,
+			       key->fallback != NULL ? key->fallback : "none");
 	}
 }
 
 static void
 print_verb(const struct verb *verb)
 {
-	printf("usage: moonlog %s %s\n\n%s\n", verb->name, verb->usage, verb->summary);
+	printf("usage: moonlog %s%s%s\n\n%s\n", verb->name, verb->usage[0] != '\0' ? " " : "", verb->usage,
+	       verb->summary);
 	if (verb->text != NULL)
 		printf("\n%s\n", verb->text);
 	if (verb->options != 0 || verb->config != VERB_CONFIG_NONE)

@@ -18,6 +18,9 @@ for verb in serve dev new editor test record check try "stream list" "stream sho
 done
 expect 0 "help of two words" stream show --help
 says "help of two words" "usage: moonlog stream show STREAM"
+expect 0 "help of the configuration" help config
+says "help of the configuration" '^ +reload.warn_domains .*\(none\)$'
+silent "help of the configuration" '\(null\)| $'
 expect 2 "help of nothing" help nothing
 expect 0 "version" version
 says "version" '^moonlog [0-9]+\.[0-9]+\.[0-9]+$'
