@@ -37,6 +37,26 @@ command_known(void *self, struct slice command, char *hint, size_t size)
 }
 
 static bool
+table_known(void *self, struct slice table, char *hint, size_t size)
+{
+	const struct findings *findings = self;
+	return known(findings->tables, findings->table_count, table, hint, size);
+}
+
+/* As view.c has them. */
+static bool
+method_known(void *self, struct slice method, char *hint, size_t size)
+{
+	static const char *const methods[] = { "get",    "put",          "insert", "update", "add",
+					       "delete", "delete_where", "find",   "count" };
+	struct slice names[countof(methods)];
+	(void)self;
+	for (size_t i = 0; i < countof(methods); i++)
+		names[i] = slice_text(methods[i]);
+	return known(names, countof(methods), method, hint, size);
+}
+
+static bool
 has_finding(const struct findings *findings, struct slice file, const char *code)
 {
 	for (size_t i = 0; i < findings->count; i++)
@@ -53,6 +73,8 @@ read_texts(const struct source_set *sources, struct findings *findings)
 					   .source = &sources->items[i],
 					   .type_known = findings->types != NULL ? type_known : NULL,
 					   .command_known = findings->commands != NULL ? command_known : NULL,
+					   .table_known = findings->tables != NULL ? table_known : NULL,
+					   .method_known = method_known,
 					   .self = findings };
 		/* A text that does not compile, or has said by itself what it lacks. */
 		if (!has_finding(findings, lint.source->path, "load_error"))

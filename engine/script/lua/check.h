@@ -33,6 +33,8 @@ struct findings {
 	size_t type_count;
 	const struct slice *commands; /* "aggregate.Command" of all; NULL: not known */
 	size_t command_count;
+	const struct slice *tables; /* of all read models; NULL: not known */
+	size_t table_count;
 	bool lost; /* memory ran out: some are missing */
 };
 

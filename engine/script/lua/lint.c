@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Promises: no false alarm about a name: every block, local and parameter is followed as Lua does it. Events are looked
- * for only where a table inside a command's `handle` has the shape of one.
+ * for only where a table inside a command's `handle` has the shape of one; tables of a view only behind the parameter
+ * that is one.
  *
  * A reader of Lua's grammar that keeps nothing but the scopes. The text compiles, so there are no errors to report;
  * depth is bounded by Lua's own limit, memory by LOCALS_MAX (200 locals a function, 200 levels at most).
@@ -23,6 +24,7 @@ struct variable {
 	struct token token;
 	bool required; /* it holds a module */
 	bool used;
+	bool view; /* the first parameter of a projection's handler, or of a query's `run` */
 };
 
 struct reading {
@@ -34,6 +36,8 @@ struct reading {
 	size_t count;
 	unsigned handles;   /* functions of that name around */
 	unsigned functions; /* around */
+	bool on;            /* in a projection's `on` */
+	bool viewing;       /* the function that comes gets a view */
 };
 
 static void read_block(struct reading *r);
@@ -192,9 +196,14 @@ read_function(struct reading *r, bool method, const struct token *place)
 		self.text = SLICE("self");
 		declare(r, &self, false);
 	}
-	for (take(r, "("); !at(r, ")") && r->now.kind != TOKEN_END; advance(r))
-		if (r->now.kind == TOKEN_NAME)
-			declare(r, &r->now, false);
+	for (take(r, "("); !at(r, ")") && r->now.kind != TOKEN_END; advance(r)) {
+		if (r->now.kind != TOKEN_NAME)
+			continue;
+		declare(r, &r->now, false);
+		r->locals[r->count - 1].view = r->viewing;
+		r->viewing = false;
+	}
+	r->viewing = false;
 	take(r, ")");
 	r->functions++;
 	read_block(r);
@@ -240,6 +249,20 @@ check_command(const struct reading *r)
 	tell(r, FINDING_WARNING, "unknown_command", name, text);
 }
 
+/* view.Table, or the method behind it. */
+static void
+check_view(const struct reading *r, bool method)
+{
+	char hint[160] = "", text[320];
+	const struct lint *lint = r->lint;
+	bool (*is_known)(void *, struct slice, char *, size_t) = method ? lint->method_known : lint->table_known;
+	if (is_known == NULL || is_known(lint->self, r->now.text, hint, sizeof hint))
+		return;
+	snprintf(text, sizeof text, "%s '%.*s'%s", method ? "a table of a view has no" : "the domain has no table",
+		 SLICE_ARG(r->now.text), hint);
+	tell(r, FINDING_WARNING, method ? "unknown_method" : "unknown_table", &r->now, text);
+}
+
 static void read_table(struct reading *r, bool element);
 
 static void
@@ -250,6 +273,7 @@ read_field(struct reading *r, struct shape *shape)
 		take(r, "]");
 		take(r, "=");
 		shape->other = true;
+		r->viewing = r->on && r->functions == 0 && at(r, "function");
 		read_expression(r);
 		return;
 	}
@@ -262,6 +286,7 @@ read_field(struct reading *r, struct shape *shape)
 		return;
 	}
 	bool command = at(r, "command"), type = at(r, "type"), handle = at(r, "handle") && !type, data = at(r, "data");
+	bool on = at(r, "on") && r->functions == 0, run = at(r, "run") && r->functions == 0, outer = r->on;
 	shape->data |= data;
 	shape->other |= !type && !data && !at(r, "stream");
 	advance(r);
@@ -273,9 +298,12 @@ read_field(struct reading *r, struct shape *shape)
 		shape->type = r->now;
 	}
 	handle = handle && at(r, "function");
+	r->viewing = at(r, "function") && (run || (r->on && r->functions == 0));
+	r->on |= on;
 	r->handles += handle;
 	read_expression(r);
 	r->handles -= handle;
+	r->on = outer;
 }
 
 static void
@@ -310,6 +338,8 @@ static struct token
 read_suffixed(struct reading *r, bool *plain)
 {
 	struct token name = r->now;
+	const struct variable *local = find_local(r, name.text);
+	bool view = name.kind == TOKEN_NAME && local != NULL && local->view, table = false;
 	*plain = name.kind == TOKEN_NAME;
 	if (take(r, "(")) {
 		read_expression(r);
@@ -322,17 +352,24 @@ read_suffixed(struct reading *r, bool *plain)
 			      r->now.kind == TOKEN_STRING;
 		if (!suffix)
 			return name;
+		bool first = view && *plain, second = table;
 		if (*plain)
 			use_name(r, &name, false);
 		*plain = false;
+		table = first && at(r, ".");
 		if (take(r, ".")) {
+			if (first)
+				check_view(r, false);
 			advance(r);
 		} else if (take(r, "[")) {
 			read_expression(r);
 			take(r, "]");
 		} else {
-			if (take(r, ":"))
+			if (take(r, ":")) {
+				if (second)
+					check_view(r, true);
 				advance(r);
+			}
 			read_arguments(r);
 		}
 	}

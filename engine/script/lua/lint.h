@@ -36,6 +36,9 @@ struct lint {
 	bool (*type_known)(void *self, struct slice type, char *hint, size_t size);
 	/* The same of "aggregate.Command", which actions name. */
 	bool (*command_known)(void *self, struct slice command, char *hint, size_t size);
+	/* Tables of the domain's read models, and what is called on one. */
+	bool (*table_known)(void *self, struct slice table, char *hint, size_t size);
+	bool (*method_known)(void *self, struct slice method, char *hint, size_t size);
 	/* Each function with the lines of its first and last word, after its statements; each statement's line. */
 	void (*function)(void *self, int first, int last);
 	void (*statement)(void *self, int line);

@@ -430,6 +430,10 @@ gather_rest(struct inspection *in)
 				moon_keep(in->L, findings->arena, in->aggregates[i].events[j].name);
 	findings->types = types;
 	gather_commands(in, findings);
+	struct slice *tables = moon_alloc(in->L, findings->arena, in->table_count, sizeof *tables);
+	for (size_t i = 0; i < in->table_count; i++)
+		tables[findings->table_count++] = moon_keep(in->L, findings->arena, in->tables[i].name);
+	findings->tables = tables;
 }
 
 static int

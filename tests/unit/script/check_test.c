@@ -242,6 +242,27 @@ TEST(notes_events_that_no_projection_handles)
 	CHECK_INT(findings.count, 0);
 }
 
+TEST(finds_tables_and_methods_that_no_view_has)
+{
+	CHECK(check_beside(
+		"rows.lua",
+		"return { name = 'rows', tables = { Items = { key = { 'Id' }, columns = { Id = 'text' } } }, on = {\n"
+		"  Opened = function(view, data, meta) view.Item:put { Id = 'a' } end } }"));
+	says("warning unknown_table rows.lua:2 the domain has no table 'Item'; did you mean \"Items\"?");
+	CHECK_INT(findings.count, 1);
+	CHECK(check_beside(
+		"rows.lua",
+		"local function show(view) return view.Nothing, view.Title:upper() end\n"
+		"return { name = 'rows', tables = { Items = { key = { 'Id' }, columns = { Id = 'text' } } }, on = {\n"
+		"  ['Opened'] = function(v, data, meta) local t = v.Items; t:put { Id = show(data) }\n"
+		"    local function inner(v) return v.Other end v.Items:putt { Id = inner(data) } end } }"));
+	says("warning unknown_method rows.lua:4 a table of a view has no 'putt'; did you mean \"put\"?");
+	CHECK_INT(findings.count, 1);
+	CHECK(check_beside("rows.lua", "return { queries = { q = { run = function(view)\n"
+				       "  return view.Rows:find {} end } } }"));
+	says("warning unknown_table rows.lua:2 the domain has no table 'Rows'");
+}
+
 TEST(finds_commands_that_actions_name_and_nobody_has)
 {
 	const struct text_file files[] = {
