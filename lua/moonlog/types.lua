@@ -261,6 +261,7 @@ function rows:count(options) end
 ---@field key string[]
 ---@field columns table<string, string|table>
 ---@field indexes? table[]
+---@field stream_column? string the column that holds the id of the one stream a row comes from
 
 ---@class moonlog.Projection
 ---@field name string
