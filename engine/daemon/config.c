@@ -219,16 +219,23 @@ is_list(enum config_kind kind)
 
 /* ---- the file ---- */
 
+static bool
+is_section(struct slice key)
+{
+	for (size_t i = 0; i < config_key_count(); i++)
+		if (slice_starts_with(slice_text(config_key(i)->name), key) && config_key(i)->name[key.size] == '.')
+			return true;
+	return false;
+}
+
 static int
 unknown_in_file(struct slice key, const struct place *place, struct fault *fault)
 {
 	char text[96];
 
-	for (size_t i = 0; i < config_key_count(); i++) {
-		if (slice_starts_with(slice_text(config_key(i)->name), key) && config_key(i)->name[key.size] == '.')
-			return fault_set(fault, FAULT_CONFIG, "bad_configuration", "%s: is a section: %.*s = { ... }",
-					 place->name, SLICE_ARG(key));
-	}
+	if (is_section(key))
+		return fault_set(fault, FAULT_CONFIG, "bad_configuration", "%s: is a section: %.*s = { ... }",
+				 place->name, SLICE_ARG(key));
 	return fault_set(fault, FAULT_CONFIG, "bad_configuration", "%s: unknown key%s", place->name,
 			 config_suggest(key, text, sizeof(text)));
 }
@@ -245,7 +252,8 @@ put_typed(struct config *config, size_t id, const struct moon_config_value *valu
 					      "an integer or text such as 64MiB",
 					      "true or false",
 					      "text" };
-	static const char *const kinds[] = { "text", "an integer", "a number with decimals", "true or false" };
+	static const char *const kinds[] = { "text", "an integer", "a number with decimals", "true or false",
+					     "an empty table" };
 	const struct config_key *key = config_key(id);
 	char digits[32];
 
@@ -274,6 +282,8 @@ from_file(void *self, struct slice key, const struct moon_config_value *value, s
 		snprintf(place.name, sizeof(place.name), "%s:%d: %.*s", config->file, value->line, SLICE_ARG(key));
 	else
 		snprintf(place.name, sizeof(place.name), "%s: %.*s", config->file, SLICE_ARG(key));
+	if (id < 0 && value->kind == MOON_CONFIG_EMPTY && (is_section(key) || config_domains_section(key)))
+		return 0;
 	if (id < 0 && config_domains_owns(key))
 		return config_domains_put(config, key, value, place.name, fault);
 	if (id < 0)

@@ -29,6 +29,15 @@ config_domains_owns(struct slice key)
 	return slice_equal(key, SLICE(SECTION)) || slice_starts_with(key, SLICE(SECTION "."));
 }
 
+bool
+config_domains_section(struct slice key)
+{
+	size_t size = sizeof(SECTION);
+
+	return slice_equal(key, SLICE(SECTION)) ||
+	       (config_domains_owns(key) && memchr(key.data + size, '.', key.size - size) == NULL);
+}
+
 static int
 unknown(struct slice name, const char *place, struct fault *fault)
 {

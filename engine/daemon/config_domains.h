@@ -8,6 +8,8 @@
 
 /* Is the key one of the section's? */
 bool config_domains_owns(struct slice key);
+/* Is it the section, or a domain's part of it, rather than a value? */
+bool config_domains_section(struct slice key);
 /* Takes "domain_limits.DOMAIN.NAME"; `place` ("moonlog.lua:3: key") begins the message. Fails: CONFIG "bad_configuration". */
 int config_domains_put(struct config *config, struct slice key, const struct moon_config_value *value,
 		       const char *place, struct fault *fault);

@@ -82,7 +82,7 @@ refuse(struct reading *reading, struct slice key, const char *reason)
 
 static int walk_table(lua_State *L, struct reading *reading, struct slice key, int depth);
 
-/* Keeps the scalar on top of the stack. */
+/* Keeps the scalar, or the empty table, on top of the stack. */
 static int
 keep_scalar(lua_State *L, struct reading *reading, struct slice key, bool item)
 {
@@ -103,6 +103,12 @@ keep_scalar(lua_State *L, struct reading *reading, struct slice key, bool item)
 		value.kind = MOON_CONFIG_BOOLEAN;
 		value.boolean = lua_toboolean(L, -1);
 		break;
+	case LUA_TTABLE:
+		if (!item) {
+			value.kind = MOON_CONFIG_EMPTY;
+			break;
+		}
+		/* fall through */
 	default:
 		return refuse(reading, key, "a value is text, a number, true or false, or a list of these");
 	}
@@ -132,7 +138,8 @@ static int
 walk_member(lua_State *L, struct reading *reading, struct slice prefix, int depth)
 {
 	if (lua_type(L, -2) != LUA_TSTRING)
-		return refuse(reading, prefix, "keys are names; a list holds nothing but its items");
+		return refuse(reading, prefix.size != 0 ? prefix : SLICE("the table"),
+			      "keys are names; a list holds nothing but its items");
 	const char *name = lua_tostring(L, -2);
 	struct slice key = prefix.size == 0 ? arena_format(&reading->arena, "%s", name)
 					    : arena_format(&reading->arena, "%.*s.%s", SLICE_ARG(prefix), name);
@@ -142,6 +149,10 @@ walk_member(lua_State *L, struct reading *reading, struct slice prefix, int dept
 		return keep_scalar(L, reading, key, false);
 	if (lua_rawlen(L, -1) > 0)
 		return walk_list(L, reading, key);
+	lua_pushnil(L);
+	if (lua_next(L, -2) == 0)
+		return keep_scalar(L, reading, key, false);
+	lua_pop(L, 2);
 	if (depth == DEPTH_MAX)
 		return refuse(reading, key, "sections are nested too deep");
 	return walk_table(L, reading, key, depth + 1);

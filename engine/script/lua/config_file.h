@@ -5,7 +5,14 @@
 
 #include "base/fault.h"
 
-enum moon_config_kind { MOON_CONFIG_TEXT, MOON_CONFIG_INTEGER, MOON_CONFIG_REAL, MOON_CONFIG_BOOLEAN };
+/* EMPTY: a table that holds nothing. */
+enum moon_config_kind {
+	MOON_CONFIG_TEXT,
+	MOON_CONFIG_INTEGER,
+	MOON_CONFIG_REAL,
+	MOON_CONFIG_BOOLEAN,
+	MOON_CONFIG_EMPTY
+};
 
 struct moon_config_value {
 	enum moon_config_kind kind;

@@ -101,8 +101,14 @@ TEST(wrong_values_are_named_with_their_line)
 		   ":2: data: a value is text, a number, true or false, or a list of these");
 	CHECK_TEXT(complaint("return {\n http = { body = '9MiB' } }"),
 		   ":2: http.body: expected an integer from 0 to 8388608, got 9437184");
-	CHECK_TEXT(complaint("return {\n data = { } , workers = 99 }"),
-		   ":2: workers: expected an integer from 0 to 64, got 99");
+	CHECK_TEXT(complaint("return {\n workers = { } }"), ":2: workers: expected an integer, got an empty table");
+	CHECK_TEXT(complaint("return {\n listen = { } }"),
+		   ":2: listen: expected text or a list of texts, got an empty table");
+	CHECK_TEXT(complaint("return {\n limit = { } }"), ":2: limit: unknown key");
+	CHECK_TEXT(complaint("return {\n domain_limits = { bank = { command_ms = { } } } }"),
+		   ":2: domain_limits.bank.command_ms: expected an integer from 10 to 3600000");
+	CHECK_INT(load("return { log = { }, http = { }, domain_limits = { bank = { } } }", NULL, NULL, 0), 0);
+	CHECK_TEXT(complaint("return { 5 }"), ": the table: keys are names; a list holds nothing but its items");
 }
 
 TEST(limits_of_single_domains)
