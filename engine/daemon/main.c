@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "daemon/args.h"
+#include "store/sqlite/sqlite.h"
 
 extern char **environ;
 
@@ -20,6 +21,7 @@ main(int argc, char **argv)
 	umask(077);
 	/* A verb speaks for itself; what the rooms log is for the daemon, which sets its own level. */
 	log_setup(STDERR_FILENO, LOG_ERROR, LOG_LOGFMT);
+	sqlite_alone();
 	if (args_parse(argc, argv, environ, &args, &fault) != 0) {
 		code = exit_say(&fault);
 		if (args.call.verb != NULL)

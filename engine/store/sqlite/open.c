@@ -242,6 +242,12 @@ new_store(const struct sqlite_options *options)
 	return store;
 }
 
+void
+sqlite_alone(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int
 sqlite_open(const struct sqlite_options *options, struct store **opened, struct fault *fault)
 {

@@ -28,6 +28,12 @@ struct sqlite_options {
 };
 
 /*
+ * For a process that is ours alone, before anything is opened: SQLite then keeps no account of its memory, which takes
+ * a lock of the whole process at each block, on every thread. A program that embeds the engine keeps what it has set.
+ */
+void sqlite_alone(void);
+
+/*
  * Fails: CONFIG "store_locked" (another process has it), "not_a_store" (a file of another program), "newer_store"
  * (schema of a later version), "store_missing", "lost_tail" (the witness knows more than the log); CORRUPT; AWAY for
  * I/O.
