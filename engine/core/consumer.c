@@ -323,11 +323,14 @@ consumer_step(struct consumer *consumer)
 	return wait_ns;
 }
 
-static void
-refuse_orders(struct consumer *consumer)
+void
+consumer_refuse_orders(struct consumer *consumer)
 {
+	struct drain *drain = &consumer->drain;
 	struct mail *list;
 
+	if (mailbox_is_closed(&consumer->orders))
+		return;
 	mailbox_close(&consumer->orders);
 	list = consumer->waiting_orders;
 	for (struct mail **last = &list;; last = &(*last)->next)
@@ -335,9 +338,16 @@ refuse_orders(struct consumer *consumer)
 			*last = mailbox_take(&consumer->orders);
 			break;
 		}
-	if (consumer->drain.order != NULL) {
-		consumer->drain.order->mail.next = list;
-		list = &consumer->drain.order->mail;
+	consumer->waiting_orders = NULL;
+	if (drain->order != NULL) {
+		drain->order->mail.next = list;
+		list = &drain->order->mail;
+		drain->order = NULL;
+		drain->running = false;
+		if (drain->letter != NULL && drain->letter->state != LETTER_FLYING) {
+			consumer_put_away(consumer, drain->letter);
+			drain->letter = NULL;
+		}
 	}
 	while (list != NULL) {
 		struct consumer_order *order = container_of(list, struct consumer_order, mail);
@@ -355,7 +365,7 @@ consumer_close(struct consumer *consumer)
 		return;
 	while (consumer->flying != 0)
 		settle_all(consumer, mailbox_wait(&consumer->home, -1));
-	refuse_orders(consumer);
+	consumer_refuse_orders(consumer);
 	if (consumer->drain.letter != NULL)
 		consumer_put_away(consumer, consumer->drain.letter);
 	parked_empty(&consumer->drain.stuck);

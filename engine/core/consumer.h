@@ -105,6 +105,8 @@ bool consumer_is_stale(const struct consumer *consumer);
 struct slice consumer_name(const struct consumer *consumer);
 /* Any thread. false: it takes none, because it is closing or too many wait. */
 bool consumer_give_order(struct consumer *consumer, struct consumer_order *order);
+/* It ends soon: whoever waits for an order, or gives one, is sent away. */
+void consumer_refuse_orders(struct consumer *consumer);
 /* Copies slices into `arena`. Any thread. */
 int consumer_status(struct consumer *consumer, struct arena *arena, struct consumer_status *status,
 		    struct fault *fault);

@@ -3,13 +3,20 @@
  * Dead letters on their way back: looked at in the order of their keys, which is the order of their places. One is in
  * flight at a time. The parked ones are gone through again until a round finds none that may go: what came behind them
  * meanwhile goes too.
+ *
+ * Whoever gave an order waits for its answer: letters that have to wait for more than some seconds end it, with what they
+ * wait for; parked ones that wait give way to it and go on afterwards.
  */
 #include <stdio.h>
 
 #include "base/log.h"
 #include "core/consumer_inside.h"
 
+#define ORDER_PAUSE_US ((int64_t)2 * 1000 * 1000) /* after one that is longer an order is answered */
+
 /* ---- orders ---- */
+
+static void begin(struct consumer *consumer, struct consumer_order *order);
 
 static void
 end(struct consumer *consumer, const struct fault *fault)
@@ -25,6 +32,9 @@ end(struct consumer *consumer, const struct fault *fault)
 	if (fault != NULL)
 		order->fault = *fault;
 	order->done(order);
+	if (drain->parked_later && consumer->parked.count != 0)
+		begin(consumer, NULL);
+	drain->parked_later = false;
 }
 
 static void
@@ -218,6 +228,7 @@ wait_a_while(struct consumer *consumer, const struct fault *fault)
 	if (drain->pause_us == 0)
 		log_line(LOG_WARN, "dead letters wait", log_text("consumer", consumer->whole),
 			 log_text("code", fault->code), log_text("text", fault->text));
+	drain->fault = *fault;
 	drain->pause_us = consumer_pause(consumer, drain->pause_us);
 	drain->again_ns = consumer_now_ns(consumer) + drain->pause_us * 1000;
 }
@@ -342,12 +353,35 @@ step(struct consumer *consumer)
 		go(consumer, drain->letter);
 }
 
+static bool
+has_order(const struct consumer *consumer)
+{
+	return consumer->waiting_orders != NULL || mailbox_count(&consumer->orders) != 0;
+}
+
+/* It waits: an order is answered, or parked ones give way to one. */
+static void
+give_way(struct consumer *consumer)
+{
+	struct drain *drain = &consumer->drain;
+	bool ends = drain->order != NULL ? drain->pause_us > ORDER_PAUSE_US : has_order(consumer);
+
+	if (!ends || drain->pause_us == 0 || (drain->letter != NULL && drain->letter->state == LETTER_FLYING))
+		return;
+	if (drain->letter != NULL)
+		look_anew(consumer);
+	drain->parked_later = drain->parked_later || drain->order == NULL;
+	end(consumer, &drain->fault);
+}
+
 int64_t
 consumer_drain(struct consumer *consumer)
 {
 	struct drain *drain = &consumer->drain;
 	int64_t left_ns;
 
+	if (drain->running)
+		give_way(consumer);
 	if (!drain->running && !take_order(consumer))
 		return INT64_MAX;
 	if (!drain->running || consumer->parked_unsure)

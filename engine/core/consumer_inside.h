@@ -90,6 +90,7 @@ struct consumer_lane {
 	bool broken;      /* an append of it lost: nothing is decided until all are back */
 	bool paused;      /* the source was told to */
 	bool halted;      /* until somebody decides; `reason` */
+	bool gone;        /* the source gives nothing more until it begins again */
 	bool place_there; /* there is a record of it, once everything in flight is done */
 	uint64_t place;   /* what it will say then */
 	char place_text[PLACE_SIZE];
@@ -122,6 +123,8 @@ struct drain {
 	struct parked_key key;
 	struct buf after;        /* key of the last one looked at */
 	struct letter *letter;   /* in flight, or to be decided again */
+	bool parked_later;       /* the parked ones gave way to an order */
+	struct fault fault;      /* why it waits */
 	struct parked_set stuck; /* keys whose first one failed again */
 	int64_t again_ns;
 	int64_t pause_us;

@@ -172,8 +172,6 @@ consumer_resume(struct consumer *consumer)
 	for (struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = lane->next) {
 		if (lane->halted && lane->first != NULL)
 			lane->first->attempts = 0;
-		if (lane->halted && lane->first == NULL) /* by its source */
-			lane->starting = true;
 		lane->pause_us = 0;
 		consumer_go_on(consumer, lane);
 	}
@@ -239,7 +237,7 @@ start(struct consumer *consumer, struct consumer_lane *lane)
 		return;
 	}
 	drop_letters(consumer, lane, UINT64_MAX);
-	lane->starting = lane->broken = false;
+	lane->starting = lane->broken = lane->gone = false;
 	take_place(lane, &place);
 	lane->reached = lane->passed = place.offset;
 	lane->moved_ns = consumer_now_ns(consumer);
@@ -394,6 +392,7 @@ heard(struct consumer *consumer, unsigned source, struct source_event *event, st
 		lane->passed = event->offset;
 		break;
 	case SOURCE_GONE:
+		lane->gone = true;
 		consumer_halt(consumer, lane, fault);
 		break;
 	case SOURCE_MESSAGE:
@@ -478,6 +477,9 @@ consumer_tend(struct consumer *consumer)
 			continue;
 		if (lane->broken)
 			mend(consumer, lane);
+		/* What it had before its place went is decided first: nobody else has it. */
+		if (lane->gone && lane->first == NULL)
+			lane->starting = true;
 		if (lane->starting && goes_on(lane))
 			start(consumer, lane);
 		if (!lane->broken && !lane->starting)
@@ -493,7 +495,8 @@ consumer_patience(const struct consumer *consumer)
 	for (const struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = lane->next) {
 		if (lane->again_ns != 0 && !lane->halted && lane->again_ns - now_ns < wait_ns)
 			wait_ns = lane->again_ns > now_ns ? lane->again_ns - now_ns : 0;
-		if (lane->flying == 0 && goes_on(lane) && (lane->broken || lane->starting))
+		if (lane->flying == 0 && goes_on(lane) &&
+		    (lane->broken || lane->starting || (lane->gone && lane->first == NULL)))
 			wait_ns = 0;
 		if (lane->first == NULL && lane->reached > lane->place && wait_ns > IDLE_NS)
 			wait_ns = IDLE_NS;

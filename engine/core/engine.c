@@ -285,6 +285,8 @@ engine_drain(struct engine *engine, int64_t deadline_ns)
 	struct mailbox quiet;
 
 	atomic_store(&engine->draining, true);
+	for (size_t i = 0; i < engine->domain_count; i++)
+		reacting_wake(engine->reacting[i]); /* who waits for an order is sent away */
 	mailbox_init(&quiet, 0, NULL);
 	while (atomic_load(&engine->inside) != 0 && clock_mono_ns(engine->parts.clock) < deadline_ns)
 		mailbox_wait(&quiet, DRAIN_LOOK_NS);
@@ -340,9 +342,8 @@ engine_close(struct engine *engine)
 	free(engine);
 }
 
-/* Counts an ask in. false when the engine takes none. */
-static bool
-take_in(struct engine *engine, struct fault *fault)
+bool
+engine_enter(struct engine *engine, struct fault *fault)
 {
 	atomic_fetch_add(&engine->inside, 1);
 	if (atomic_load(&engine->started) && !atomic_load(&engine->draining))
@@ -361,7 +362,7 @@ engine_execute(struct engine *engine, struct engine_command *asked)
 	memset(outcome, 0, sizeof(*outcome));
 	asked->made_id = SLICE_NONE;
 	asked->given_ns = clock_mono_ns(engine->parts.clock);
-	if (!take_in(engine, &outcome->fault))
+	if (!engine_enter(engine, &outcome->fault))
 		goto failed;
 	command = command_make(engine->domains, engine->domain_count, &engine->parts, asked);
 	if (command == NULL)
@@ -408,7 +409,7 @@ engine_read(struct engine *engine, struct engine_read *read)
 	read->version = read->next = read->as_of = 0;
 	read->entries = 0;
 	read->given_ns = clock_mono_ns(engine->parts.clock);
-	if (!take_in(engine, &read->fault))
+	if (!engine_enter(engine, &read->fault))
 		return false;
 	if (reader_give(choose_reader(engine, read), read))
 		return true;
@@ -432,7 +433,7 @@ engine_reload(struct engine *engine, struct engine_reload *reload)
 	reload->stage = "read";
 	reload->generation = 0;
 	fault_clear(&reload->fault);
-	if (!take_in(engine, &reload->fault))
+	if (!engine_enter(engine, &reload->fault))
 		return false;
 	reloader_give(&engine->reloader, reload);
 	return true;
@@ -581,9 +582,13 @@ engine_backup(struct engine *engine, const char *path, void (*tell)(void *self, 
 		report.found = backup_found;
 		report.progress = backup_progress;
 	}
-	if (store_reader_open(engine->parts.store, &reader, fault) != 0)
+	if (!engine_enter(engine, fault))
 		return -1;
-	result = store_backup(reader, path, &report, fault);
-	store_reader_close(reader);
+	result = store_reader_open(engine->parts.store, &reader, fault);
+	if (result == 0) {
+		result = store_backup(reader, path, &report, fault);
+		store_reader_close(reader);
+	}
+	engine_leave(engine);
 	return result;
 }

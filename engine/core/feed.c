@@ -312,6 +312,7 @@ feed_obey(struct projector *projector, struct projection *projection, enum proje
 	struct projection_shown before = projection->now;
 	struct feed_lane *lane, *moved = NULL;
 	uint64_t place;
+	bool there;
 
 	if (order == PROJECTION_REBUILD)
 		return rebuild(projector, projection, fault);
@@ -319,6 +320,7 @@ feed_obey(struct projector *projector, struct projection *projection, enum proje
 	if (lane == NULL)
 		return -1;
 	place = lane->place;
+	there = lane->there;
 	if (order == PROJECTION_SKIP && strstr(before.reason, ": " FEED_GONE ": ") != NULL) {
 		lane->there = false; /* the oldest that the broker has */
 	} else if (order == PROJECTION_SKIP) {
@@ -330,7 +332,7 @@ feed_obey(struct projector *projector, struct projection *projection, enum proje
 	if (feed_write_mark(projector, projection, moved, fault) != 0) {
 		projection->now = before;
 		lane->place = place;
-		lane->there = true;
+		lane->there = there;
 		return -1;
 	}
 	if (moved != NULL)

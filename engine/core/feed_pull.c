@@ -294,6 +294,17 @@ take_news(struct projector *projector, struct projection *projection, struct sou
 	return 0;
 }
 
+/* News that was not taken does not come again: another source tells all of it anew. */
+static void
+leave(struct feed *feed)
+{
+	source_close(feed->source);
+	feed->source = NULL;
+	for (struct feed_lane *lane = feed->lanes; lane != NULL; lane = lane->next)
+		lane->ours = false;
+	feed_go_back(feed, feed->quiet);
+}
+
 /* News and messages until there is nothing, or no room. */
 int
 feed_pull(struct projector *projector, struct projection *projection, struct fault *fault)
@@ -314,6 +325,8 @@ feed_pull(struct projector *projector, struct projection *projection, struct fau
 		if (take_news(projector, projection, &event, fault) != 0) {
 			if (event.what == SOURCE_MESSAGE)
 				feed_go_back(feed, projection->now.stopped);
+			else
+				leave(feed);
 			return -1;
 		}
 	}

@@ -36,7 +36,15 @@ struct engine {
 	int64_t started_us;
 };
 
-/* ---- engine.c, for build.c ---- */
+/* ---- engine.c, for the others ---- */
+/* Counts an ask in: the engine is not closed before it has left. Fails: BUSY "draining". Any thread. */
+bool engine_enter(struct engine *engine, struct fault *fault);
+static inline void
+engine_leave(struct engine *engine)
+{
+	atomic_fetch_sub(&engine->inside, 1);
+}
+
 struct projector_options engine_projector_options(struct engine *engine);
 
 /* ---- status.c, metrics.c, openapi.c, asyncapi.c: each appends one document ---- */

@@ -135,13 +135,12 @@ domain_of(struct engine *engine, struct slice whole)
 	return NULL;
 }
 
-int
-engine_dead_letters(struct engine *engine, struct slice whole, enum consumer_wish wish, struct slice letter,
-		    struct orders_outcome *outcome, struct fault *fault)
+static int
+order(struct engine *engine, struct slice whole, enum consumer_wish wish, struct slice letter,
+      struct orders_outcome *outcome, struct fault *fault)
 {
 	struct domain *domain = domain_of(engine, whole);
 
-	*outcome = (struct orders_outcome){ 0 };
 	if (domain == NULL)
 		return fault_set(fault, FAULT_INPUT, "no_such_reactor", "there is no reactor %.*s", SLICE_ARG(whole));
 	if (wish != CONSUMER_SKIP && (letter.size == 0 || is_timer(letter))) {
@@ -158,4 +157,18 @@ engine_dead_letters(struct engine *engine, struct slice whole, enum consumer_wis
 		return 0;
 	/* An aggregate whose timers were ordered has no reactor. */
 	return outcome->settled != 0 && strcmp(fault->code, "no_such_reactor") == 0 ? 0 : -1;
+}
+
+int
+engine_dead_letters(struct engine *engine, struct slice whole, enum consumer_wish wish, struct slice letter,
+		    struct orders_outcome *outcome, struct fault *fault)
+{
+	int result;
+
+	*outcome = (struct orders_outcome){ 0 };
+	if (!engine_enter(engine, fault))
+		return -1;
+	result = order(engine, whole, wish, letter, outcome, fault);
+	engine_leave(engine);
+	return result;
 }

@@ -220,7 +220,11 @@ step(struct reacting *reacting)
 
 	follow_rules(reacting);
 	for (struct listener *listener = reacting->listeners; listener != NULL; listener = listener->next) {
-		int64_t one_ns = consumer_step(listener->consumer);
+		int64_t one_ns;
+
+		if (atomic_load(&reacting->engine->draining))
+			consumer_refuse_orders(listener->consumer);
+		one_ns = consumer_step(listener->consumer);
 
 		wait_ns = one_ns < wait_ns ? one_ns : wait_ns;
 		if (consumer_is_stale(listener->consumer))

@@ -27,6 +27,7 @@
 
 #define PAUSE_FIRST_NS ((int64_t)20 * 1000 * 1000)
 #define PAUSE_LAST_NS  ((int64_t)1000 * 1000 * 1000)
+#define SAY_AGAIN_NS   ((int64_t)10 * 1000 * 1000 * 1000)
 #define SCRATCH_MAX    ((size_t)256 << 20)
 #define BATCH_MAX      ((size_t)4 << 30)
 
@@ -53,16 +54,22 @@ void
 relay_say(struct relay *relay, enum relay_state state, const struct fault *fault)
 {
 	struct relay_status *status = &relay->status;
-	bool changed;
+	int64_t now_ns = clock_mono_ns(relay->options.clock);
+	bool changed = status->state != state;
 
+	/* An outage shows itself by many codes in turn. */
+	if (!changed && fault != NULL && strcmp(relay->said_code, fault->code) != 0)
+		changed = state != RELAY_WAITING || now_ns - relay->said_ns >= SAY_AGAIN_NS;
 	pthread_mutex_lock(&relay->lock);
-	changed = status->state != state || (fault != NULL && strcmp(status->code, fault->code) != 0);
 	status->state = state;
 	snprintf(status->code, sizeof(status->code), "%s", fault != NULL ? fault->code : "");
 	snprintf(status->reason, sizeof(status->reason), "%s", fault != NULL ? fault->text : "");
 	pthread_mutex_unlock(&relay->lock);
-	if (changed)
-		tell(relay, state, fault);
+	if (!changed)
+		return;
+	relay->said_ns = now_ns;
+	snprintf(relay->said_code, sizeof(relay->said_code), "%s", fault != NULL ? fault->code : "");
+	tell(relay, state, fault);
 }
 
 /* When the oldest entry that is not out was recorded, where no batch tells. */

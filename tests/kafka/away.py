@@ -32,7 +32,7 @@ def wait_for(what, holds, patience=40):
 
 class Story:
     def __init__(self, options, scratch, broker):
-        self.options, self.broker = options, broker
+        self.options, self.broker, self.lines = options, broker, 0
         folder, data = os.path.join(scratch, "reports"), os.path.join(scratch, "data")
         os.mkdir(folder)
         os.mkdir(data, 0o700)
@@ -91,6 +91,10 @@ class Story:
 
     def check_back(self, what):
         wait_for(f"both are back: {what}", lambda: self.states() == ("live", "running"))
+        lines = self.log().count('msg="messages wait"')
+        if lines > self.lines + 5:
+            raise Failure(f"{what}: {lines - self.lines} lines about messages that wait")
+        self.lines = lines
         projection = self.ready()["projections"][0]
         if "reason" in projection or "away_since" in projection or projection["behind_us"] != 0:
             raise Failure(f"{what}: it is back and says {projection}")

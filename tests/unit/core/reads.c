@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Every kind of read, routes, and what the engine says about itself. */
-#include "base/json.h"
-#include "core/table.h"
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
+#include "base/json.h"
+#include "core/table.h"
 #include "rig.h"
 
 #include "support/check.h"
@@ -367,6 +369,60 @@ TEST(it_says_how_it_stands)
 	CHECK_INT(engine_projection_order(rig.engine, SLICE("tally"), SLICE("none"), PROJECTION_RETRY, &fault), -1);
 	CHECK_TEXT(fault.code, "no_such_projection");
 	tear_down();
+}
+
+/* ---- what takes long ---- */
+
+static struct store_ops slow;
+static _Atomic bool in_backup, closed;
+
+/* Goes on for a while after it would be safe to close. */
+static int
+slow_backup(struct store_reader *reader, const char *path, struct verify_report *report, struct fault *fault)
+{
+	struct mailbox quiet;
+
+	(void)reader, (void)path, (void)report, (void)fault;
+	mailbox_init(&quiet, 0, NULL);
+	atomic_store(&in_backup, true);
+	for (int i = 0; i < 300 && !atomic_load(&closed); i++)
+		mailbox_wait(&quiet, 1000000);
+	mailbox_fini(&quiet);
+	atomic_store(&in_backup, false);
+	return 0;
+}
+
+static void *
+back_up(void *self)
+{
+	struct rig *of = self;
+
+	CHECK_INT(engine_backup(of->engine, "/nowhere", NULL, NULL, NULL), 0);
+	return NULL;
+}
+
+/* An order of the daemon's own socket runs on a thread of its own; the engine must not go from under it. */
+TEST(closing_waits_for_a_backup_that_runs)
+{
+	const struct store_ops *real;
+	struct rig slow_rig;
+	pthread_t thread;
+
+	rig_open(&slow_rig, RIG_SQLITE, NULL);
+	real = slow_rig.store->ops;
+	slow = *real;
+	slow.backup = slow_backup;
+	slow_rig.store->ops = &slow;
+	CHECK_INT(pthread_create(&thread, NULL, back_up, &slow_rig), 0);
+	while (!atomic_load(&in_backup))
+		sched_yield();
+	rig_close_engine(&slow_rig);
+	CHECK(!atomic_load(&in_backup));
+	atomic_store(&closed, true);
+	pthread_join(thread, NULL);
+	slow_rig.store->ops = real;
+	rig_reopen(&slow_rig, NULL);
+	rig_close(&slow_rig);
 }
 
 TEST_MAIN()

@@ -206,6 +206,20 @@ fake_open(void *self, const struct source_wanted *wanted, struct source **source
 	return 0;
 }
 
+/* ---- a view that cannot always be asked ---- */
+
+static struct view_ops shaky;
+static const struct view_ops *steady;
+
+static int
+shaky_checkpoint(struct view *of, struct slice name, struct arena *memory, struct view_checkpoint *found, bool *there,
+		 struct fault *why)
+{
+	if (!calm && chance(3) == 0)
+		return fault_set(why, FAULT_BUSY, "busy", "not now");
+	return steady->checkpoint(of, name, memory, found, there, why);
+}
+
 /* ---- the rig ---- */
 
 /* Whoever looks at it finds that a millisecond has passed. */
@@ -252,6 +266,10 @@ begin(bool sqlite)
 		OK(view_sqlite_open(path, false, program->tables, program->table_count, &view, &fault));
 	else
 		OK(view_memory_open(program->tables, program->table_count, &view, &fault));
+	steady = view->ops;
+	shaky = *steady;
+	shaky.checkpoint = shaky_checkpoint;
+	view->ops = &shaky;
 	options = (struct projector_options){ .store = store,
 					      .view = view,
 					      .program = program,
@@ -287,8 +305,12 @@ clean(void)
 static void
 reopen(void)
 {
+	bool was_calm = calm;
+
 	projector_close(projector);
+	calm = true;
 	OK(projector_open(&options, &projector, &fault));
+	calm = was_calm;
 }
 
 static struct projection_status

@@ -2,6 +2,8 @@
 /* One message, one append: exactly once through crashes, repeats, conflicts and rules that change [I6]. */
 #include "rig.h"
 
+#include <stdlib.h>
+
 #include "base/probe.h"
 #include "support/check.h"
 
@@ -221,6 +223,30 @@ TEST(a_lane_that_is_taken_and_given_back_goes_on_where_it_was)
 	rig_close(rig);
 }
 
+static unsigned orders_done;
+
+static void
+settled(struct consumer_order *order)
+{
+	(void)order;
+	orders_done++;
+}
+
+/* So many seconds. */
+static void
+rig_pass(struct rig *rig, int seconds)
+{
+	int64_t end_ns = rig->mono_ns + (int64_t)seconds * 1000000000;
+
+	while (rig->mono_ns < end_ns) {
+		int64_t wait_ns = rig_run(rig);
+
+		wait_ns = wait_ns < end_ns - rig->mono_ns ? wait_ns : end_ns - rig->mono_ns;
+		rig->mono_ns += wait_ns;
+		rig->wall_us += wait_ns / 1000;
+	}
+}
+
 TEST(a_place_that_is_gone_halts_and_says_so)
 {
 	struct rig *rig = open_rig("");
@@ -295,6 +321,103 @@ TEST(each_message_is_decided_by_the_rules_of_its_moment)
 	CHECK_INT(consumer_step(rig->consumer), INT64_MAX);
 	CHECK(consumer_is_stale(rig->consumer));
 	CHECK_INT(rig->given_count, 0);
+	rig_close(rig);
+}
+
+/* What is in the lane when its place goes is decided after an order; the lane does not fall silent for that. */
+TEST(a_lane_whose_place_goes_while_it_works_is_begun_again_by_an_order)
+{
+	struct rig *rig = open_rig("");
+	struct consumer_order order = { .wish = CONSUMER_RETRY, .done = settled };
+
+	broker_add(&broker, 0, "Add", "m0", "a", 1);
+	consumer_step(rig->consumer);
+	CHECK_INT(rig->given_count, 1);
+	for (int i = 0; i < 9; i++)
+		broker_add(&broker, 0, "Add", "later", "a", 1);
+	broker.lanes[0].first = 5;
+	consumer_step(rig->consumer);
+	rig_commit(rig, 0);
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_HALTED);
+	CHECK(consumer_give_order(rig->consumer, &order));
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_HALTED);
+	broker.lanes[0].first = 0; /* the records are back */
+	CHECK(consumer_give_order(rig->consumer, &order));
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	CHECK_INT(rig_sum(rig, "a", NULL), 2);
+	CHECK_INT(rig_place(rig, "in/0"), 10);
+	rig_close(rig);
+}
+
+/*
+ * Whoever gave an order has an answer, though what it is about has to wait: new rules may help, and they come by orders
+ * too. Nor is an order held up by letters that are on their way back by themselves (parked ones, after new rules).
+ */
+TEST(an_order_about_letters_that_must_wait_is_answered)
+{
+	for (int parked = 0; parked < 2; parked++) {
+		struct rig *rig = open_rig(parked ? "" : "skip");
+		struct consumer_order order = { .wish = CONSUMER_RETRY, .done = settled };
+
+		broker_add(&broker, 0, "Bad", "m0", "a", 1);
+		rig_settle(rig);
+		CHECK_INT(rig_status(rig).dead, 1);
+		rules_double_busy = 100000;
+		rules_double_change(rig->domain, parked ? "fixed" : "skip fixed");
+		rig_pass(rig, 60);
+		orders_done = 0;
+		CHECK(consumer_give_order(rig->consumer, &order));
+		rig_pass(rig, 60);
+		CHECK_INT(orders_done, 1);
+		CHECK_TEXT(order.fault.code, "busy");
+		CHECK_INT(rig_status(rig).dead, 1);
+		rules_double_busy = 0;
+		rig_pass(rig, 60);
+		CHECK_INT(rig_status(rig).dead, parked ? 0 : 1); /* those went on by themselves */
+		CHECK_INT(rig_sum(rig, "a", NULL), parked ? 100 : 0);
+		CHECK(consumer_give_order(rig->consumer, &order));
+		rig_pass(rig, 60);
+		CHECK_INT(orders_done, 2);
+		CHECK_INT(order.settled, parked ? 0 : 1);
+		rig_close(rig);
+	}
+}
+
+static struct consumer_order *sent_away;
+
+static void
+free_order(struct consumer_order *order)
+{
+	CHECK(order == sent_away);
+	CHECK_TEXT(order->fault.code, "consumer_closed");
+	free(order);
+	orders_done++;
+}
+
+/* The order is gone while a letter of it is in flight: that letter goes its way. */
+TEST(orders_are_sent_away_when_it_ends_soon)
+{
+	struct rig *rig = open_rig("skip");
+
+	broker_add(&broker, 0, "Bad", "m0", "a", 1);
+	rig_settle(rig);
+	rules_double_change(rig->domain, "skip fixed");
+	sent_away = calloc(1, sizeof(*sent_away));
+	*sent_away = (struct consumer_order){ .wish = CONSUMER_RETRY, .done = free_order };
+	orders_done = 0;
+	CHECK(consumer_give_order(rig->consumer, sent_away));
+	for (int i = 0; i < 10 && rig->given_count == 0; i++)
+		consumer_step(rig->consumer);
+	CHECK_INT(rig->given_count, 1);
+	consumer_refuse_orders(rig->consumer);
+	CHECK_INT(orders_done, 1);
+	rig_settle(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 100);
+	CHECK_INT(rig_status(rig).dead, 0);
+	CHECK(!consumer_give_order(rig->consumer, &(struct consumer_order){ .wish = CONSUMER_RETRY }));
 	rig_close(rig);
 }
 

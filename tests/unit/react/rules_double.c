@@ -255,7 +255,7 @@ hear(const struct program *program, const struct react_request *request, struct 
 			return fault_set(fault, FAULT_SCRIPT, "script_error", "tally.lua:7: bad message");
 		by = 100;
 	}
-	if (slice_equal(type, SLICE("Busy")) && rules_double_busy != 0) {
+	if ((slice_equal(type, SLICE("Busy")) || slice_equal(type, SLICE("Bad"))) && rules_double_busy != 0) {
 		rules_double_busy--;
 		return fault_set(fault, FAULT_BUSY, "busy", "busy for now");
 	}

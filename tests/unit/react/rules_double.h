@@ -5,7 +5,7 @@
  *
  *   Add   {"id","by"}   one event Added on tally.counter/<id>, and a message on topic "out"
  *   Two   {"id","by"}   on tally.counter/<id> and tally.counter/<id>-b in one append
- *   Bad   {"id"}        fails; under rules whose source says "fixed" it is an Add of 100
+ *   Bad   {"id"}        fails; under rules whose source says "fixed" it is as Busy, of 100
  *   Busy  {"id","by"}   fails with BUSY while rules_double_busy is not 0 (and counts it down), then is an Add
  *   Timer {"id","by"}   sets the timer "later" of tally.counter/<id> for `by` microseconds from now
  *
