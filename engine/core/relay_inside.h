@@ -116,10 +116,10 @@ struct relay {
 	struct relay_orders order;
 	int64_t quiet_ns;  /* since when only what is not routed came */
 	int64_t oldest_us; /* lock: when the entry behind status.position was recorded; 0: not known */
+	int64_t said_ns;   /* of the last line in the log about its state */
+	char said_code[sizeof(((struct fault *)NULL)->code)];
 
 	/* any thread */
-	int64_t said_ns; /* of the last line in the log about its state */
-	char said_code[sizeof(((struct fault *)NULL)->code)];
 	pthread_mutex_t lock;
 	struct relay_status status; /* lock */
 	struct relay_orders orders; /* lock */
