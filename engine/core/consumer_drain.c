@@ -4,8 +4,8 @@
  * flight at a time. The parked ones are gone through again until a round finds none that may go: what came behind them
  * meanwhile goes too.
  *
- * Whoever gave an order waits for its answer: letters that have to wait for more than some seconds end it, with what they
- * wait for; parked ones that wait give way to it and go on afterwards.
+ * Whoever gave an order waits for its answer: letters that have to wait for more than some seconds end it, with what
+ * they wait for; parked ones that wait give way to it and go on afterwards.
  */
 #include <stdio.h>
 
