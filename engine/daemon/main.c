@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: reads the command line, runs its verb, gives the verb's exit code. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,19 @@
 
 extern char **environ;
 
+/*
+ * Whoever starts us with descriptors 0 to 2 closed would get a file of the store, or a client, in their place, and what
+ * is logged would go there. They stay unusable: reading from 0 fails, and so does writing to 1 and 2.
+ */
+static bool
+keep_standard_places(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -17,6 +31,8 @@ main(int argc, char **argv)
 	struct fault fault;
 	enum exit_code code;
 
+	if (!keep_standard_places())
+		return EXIT_STORE_FAILED;
 	/* Stores, backups and sockets are nobody else's to read. */
 	umask(077);
 	/* A verb speaks for itself; what the rooms log is for the daemon, which sets its own level. */
@@ -33,7 +49,8 @@ main(int argc, char **argv)
 		code = args.call.verb->run(&args.call);
 	}
 	args_fini(&args);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return code == EXIT_DONE ? EXIT_FAILED : (int)code;
-	return (int)code;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || code != EXIT_DONE)
+		return (int)code;
+	fputs("moonlog: standard output cannot be written\n", stderr);
+	return EXIT_STORE_FAILED;
 }

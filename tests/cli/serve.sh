@@ -143,4 +143,15 @@ DAEMON=
 start data
 stop 0 "TERM after a kill"
 expect 0 "verify after a kill" verify --data data
+# Started without standard input, output and error: no file of the store takes their place.
+"$MOONLOG" serve --data closed --listen 127.0.0.1:0 "$BANK" <&- >&- 2>&- &
+DAEMON=$!
+for _ in $(seq 300); do [ -s closed/moonlog.address ] && break; sleep 0.05; done
+kill -HUP "$DAEMON"
+expect 0 "reload of a daemon without standard error" reload --data closed
+same "the lock names its process and no more" "$(cat closed/moonlog.lock)" "$DAEMON"
+stop 0 "TERM without standard error"
+"$MOONLOG" stream list --data data >&- 2>err
+same "a list that cannot be written" $? 70
+says "a list that cannot be written" "standard output cannot be written"
 finish
