@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -185,6 +186,16 @@ take_id(struct slice text, struct recorded_entry *entry)
 		entry->provenance.causation_id = text;
 }
 
+/* Another name could be recorded, but no rules could ever declare it, and so the whole domain could not be read. */
+static bool
+is_type(struct slice text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+
+	return text.size > 0 && text.size <= ENTRY_TYPE_MAX && strspn(text.data, letters) == text.size &&
+	       (text.data[0] < '0' || text.data[0] > '9');
+}
+
 static int
 make_entry(struct json_value found[MADE_COUNT], struct arena *arena, struct recorded_entry *entry, struct fault *fault)
 {
@@ -198,8 +209,8 @@ make_entry(struct json_value found[MADE_COUNT], struct arena *arena, struct reco
 	    take_text(found[MADE_ACTOR], arena, &entry->provenance.actor, fault) != 0 ||
 	    take_text(found[MADE_ID], arena, &id, fault) != 0 || stream_parse(entry->stream, &name, fault) != 0)
 		return -1;
-	if (entry->type.size == 0 || entry->type.size > ENTRY_TYPE_MAX)
-		return bad(fault, "%s", "the type has 1 to 120 characters");
+	if (!is_type(entry->type))
+		return bad(fault, "%s", "the type is a name as rules declare it: 1 to 120 letters, digits and _");
 	if (!take_number(found[MADE_VERSION], 1, UINT32_MAX, &version))
 		return bad(fault, "%s", "the version is that of the event's schema, from 1");
 	if (!take_number(found[MADE_NUMBER], 1, UINT64_MAX, &number))

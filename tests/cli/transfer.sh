@@ -166,6 +166,9 @@ sed -i 's/number = .*/nomber = 1,/' map.lua
 expect 65 "a misspelt field" import --map map.lua legacy.ndjson --data gaps
 says "a misspelt field" 'line 1: .*unknown field "nomber"'
 sed -i 's/nomber = .*/number = record.Version + 1,/' map.lua
+sed 's/type = /type = "a." .. /' map.lua >dotted.lua
+expect 65 "a type that no rules can declare" import --map dotted.lua legacy.ndjson --data dotted
+says "a type that no rules can declare" "line 1: .*the type is a name as rules declare it"
 sed 's/id = record.Id,/&\n unique = { name = record.AggregateIdentifier, row = record.Version },/' map.lua >keys.lua
 head -1 legacy.ndjson >first.ndjson
 expect 0 "unique keys" import --map keys.lua first.ndjson --data keys
