@@ -5,6 +5,10 @@
 
 #include "script/lua/schema.h"
 
+/* Years 1 to 9999: what a text can hold, and what rules can show. */
+#define SCHEMA_TIME_MIN (-62135596800000000)
+#define SCHEMA_TIME_MAX 253402300799999999
+
 bool schema_check_text(const struct schema *schema, struct slice text, struct schema_trouble *trouble);
 bool schema_check_integer(const struct schema *schema, int64_t integer, struct schema_trouble *trouble);
 bool schema_check_number(const struct schema *schema, double number, struct schema_trouble *trouble);

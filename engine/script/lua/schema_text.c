@@ -21,13 +21,16 @@ static bool
 push_time(struct schema_input *input, const struct schema *schema, struct slice text)
 {
 	char copy[64];
-	int64_t time;
+	int64_t time = 0;
 	bool fits = text.size < sizeof copy && memchr(text.data, '\0', text.size) == NULL;
 	if (fits) {
 		memcpy(copy, text.data, text.size);
 		copy[text.size] = '\0';
 		fits = clock_parse(copy, &time) == 0;
 	}
+	/* A zone may lead out of them. What time.format cannot show would stop the first projection that does. */
+	if (fits && (time < SCHEMA_TIME_MIN || time > SCHEMA_TIME_MAX))
+		return schema_refuse(input->trouble, "bad_value", "the time lies outside of the years 1 to 9999");
 	if (!fits)
 		return schema_refuse(input->trouble, "bad_value", "not an ISO 8601 time such as 2026-11-21T10:00:00Z");
 	lua_pushinteger(input->L, time);

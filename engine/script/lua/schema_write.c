@@ -130,10 +130,6 @@ write_money(struct output *output, const struct schema *schema, int index, struc
 	return true;
 }
 
-/* Years 1 to 9999: what the text can hold. */
-#define TIME_MIN (-62135596800000000)
-#define TIME_MAX 253402300799999999
-
 static bool
 write_time(struct output *output, const struct schema *schema, int index, const struct json_place *place)
 {
@@ -141,7 +137,7 @@ write_time(struct output *output, const struct schema *schema, int index, const 
 	if (output->context->mode == SCHEMA_STORED || !lua_isinteger(output->L, index))
 		return write_integer(output, schema, index, place);
 	int64_t time = lua_tointeger(output->L, index);
-	if (time < TIME_MIN || time > TIME_MAX) {
+	if (time < SCHEMA_TIME_MIN || time > SCHEMA_TIME_MAX) {
 		schema_refuse(output->trouble, "bad_value", "the time lies outside of the years 1 to 9999");
 		return placed(output, place);
 	}

@@ -252,6 +252,10 @@ TEST(values_are_checked)
 		   "bad_value: list[0].n: at least 1 (offset 25)");
 	CHECK_TEXT(reads(&test, "{\"at\":\"yesterday\"}"),
 		   "bad_value: at: not an ISO 8601 time such as 2026-11-21T10:00:00Z (offset 6)");
+	CHECK_TEXT(reads(&test, "{\"at\":\"9999-12-31T23:59:59-05:00\"}"),
+		   "bad_value: at: the time lies outside of the years 1 to 9999 (offset 6)");
+	CHECK_TEXT(reads(&test, "{\"at\":\"0001-01-01T00:00:00+01:00\"}"),
+		   "bad_value: at: the time lies outside of the years 1 to 9999 (offset 6)");
 	CHECK_TEXT(reads(&test, "{\"at\":5}"),
 		   "bad_type: at: a time (ISO 8601 text) expected, not a number (offset 6)");
 	CHECK_TEXT(reads(&test, "{\"id\":\"x\"}"), "bad_value: id: not a UUID (offset 6)");
