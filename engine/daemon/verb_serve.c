@@ -39,6 +39,7 @@ struct daemon {
 	pthread_t loop;
 	bool looping;
 	char address_path[PATH_SIZE];
+	uint64_t most_connections; /* as many as there are descriptors for */
 };
 
 static void
@@ -79,10 +80,12 @@ read_environment(const struct call *call, struct fault *fault)
 	return 0;
 }
 
-/* Each connection is a descriptor, and most shells begin with 1,024. */
+/* Each connection is a descriptor, and most shells begin with 1,024. Where the system gives fewer, connections are the
+ * ones to do without: a reload, a backup and the read models that it makes open files, too. */
 static void
-raise_descriptors(const struct config *config)
+raise_descriptors(struct daemon *daemon)
 {
+	const struct config *config = &daemon->config;
 	rlim_t wanted = DESCRIPTORS_OURS, connections = 0;
 	struct rlimit limit;
 
@@ -91,13 +94,18 @@ raise_descriptors(const struct config *config)
 			connections = (rlim_t)config_integer(config, CONFIG_HTTP + i);
 	}
 	wanted += connections;
+	daemon->most_connections = connections;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
 		return;
 	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < wanted)
-		log_line(LOG_WARN, "fewer file descriptors than http.connections wants",
-			 log_int("descriptors", (int64_t)limit.rlim_cur), log_int("wanted", (int64_t)wanted));
+	if (limit.rlim_cur >= wanted)
+		return;
+	daemon->most_connections =
+		limit.rlim_cur > DESCRIPTORS_OURS * 4 / 3 ? limit.rlim_cur - DESCRIPTORS_OURS : limit.rlim_cur / 4 + 1;
+	log_line(LOG_WARN, "fewer file descriptors than http.connections wants: fewer connections are taken",
+		 log_int("descriptors", (int64_t)limit.rlim_cur), log_int("wanted", (int64_t)wanted),
+		 log_int("connections", (int64_t)daemon->most_connections));
 }
 
 /* A daemon that was killed left its address behind; we hold its lock now. */
@@ -139,6 +147,7 @@ open_http(struct daemon *daemon, struct fault *fault)
 	char path[PATH_SIZE];
 
 	setup_http(&daemon->config, &options.limits);
+	options.limits.connections = daemon->most_connections;
 	if (http_open(&options, &daemon->http, fault) != 0)
 		return -1;
 	for (size_t i = 0; i < listen->item_count; i++) {
@@ -174,7 +183,7 @@ start(struct daemon *daemon, const struct call *call, struct fault *fault)
 	options.data = daemon->directory;
 	options.fatal = on_fatal;
 	options.self = daemon;
-	raise_descriptors(&daemon->config);
+	raise_descriptors(daemon);
 	if (wire_open(&daemon->wire, &options, fault) != 0)
 		return -1;
 	forget_address(daemon);

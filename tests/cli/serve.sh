@@ -151,6 +151,34 @@ kill -HUP "$DAEMON"
 expect 0 "reload of a daemon without standard error" reload --data closed
 same "the lock names its process and no more" "$(cat closed/moonlog.lock)" "$DAEMON"
 stop 0 "TERM without standard error"
+
+# Few descriptors: clients beyond them are told so, and what opens files goes on.
+(ulimit -n 400; exec "$MOONLOG" serve --data few --listen 127.0.0.1:0 "$BANK" 2>few.err) &
+DAEMON=$!
+for _ in $(seq 300); do [ -s few/moonlog.address ] && break; sleep 0.05; done
+python3 - "$(cat few/moonlog.address)" <<'END' >few.out &
+import os, socket, sys, time
+host, port = sys.argv[1].rsplit(":", 1)
+held = [socket.create_connection((host, int(port)), 10) for _ in range(250)]
+served = 0
+for each in held:
+    try:
+        each.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        served += each.recv(4096).startswith(b"HTTP/1.1 200")
+    except OSError:
+        pass
+print(served, flush=True)
+while not os.path.exists("few.done"):
+    time.sleep(0.05)
+END
+HOLDER=$!
+for _ in $(seq 300); do [ -s few.out ] && break; sleep 0.05; done
+same "connections for which there are descriptors" "$(cat few.out)" 144
+expect 0 "reload while all connections are taken" reload --data few
+expect 0 "backup while all connections are taken" backup few.copy --data few
+touch few.done
+wait "$HOLDER"
+stop 0 "TERM with few descriptors"
 "$MOONLOG" stream list --data data >&- 2>err
 same "a list that cannot be written" $? 70
 says "a list that cannot be written" "standard output cannot be written"
