@@ -99,7 +99,10 @@ int consumer_open(const struct consumer_options *options, struct consumer **cons
 int64_t consumer_step(struct consumer *consumer);
 /* Every append that was given in is answered when this returns. */
 void consumer_close(struct consumer *consumer);
-/* Its domain's rules have the reactor no more, or it hears something else now: to be closed, and opened again. */
+/*
+ * Its domain's rules have the reactor no more, it hears something else now, or its source has failed for long: to be
+ * closed, and opened again.
+ */
 bool consumer_is_stale(const struct consumer *consumer);
 /* The reactor's, without the domain. Any thread. */
 struct slice consumer_name(const struct consumer *consumer);

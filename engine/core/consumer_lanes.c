@@ -426,6 +426,12 @@ pull_one(struct consumer *consumer, unsigned number)
 		if (source->pause_us == 0)
 			log_fault(LOG_WARN, "a consumer cannot hear", &fault);
 		source->fault = fault;
+		/* It may be lost for good, as a member that another one of its name has put out. */
+		if (source->pause_us >= consumer->options.retry_last_us / 4 * 3) {
+			log_line(LOG_WARN, "a consumer that has not heard for long begins anew",
+				 log_text("consumer", consumer->whole), log_text("code", fault.code));
+			consumer->stale = true;
+		}
 		source->pause_us = consumer_pause(consumer, source->pause_us);
 		source->again_ns = consumer_now_ns(consumer) + source->pause_us * 1000;
 		consumer_put_away(consumer, letter);

@@ -151,6 +151,9 @@ trouble(struct projector *projector, struct projection *projection, const struct
 	struct feed *feed = projection->feed;
 
 	is_away(projector, projection, fault);
+	/* Asked for long in vain: it may be lost for good, as a member that another one of its name has put out. */
+	if (feed->source != NULL && feed->pause_ns == OPEN_LAST_NS)
+		feed_leave(feed);
 	feed->pause_ns = feed->pause_ns == 0 ? OPEN_FIRST_NS : 2 * feed->pause_ns;
 	if (feed->pause_ns > OPEN_LAST_NS)
 		feed->pause_ns = OPEN_LAST_NS;

@@ -83,6 +83,8 @@ void feed_free_lanes(struct feed *feed);
 void feed_free_senders(struct feed_lane *lane);
 /* What was pulled is dropped: the lanes go back to their places. */
 void feed_go_back(struct feed *feed, bool paused);
+/* The source is closed: another one tells all of its lanes anew. */
+void feed_leave(struct feed *feed);
 /* News and messages until there is nothing, or no room. */
 int feed_pull(struct projector *projector, struct projection *projection, struct fault *fault);
 /* One transaction: the mark that stops it, or that lets it go on; the lane's place with it unless NULL. */

@@ -294,9 +294,8 @@ take_news(struct projector *projector, struct projection *projection, struct sou
 	return 0;
 }
 
-/* News that was not taken does not come again: another source tells all of it anew. */
-static void
-leave(struct feed *feed)
+void
+feed_leave(struct feed *feed)
 {
 	source_close(feed->source);
 	feed->source = NULL;
@@ -326,7 +325,7 @@ feed_pull(struct projector *projector, struct projection *projection, struct fau
 			if (event.what == SOURCE_MESSAGE)
 				feed_go_back(feed, projection->now.stopped);
 			else
-				leave(feed);
+				feed_leave(feed); /* news that was not taken does not come again */
 			return -1;
 		}
 	}

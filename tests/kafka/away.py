@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A daemon whose projection and reactor hear a topic says so when the broker is away, and since when: killed, hanging, or
-not there at the start. It never calls old rows live meanwhile, and is live again by itself.
+"""A daemon whose projection and reactor hear a topic says so when they cannot, and since when: the broker is killed, hangs,
+was not there at the start, or a copy of the store has put them out of their groups. Old rows are not for a moment called
+live meanwhile, and all goes on by itself.
 
   away.py --binary B        a broker of its own is started for it (broker.py)
 """
@@ -39,8 +40,23 @@ class Story:
         for name, text in RULES.items():
             with open(os.path.join(folder, name), "w") as file:
                 file.write(text)
-        self.daemon = Daemon(options.binary, data, folder, options=[
-            "--workers", "1", "--bus", "kafka", "--set", f"kafka.brokers={broker.address}"])
+        self.daemon = self.beside(data, folder)
+
+    def beside(self, data, folder):
+        return Daemon(self.options.binary, data, folder, options=[
+            "--workers", "1", "--bus", "kafka", "--set", f"kafka.brokers={self.broker.address}"])
+
+    def copied(self):
+        """A copy of the store puts the first out of its groups for good; once it has gone the first hears again."""
+        self.daemon.stop()
+        shutil.copytree(self.daemon.data, self.daemon.data + "-copy", ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+        other = self.beside(self.daemon.data + "-copy", self.daemon.domain)
+        self.daemon.start()
+        self.check_back("beside its copy")
+        other.start()
+        wait_for("one is put out by its copy", lambda: "away" in self.states())
+        other.kill()
+        wait_for("both hear again", lambda: self.states() == ("live", "running"), patience=120)
 
     def kcat(self, *arguments, text=None):
         done = subprocess.run(["kcat", "-b", self.broker.address, *arguments], input=text, capture_output=True, text=True,
@@ -118,6 +134,8 @@ def story(options, scratch, broker):
     it.tell("third")
     if it.log().count("a projection hears its topics again") != 2:
         raise Failure("the log does not say twice that it hears again")
+    it.copied()
+    it.tell("after its copy")
     broker.kill()
     it.daemon.stop()
     it.daemon.start()
@@ -126,7 +144,7 @@ def story(options, scratch, broker):
     it.check_back("not there at the start")
     it.tell("fourth")
     it.daemon.stop()
-    print("away: killed, hanging and not there at the start: shown with cause and since when, live again by itself")
+    print("away: killed, hanging, put out by a copy and not there at the start: shown with cause and since when, live again by itself")
 
 
 def main():

@@ -181,7 +181,12 @@ step(struct hearers *h, struct hearer *side)
 	h->world->running = &side->process;
 	wait_ns = consumer_step(side->consumer);
 	h->world->running = NULL;
-	return wait_ns;
+	if (!consumer_is_stale(side->consumer))
+		return wait_ns;
+	world_say(h->world, "%s begins anew", side->process.name);
+	(void)bury(h, side);
+	start(h, side);
+	return 0;
 }
 
 /* ---- the other producer ---- */

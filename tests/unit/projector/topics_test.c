@@ -521,6 +521,11 @@ TEST(a_bus_that_is_away_is_shown_with_cause_and_since_when)
 		settle();
 		refuses = true;
 		check_away("the bus is away");
+		/* Asked for long in vain, it is asked by another source: one that is lost tells that for ever. */
+		unsigned before = opens;
+		for (int step = 0; step < 20000; step++)
+			projector_step(projector);
+		CHECK(opens > before && opens < before + 20);
 		refuses = false;
 		settle();
 		CHECK_INT(status().state, PROJECTION_LIVE);

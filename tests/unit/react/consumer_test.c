@@ -22,6 +22,21 @@ open_rig(const char *words)
 	return &rig;
 }
 
+/* So many seconds. */
+static void
+rig_pass(struct rig *rig, int seconds)
+{
+	int64_t end_ns = rig->mono_ns + (int64_t)seconds * 1000000000;
+
+	while (rig->mono_ns < end_ns) {
+		int64_t wait_ns = rig_run(rig);
+
+		wait_ns = wait_ns < end_ns - rig->mono_ns ? wait_ns : end_ns - rig->mono_ns;
+		rig->mono_ns += wait_ns;
+		rig->wall_us += wait_ns / 1000;
+	}
+}
+
 TEST(each_message_has_its_effect_and_moves_the_place)
 {
 	struct rig *rig = open_rig("");
@@ -232,21 +247,6 @@ settled(struct consumer_order *order)
 	orders_done++;
 }
 
-/* So many seconds. */
-static void
-rig_pass(struct rig *rig, int seconds)
-{
-	int64_t end_ns = rig->mono_ns + (int64_t)seconds * 1000000000;
-
-	while (rig->mono_ns < end_ns) {
-		int64_t wait_ns = rig_run(rig);
-
-		wait_ns = wait_ns < end_ns - rig->mono_ns ? wait_ns : end_ns - rig->mono_ns;
-		rig->mono_ns += wait_ns;
-		rig->wall_us += wait_ns / 1000;
-	}
-}
-
 TEST(a_place_that_is_gone_halts_and_says_so)
 {
 	struct rig *rig = open_rig("");
@@ -302,6 +302,27 @@ TEST(a_broker_that_does_not_answer_is_shown_with_cause_and_since_when)
 	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
 	CHECK_INT(rig_status(rig).since_us, began_us + 5000000);
 	CHECK_TEXT(rig_status(rig).reason, "");
+	rig_close(rig);
+}
+
+/* A member that another one of its name has put out is told so at every ask; only a new one is let in. */
+TEST(one_that_has_not_heard_for_long_wants_to_be_opened_anew)
+{
+	struct rig *rig = open_rig("");
+
+	broker_add(&broker, 0, "Add", "m1", "a", 1);
+	rig_settle(rig);
+	broker.away = true;
+	rig_pass(rig, 20);
+	CHECK(!consumer_is_stale(rig->consumer));
+	rig_pass(rig, 120);
+	CHECK(consumer_is_stale(rig->consumer));
+	broker.away = false;
+	broker_add(&broker, 0, "Add", "m2", "a", 2);
+	rig_restart(rig);
+	rig_settle(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 3);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
 	rig_close(rig);
 }
 
