@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A daemon whose projection and reactor hear a topic says so when they cannot, and since when: the broker is killed, hangs,
-was not there at the start, or a copy of the store has put them out of their groups. Old rows are not for a moment called
-live meanwhile, and all goes on by itself.
+"""A daemon whose projection and reactor hear a topic says so when they cannot, and since when: the broker is killed,
+hangs, was not there at the start, or a copy of the store has put them out of their groups. Old rows are not for a
+moment called live meanwhile, and all goes on by itself.
 
   away.py --binary B        a broker of its own is started for it (broker.py)
 """
