@@ -6,7 +6,7 @@
  *   checkpoint "<projection>"                              how many messages were taken; stopped or not
  *   checkpoint "<projection>@<topic>/<partition>"          the next offset
  *   checkpoint "<projection>@<topic>/<partition>#<source>" position of the last entry heard of that source, and its time
- *   checkpoint "<projection>@heard/<page>"                 ids of other senders' messages: feed_inbox.c
+ *   checkpoint "<projection>@#heard/<page>"                ids of other senders' messages: feed_inbox.c
  *
  * The third finds what a publisher of ours sends again after a crash (mode idempotent): within a lane the positions of
  * one source rise, and what does not is a repeat, unless it is younger than all that was heard: then the source has

@@ -4,7 +4,7 @@
  * tell (feed.h). In memory a ring with chains by hash; in the view pages of 64 ids each, as checkpoints beside the
  * projection's, which a batch writes in its transaction [I6]:
  *
- *   checkpoint "<projection>@heard/<page>"   position: number of the last id in it; poison: `room`; reason: ids in hex
+ *   checkpoint "<projection>@#heard/<page>"  position: number of the last id in it; poison: `room`; reason: ids in hex
  *
  * An id takes the place of the one that came `room` before it, so nothing has to be removed, and a batch writes no more
  * than the pages that its ids fall into. Pages of another room are not read: whoever changes the bound begins anew.
@@ -103,7 +103,7 @@ feed_inbox_forget(struct inbox *inbox)
 static void
 name_page(const struct projection *projection, size_t page, char name[FEED_NAME_SIZE])
 {
-	snprintf(name, FEED_NAME_SIZE, "%.*s@heard/%zu", SLICE_ARG(projection->script->name), page);
+	snprintf(name, FEED_NAME_SIZE, "%.*s@#heard/%zu", SLICE_ARG(projection->script->name), page);
 }
 
 static void

@@ -23,10 +23,10 @@
 	} while (0)
 #define LANES    3
 #define MESSAGES 200 /* of a lane */
-#define TOPIC    SLICE("counted")
+#define TOPIC    SLICE("heard") /* as the pages of ids are called */
 
 /* A number that does not follow on the one before is at fault, so a loss or a repeat stops it. */
-static const char rules[] = "return { name = 'sums', topics = { 'counted' }, tables = { Sum = { key = { 'Lane' },"
+static const char rules[] = "return { name = 'sums', topics = { 'heard' }, tables = { Sum = { key = { 'Lane' },"
 			    " columns = { Lane = 'integer', Last = 'integer' } } },"
 			    "on = { Counted = function(view, d) local row = view.Sum:get(d.lane)"
 			    " if d.bad then error('bad') end"
@@ -397,7 +397,7 @@ TEST(a_message_at_fault_stops_it_there_until_somebody_decides)
 		settle();
 		CHECK_INT(status().state, PROJECTION_STOPPED);
 		CHECK_INT(status().poison, 9);
-		CHECK(slice_starts_with(status().reason, SLICE("counted/0/9: Counted: sums.lua:1: bad")));
+		CHECK(slice_starts_with(status().reason, SLICE("heard/0/9: Counted: sums.lua:1: bad")));
 		reopen();
 		CHECK_INT(status().state, PROJECTION_STOPPED);
 		OK(projector_order(projector, SLICE("sums"), PROJECTION_RETRY, &fault));
@@ -428,7 +428,7 @@ TEST(a_place_that_is_gone_stops_it)
 		gone = true;
 		settle();
 		CHECK_INT(status().state, PROJECTION_STOPPED);
-		CHECK(slice_starts_with(status().reason, SLICE("counted/0/")));
+		CHECK(slice_starts_with(status().reason, SLICE("heard/0/")));
 		OK(projector_order(projector, SLICE("sums"), PROJECTION_SKIP, &fault));
 		settle();
 		CHECK_INT(status().state, PROJECTION_LIVE);
