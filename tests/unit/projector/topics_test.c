@@ -22,7 +22,7 @@
 			CHECK_FAIL("%s: %s", #call, fault.text);                                                       \
 	} while (0)
 #define LANES    3
-#define MESSAGES 200 /* of a lane */
+#define MESSAGES 200            /* of a lane */
 #define TOPIC    SLICE("heard") /* as the pages of ids are called */
 
 /* A number that does not follow on the one before is at fault, so a loss or a repeat stops it. */
