@@ -454,7 +454,8 @@ close_source(struct source *source)
 	if (s->queue != NULL) {
 		rd_kafka_queue_cb_event_enable(s->queue, NULL, NULL);
 		s->closing = true;
-		if (!s->lost && kafka_hears(&s->hearing, NULL))
+		/* One that keeps its lanes ends without: its client was seen not to end while a hint was on its way. */
+		if (!s->lost && s->leaves && kafka_hears(&s->hearing, NULL))
 			hint(s);
 		if (s->leaves)
 			leave(s);
