@@ -256,6 +256,14 @@ cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t agg
 	return cached;
 }
 
+struct cached *
+cache_try(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name, uint64_t hash)
+{
+	const struct cached *cached = *place_of(cache, name, hash);
+
+	return cached != NULL && cached->open ? NULL : cache_open(cache, domain, seat, aggregate, name, hash);
+}
+
 /* A hot state becomes bytes; a failure to encode only costs a load later. */
 static void
 freeze(struct cache *cache, unsigned domain, struct cached *cached)
@@ -342,6 +350,17 @@ cache_leave(struct cache *cache, unsigned domain, const struct seat *seat, const
 	}
 	shrink(cache, domain);
 	return left;
+}
+
+void
+cache_outdate(struct cache *cache, struct slice name, uint64_t hash)
+{
+	struct cached *cached = *place_of(cache, name, hash);
+
+	if (cached == NULL)
+		return;
+	cached->behind = true;
+	cached->stale = cached->open;
 }
 
 void

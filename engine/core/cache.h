@@ -28,8 +28,9 @@ struct cached {
 	uint16_t domain;
 	uint16_t aggregate;
 	uint16_t name_size;
-	bool open;  /* between cache_open and cache_close: on no list */
-	bool stale; /* told to forget while it was open */
+	bool open;   /* between cache_open and cache_close: on no list */
+	bool behind; /* the stream may have grown since: the holder folds what is newer before it trusts the state */
+	bool stale;  /* told to forget while it was open */
 	char name[];
 };
 
@@ -60,6 +61,9 @@ void cache_fini(struct cache *cache);
  */
 struct cached *cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate,
 			  struct slice name, uint64_t hash);
+/* The same, NULL also when the entry has a holder. */
+struct cached *cache_try(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name,
+			 uint64_t hash);
 /* The same for an entry that is open already: its state comes to `seat`, or goes. */
 void cache_move(struct cache *cache, struct cached *cached, struct seat *seat, uint16_t aggregate);
 /* The holder puts a state of the entry's seat into it, or takes it out (0). */
@@ -73,7 +77,9 @@ size_t cache_leave(struct cache *cache, unsigned domain, const struct seat *seat
 void cache_close(struct cache *cache, struct cached *cached);
 /* Releases the state that an open entry holds, if any: it will be loaded anew. */
 void cache_empty(struct cache *cache, struct cached *cached);
-/* Another thread wrote this stream. */
+/* Another thread wrote this stream: its entry is behind; one that has a holder goes when it is given back. */
+void cache_outdate(struct cache *cache, struct slice name, uint64_t hash);
+/* What is kept of this stream is wrong, or to be read anew: it goes. */
 void cache_forget(struct cache *cache, struct slice name, uint64_t hash);
 
 #endif

@@ -26,6 +26,7 @@ struct post {
 struct forget {
 	struct post post;
 	uint64_t hash;
+	bool wrong; /* what is kept is no state of the stream's; else the stream has grown */
 	size_t size;
 	char name[];
 };

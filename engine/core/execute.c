@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "core/answer.h"
+#include "core/foreign.h"
 #include "core/keeper.h"
 #include "core/load.h"
 #include "core/snapshot.h"
@@ -24,11 +25,6 @@
 
 const int64_t tally_bounds[TALLY_CLASSES - 1] = {
 	100, 250, 500, 1000, 2500, 5000, 10000, 25000, 100000, 500000, 2000000
-};
-
-struct foreign_load {
-	struct worker *worker;
-	struct command *command;
 };
 
 static void
@@ -213,14 +209,19 @@ open_state(struct worker *worker, struct command *command)
 	}
 	if (command->cached->state != 0 && !script_state_held(command->seat->machine, command->cached->state))
 		cache_empty(&worker->cache, command->cached);
-	if (command->cached->state != 0)
+	if (command->cached->state != 0 && !command->cached->behind)
 		return 0;
+	state = command->cached->state;
+	version = command->cached->version;
+	cache_set(command->cached, 0, 0);
+	command->cached->behind = false;
 	/* An id made a moment ago has no stream; the comparison at the commit would tell. */
-	if (command->asked->id.size == 0 && command->attempt == 0)
+	if (state == 0 && command->asked->id.size == 0 && command->attempt == 0)
 		return 0;
 	if (load_stream(&loading, command->stream, 0, &state, &version, &fault) == 0) {
 		cache_set(command->cached, state, version);
-		if (state != 0 && version - begun >= execute_every(worker, command))
+		stream_version every = execute_every(worker, command);
+		if (state != 0 && every != SNAPSHOT_NEVER && version / every != begun / every)
 			keeper_offer(worker->keeper, command->seat, command->aggregate, command->stream, version,
 				     state);
 		return 0;
@@ -257,44 +258,6 @@ check_expectations(struct worker *worker, struct command *command)
 	return -1;
 }
 
-/* ctx:load: another stream of the domain, as the store has it. */
-static int
-load_foreign(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
-	     struct fault *fault)
-{
-	struct foreign_load *load = self;
-	struct worker *worker = load->worker;
-	const struct script_program *program = load->command->rules->program;
-	struct loading loading = {
-		worker->reader, load->command->seat->machine, &worker->pages, aggregate, true, NULL
-	};
-	char name[STREAM_NAME_MAX + 1];
-	struct slice stream;
-
-	*state = 0;
-	*version = 0;
-	if (!stream_id_ok(id))
-		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
-				 "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
-	stream = slice_from(name, (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(program->domain),
-						   SLICE_ARG(program->aggregates[aggregate].name), SLICE_ARG(id)));
-	if (slice_equal(stream, load->command->stream))
-		return fault_set(fault, FAULT_SCRIPT, "own_stream",
-				 "ctx:load of the command's own stream: use `state`");
-	load->command->wanted = lane_flying(&worker->lanes, stream, command_hash(stream));
-	if (load->command->wanted != NULL)
-		return fault_set(fault, FAULT_BUSY, "stream_busy", "%.*s is being written", SLICE_ARG(stream));
-	return load_stream(&loading, stream, 0, state, version, fault);
-}
-
-void
-execute_release(struct command *command)
-{
-	for (size_t i = 1; i < command->decided.stream_count; i++)
-		if (command->decided.streams[i].state != 0)
-			script_state_release(command->seat->machine, command->decided.streams[i].state);
-}
-
 /* Nothing will be recorded: the state that the decision gave back stays, if it is still the one that was read. */
 static void
 put_back(struct worker *worker, struct command *command)
@@ -302,7 +265,7 @@ put_back(struct worker *worker, struct command *command)
 	const struct decided *decided = &command->decided;
 	bool same = decided->stream_count != 0 && decided->streams[0].event_count == 0 && command->cached->version != 0;
 
-	execute_release(command);
+	foreign_release(worker, command, false);
 	if (decided->stream_count != 0)
 		cache_set(command->cached, decided->streams[0].state, command->cached->version);
 	if (!same)
@@ -313,7 +276,7 @@ static void
 call_decide(struct worker *worker, struct command *command, int *result, struct fault *fault)
 {
 	struct engine_command *asked = command->asked;
-	struct foreign_load load = { worker, command };
+	struct foreign load = { worker, command };
 	struct decide_request request = {
 		.aggregate = command->aggregate,
 		.command = command->rule,
@@ -327,7 +290,7 @@ call_decide(struct worker *worker, struct command *command, int *result, struct 
 		.context = { .now_us = clock_wall_us(worker->parts->clock),
 			     .caller = asked->provenance.actor,
 			     .correlation_id = asked->provenance.correlation_id },
-		.loader = { load_foreign, &load },
+		.loader = { foreign_load, &load },
 		.lift_expected = true,
 	};
 

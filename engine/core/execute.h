@@ -17,8 +17,6 @@ void execute_stranded(struct worker *worker);
 
 /* The same again, after a lost comparison. */
 void execute_decide(struct worker *worker, struct command *command);
-/* Releases the states of the other streams that the decision read. */
-void execute_release(struct command *command);
 /* The answer, filled in already, goes out: the command's memory belongs to its asker again. */
 void execute_finish(struct worker *worker, struct command *command);
 void execute_fail(struct worker *worker, struct command *command, const struct fault *fault);

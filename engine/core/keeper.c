@@ -207,7 +207,7 @@ check(struct keeper *keeper, struct seat *seat, struct slice space, const struct
 		return;
 	report(keeper, stream, &snapshot);
 	drop(keeper, space, record->key, &snapshot);
-	worker_forget(keeper->workers, stream, command_hash(stream));
+	workers_forget_wrong(keeper->workers, stream, command_hash(stream));
 }
 
 static void

@@ -9,21 +9,9 @@
 
 #include "core/answer.h"
 #include "core/execute.h"
+#include "core/foreign.h"
 #include "core/keeper.h"
 #include "core/snapshot.h"
-
-/* Tells whoever may keep the state of a stream that this command wrote besides its own; before the answer goes out.
- */
-static void
-tell_forget(struct worker *worker, struct slice stream)
-{
-	uint64_t hash = command_hash(stream);
-
-	if (worker_of(worker, hash) == worker)
-		cache_forget(&worker->cache, stream, hash);
-	else
-		worker_forget(worker, stream, hash);
-}
 
 /* The committed state is kept when a count of events, or a time, has passed since the last one. */
 static void
@@ -58,10 +46,7 @@ settle_done(struct worker *worker, struct command *command)
 			     (decided->streams[0].meta_touched || command_aggregate(command)->meta_matters)))
 		cache_empty(&worker->cache, command->cached);
 	offer_snapshot(worker, command, version);
-	execute_release(command);
-	for (size_t i = 1; i < decided->stream_count; i++)
-		if (decided->streams[i].written)
-			tell_forget(worker, decided->streams[i].name);
+	foreign_release(worker, command, true);
 	atomic_fetch_add_explicit(&worker->tally.events, append->entry_count, memory_order_relaxed);
 	answer_decided(command, version, append->last);
 	execute_finish(worker, command);
@@ -71,7 +56,7 @@ settle_done(struct worker *worker, struct command *command)
 static void
 discard(struct worker *worker, struct command *command)
 {
-	execute_release(command);
+	foreign_release(worker, command, false);
 	cache_set(command->cached, command->decided.streams[0].state, command->cached->version);
 	cache_empty(&worker->cache, command->cached);
 }

@@ -127,7 +127,8 @@ handle(struct worker *worker, struct mail *list)
 		case POST_FORGET: {
 			struct forget *forget = container_of(post, struct forget, post);
 
-			cache_forget(&worker->cache, slice_from(forget->name, forget->size), forget->hash);
+			(forget->wrong ? cache_forget : cache_outdate)(
+				&worker->cache, slice_from(forget->name, forget->size), forget->hash);
 			free(forget);
 			break;
 		}
@@ -267,6 +268,7 @@ forget_make(struct slice stream, uint64_t hash)
 		return NULL;
 	forget->post.kind = POST_FORGET;
 	forget->hash = hash;
+	forget->wrong = false;
 	forget->size = stream.size;
 	memcpy(forget->name, stream.data, stream.size);
 	return forget;
@@ -279,4 +281,18 @@ worker_forget(const struct worker *any, struct slice stream, uint64_t hash)
 
 	if (forget != NULL && !mailbox_give(&worker_of(any, hash)->box, &forget->post.mail))
 		free(forget);
+}
+
+void
+workers_forget_wrong(const struct worker *any, struct slice stream, uint64_t hash)
+{
+	for (size_t i = 0; i < any->all_count; i++) {
+		struct forget *forget = forget_make(stream, hash);
+
+		if (forget == NULL)
+			continue;
+		forget->wrong = true;
+		if (!mailbox_give(&any->all[i].box, &forget->post.mail))
+			free(forget);
+	}
 }

@@ -75,6 +75,8 @@ struct forget *forget_make(struct slice stream, uint64_t hash);
  * Any thread.
  */
 void worker_forget(const struct worker *any, struct slice stream, uint64_t hash);
+/* A state of this stream was wrong: whichever worker keeps one lets it go. Any thread. */
+void workers_forget_wrong(const struct worker *any, struct slice stream, uint64_t hash);
 
 static inline struct worker *
 worker_of(const struct worker *worker, uint64_t hash)

@@ -59,8 +59,9 @@ struct decided_stream {
 	stream_version version; /* that was read; 0 also where only messages of a reactor go to it */
 	bool written;           /* events go to it */
 	uint32_t event_count;
-	script_state state; /* after the new events, provisional until the commit; owned by the caller */
-	bool meta_touched;  /* a fold read what only the commit gives (id, position, time): read it once more */
+	/* after the new events, provisional until the commit; owned by the caller; of a reactor where `written` alone */
+	script_state state;
+	bool meta_touched; /* a fold read what only the commit gives (id, position, time): read it once more */
 };
 
 enum decision { DECISION_ACCEPTED, DECISION_REFUSED };

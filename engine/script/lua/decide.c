@@ -338,7 +338,7 @@ decide_body(lua_State *L)
 /* ---- the door ---- */
 
 int
-moon_decision_give(struct deciding *d, bool first, struct fault *fault)
+moon_decision_give(struct deciding *d, bool all, struct fault *fault)
 {
 	struct decided_stream *streams = arena_zero(d->arena, d->stream_count + 1, sizeof *streams);
 	if (streams == NULL)
@@ -350,7 +350,7 @@ moon_decision_give(struct deciding *d, bool first, struct fault *fault)
 						      .written = from->written,
 						      .event_count = from->events,
 						      .meta_touched = from->meta_touched };
-		if ((i == 0 && first) || from->written) {
+		if (all || from->written) {
 			streams[i].state = from->state;
 			from->state = 0;
 		}

@@ -75,8 +75,8 @@ uint32_t moon_stream_plain(lua_State *L, struct deciding *d, struct slice word, 
  * record. Leaves events (nil: refused), reply and refusal in their place.
  */
 void moon_command_run(lua_State *L, struct deciding *d, const struct moon_command *rule, uint32_t stream);
-/* Streams, entries and the rest into d->out. `all`: the first stream's state also where nothing was written. */
-int moon_decision_give(struct deciding *d, bool first, struct fault *fault);
+/* Streams, entries and the rest into d->out. `all`: the states also of streams to which nothing was written. */
+int moon_decision_give(struct deciding *d, bool all, struct fault *fault);
 /* Lets go of what the decision still holds; after give. */
 void moon_decision_end(struct deciding *d);
 

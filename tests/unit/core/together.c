@@ -158,6 +158,39 @@ TEST(a_storm_of_moves_loses_nothing)
 	check_storm(RIG_SQLITE);
 }
 
+/* Another stream's state is kept by whoever read it and caught up each time, whoever wrote it meanwhile. */
+static void
+check_peeks(enum rig_store kind)
+{
+	struct engine_limits limits = { .workers = 2 };
+	struct rig rig;
+	struct ask ask;
+	char body[32], wanted[64];
+
+	rig_open(&rig, kind, &limits);
+	for (size_t i = 0; i < 5; i++)
+		open_counter(&rig, five_ids(i), 0);
+	for (int round = 1; round <= 20; round++)
+		for (size_t i = 0; i < 5; i++) {
+			const char *seen = five_ids(i + (size_t)round % 4 + 1);
+			CHECK_INT(ask_once(&rig, &ask, seen, "Add", "{\"by\":1}"), OUTCOME_ACCEPTED);
+			ask_fini(&ask);
+			snprintf(body, sizeof(body), "{\"at\":\"%s\"}", seen);
+			CHECK_INT(ask_once(&rig, &ask, five_ids(i), "Peek", body), OUTCOME_ACCEPTED);
+			snprintf(wanted, sizeof(wanted), "{\"value\":%lld,\"version\":%lld}", rig_value(&rig, seen),
+				 rig_value(&rig, seen) + 2);
+			CHECK_SLICE(ask.command.outcome.reply, wanted);
+			ask_fini(&ask);
+		}
+	rig_close(&rig);
+}
+
+TEST(what_another_stream_became_is_read)
+{
+	check_peeks(RIG_MEMORY);
+	check_peeks(RIG_SQLITE);
+}
+
 TEST(one_key_at_once_counts_once)
 {
 	struct rig rig;

@@ -48,6 +48,13 @@ return {
                          { type = "Added", data = { by = data.by }, stream = target } }
             end,
         },
+        Peek = {
+            data = { at = "string" },
+            handle = function(_, data, ctx)
+                local other = ctx:load("counter", data.at)
+                return {}, { value = other.exists and other.state.value or -1, version = other.version }
+            end,
+        },
         Spin = {
             anywhere = true,
             handle = function()
