@@ -59,7 +59,7 @@ struct decided_stream {
 	stream_version version; /* that was read; 0 also where only messages of a reactor go to it */
 	bool written;           /* events go to it */
 	uint32_t event_count;
-	/* after the new events, provisional until the commit; owned by the caller; of a reactor where `written` alone */
+	/* After the new events, provisional until the commit; the caller owns it. Of a reactor only where `written`. */
 	script_state state;
 	bool meta_touched; /* a fold read what only the commit gives (id, position, time): read it once more */
 };

@@ -270,7 +270,8 @@ TEST(several_streams)
 	CHECK_SLICE(out.code, "no_target");
 	CHECK_INT(out.status, 404);
 	CHECK_INT(out.stream_count, 2);
-	CHECK(!out.streams[1].written && out.streams[1].state == 0);
+	CHECK(!out.streams[1].written && out.streams[1].version == 0);
+	script_state_release(d.machine, out.streams[1].state);
 	move.body = "{\"amount\":1,\"to\":\"away\"}";
 	CHECK_INT(domain_decide(&d, &move, &out), -1);
 	CHECK_INT(d.fault.class, FAULT_AWAY);
