@@ -69,6 +69,7 @@ struct command {
 	struct command *next;  /* in a lane's queue */
 	struct lane *lane;     /* of its own stream */
 	struct lane *wanted;   /* of a stream that it wanted to load while an append to it was in flight */
+	uint64_t wrongs;       /* that its worker had heard of when it was decided: struct worker */
 	struct lane **flights; /* of the streams that its append writes */
 	struct cached *cached; /* open entry of its own stream */
 	unsigned attempt;

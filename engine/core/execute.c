@@ -300,6 +300,7 @@ call_decide(struct worker *worker, struct command *command, int *result, struct 
 		entropy_fill(worker->parts->entropy, request.context.seed, sizeof(request.context.seed));
 	command->mark = arena_mark(asked->arena);
 	command->wanted = NULL;
+	command->wrongs = worker->wrongs;
 	command->decided = (struct decided){ 0 };
 	cache_set(command->cached, 0, command->cached->version);
 	fault_clear(fault);

@@ -72,7 +72,7 @@ keep(struct worker *worker, const struct command *command, const struct decided_
 	int aggregate = aggregate_of(program, stream->name);
 	struct cached *cached;
 
-	if (aggregate < 0 || stream->version + stream->event_count == 0)
+	if (aggregate < 0 || stream->version + stream->event_count == 0 || command->wrongs != worker->wrongs)
 		return false;
 	if (stream->event_count != 0 &&
 	    (!recorded || stream->meta_touched || program->aggregates[aggregate].meta_matters))

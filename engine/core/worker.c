@@ -127,6 +127,7 @@ handle(struct worker *worker, struct mail *list)
 		case POST_FORGET: {
 			struct forget *forget = container_of(post, struct forget, post);
 
+			worker->wrongs += forget->wrong;
 			(forget->wrong ? cache_forget : cache_outdate)(
 				&worker->cache, slice_from(forget->name, forget->size), forget->hash);
 			free(forget);

@@ -49,8 +49,9 @@ struct worker {
 	struct cache cache;
 	struct lanes lanes;
 	struct arena pages;
-	size_t unsent;          /* appends given to the committer since this worker last looked to their commit */
-	bool untidy;            /* decided something since the machines were last tidied to the end */
+	size_t unsent;   /* appends given to the committer since this worker last looked to their commit */
+	bool untidy;     /* decided something since the machines were last tidied to the end */
+	uint64_t wrongs; /* states that were told to be wrong: what was taken from the cache before does not go back */
 	_Atomic size_t *inside; /* the engine's count of asks not yet answered */
 	/* waiting: given, not yet begun */
 	_Atomic size_t waiting;
