@@ -256,14 +256,6 @@ cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t agg
 	return cached;
 }
 
-struct cached *
-cache_try(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name, uint64_t hash)
-{
-	const struct cached *cached = *place_of(cache, name, hash);
-
-	return cached != NULL && cached->open ? NULL : cache_open(cache, domain, seat, aggregate, name, hash);
-}
-
 /* A hot state becomes bytes; a failure to encode only costs a load later. */
 static void
 freeze(struct cache *cache, unsigned domain, struct cached *cached)
@@ -317,6 +309,52 @@ cache_empty(struct cache *cache, struct cached *cached)
 	(void)cache;
 	release(cached);
 	cached->version = 0;
+}
+
+/* NULL also when the entry has a holder. */
+static struct cached *
+open_free(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name, uint64_t hash)
+{
+	const struct cached *cached = *place_of(cache, name, hash);
+
+	return cached != NULL && cached->open ? NULL : cache_open(cache, domain, seat, aggregate, name, hash);
+}
+
+bool
+cache_take(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name,
+	   uint64_t hash, script_state *state, stream_version *version)
+{
+	struct cached *cached = open_free(cache, domain, seat, aggregate, name, hash);
+
+	*state = 0;
+	*version = 0;
+	if (cached == NULL)
+		return false;
+	if (cached->state != 0 && !script_state_held(seat->machine, cached->state))
+		cache_empty(cache, cached);
+	*state = cached->state;
+	*version = cached->state != 0 ? cached->version : 0;
+	cache_set(cached, 0, 0);
+	cache_close(cache, cached);
+	return *state != 0;
+}
+
+bool
+cache_keep(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name,
+	   uint64_t hash, script_state state, stream_version version, bool behind)
+{
+	struct cached *cached;
+
+	if (!script_state_held(seat->machine, state))
+		return false;
+	cached = open_free(cache, domain, seat, aggregate, name, hash);
+	if (cached == NULL)
+		return false;
+	cache_empty(cache, cached);
+	cache_set(cached, state, version);
+	cached->behind = behind;
+	cache_close(cache, cached);
+	return true;
 }
 
 static bool

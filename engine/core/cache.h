@@ -61,9 +61,6 @@ void cache_fini(struct cache *cache);
  */
 struct cached *cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate,
 			  struct slice name, uint64_t hash);
-/* The same, NULL also when the entry has a holder. */
-struct cached *cache_try(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name,
-			 uint64_t hash);
 /* The same for an entry that is open already: its state comes to `seat`, or goes. */
 void cache_move(struct cache *cache, struct cached *cached, struct seat *seat, uint16_t aggregate);
 /* The holder puts a state of the entry's seat into it, or takes it out (0). */
@@ -77,6 +74,15 @@ size_t cache_leave(struct cache *cache, unsigned domain, const struct seat *seat
 void cache_close(struct cache *cache, struct cached *cached);
 /* Releases the state that an open entry holds, if any: it will be loaded anew. */
 void cache_empty(struct cache *cache, struct cached *cached);
+/* A state is taken out, and its entry goes. 0 and 0, and false: there is none, or it has a holder. */
+bool cache_take(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name,
+		uint64_t hash, script_state *state, stream_version *version);
+/*
+ * A state of `seat` is put in, in place of any. false: the entry has a holder, the machine has dropped the state, or
+ * memory is out; it is the caller's then.
+ */
+bool cache_keep(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t aggregate, struct slice name,
+		uint64_t hash, script_state state, stream_version version, bool behind);
 /* Another thread wrote this stream: its entry is behind; one that has a holder goes when it is given back. */
 void cache_outdate(struct cache *cache, struct slice name, uint64_t hash);
 /* What is kept of this stream is wrong, or to be read anew: it goes. */

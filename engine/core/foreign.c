@@ -1,27 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/foreign.h"
 
-#include <stdio.h>
-
 #include "core/load.h"
-
-/* The state that this worker kept, if any, leaves the cache. */
-static void
-take_kept(const struct foreign *foreign, uint16_t aggregate, struct slice stream, script_state *state,
-	  stream_version *version)
-{
-	struct worker *worker = foreign->worker;
-	const struct command *command = foreign->command;
-	struct cached *cached = cache_try(&worker->cache, (uint16_t)command->domain->number, command->seat, aggregate,
-					  stream, command_hash(stream));
-
-	if (cached == NULL)
-		return;
-	*state = cached->state;
-	*version = cached->version;
-	cache_set(cached, 0, 0);
-	cache_close(&worker->cache, cached);
-}
 
 int
 foreign_load(void *self, uint16_t aggregate, struct slice id, script_state *state, stream_version *version,
@@ -37,31 +17,17 @@ foreign_load(void *self, uint16_t aggregate, struct slice id, script_state *stat
 
 	*state = 0;
 	*version = 0;
-	if (!stream_id_ok(id))
-		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
-				 "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
-	stream = slice_from(name, (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(program->domain),
-						   SLICE_ARG(program->aggregates[aggregate].name), SLICE_ARG(id)));
+	if (load_name(program, aggregate, id, name, &stream, fault) != 0)
+		return -1;
 	if (slice_equal(stream, command->stream))
 		return fault_set(fault, FAULT_SCRIPT, "own_stream",
 				 "ctx:load of the command's own stream: use `state`");
 	command->wanted = lane_flying(&worker->lanes, stream, command_hash(stream));
 	if (command->wanted != NULL)
 		return fault_set(fault, FAULT_BUSY, "stream_busy", "%.*s is being written", SLICE_ARG(stream));
-	take_kept(foreign, aggregate, stream, state, version);
+	cache_take(&worker->cache, (uint16_t)command->domain->number, command->seat, aggregate, stream,
+		   command_hash(stream), state, version);
 	return load_stream(&loading, stream, 0, state, version, fault);
-}
-
-/* -1: the rules have none of that name. */
-static int
-aggregate_of(const struct script_program *program, struct slice stream)
-{
-	size_t begin = program->domain.size + 1;
-	const char *slash = memchr(stream.data, '/', stream.size);
-
-	if (slash == NULL || begin > (size_t)(slash - stream.data))
-		return -1;
-	return script_find_aggregate(program, slice_from(stream.data + begin, (size_t)(slash - stream.data) - begin));
 }
 
 /* As of the version that is in the store now. false: the state is to be released. */
@@ -69,23 +35,16 @@ static bool
 keep(struct worker *worker, const struct command *command, const struct decided_stream *stream, bool recorded)
 {
 	const struct script_program *program = command->seat->rules->program;
-	int aggregate = aggregate_of(program, stream->name);
-	struct cached *cached;
+	int aggregate = load_aggregate(program, stream->name);
 
 	if (aggregate < 0 || stream->version + stream->event_count == 0 || command->wrongs != worker->wrongs)
 		return false;
 	if (stream->event_count != 0 &&
 	    (!recorded || stream->meta_touched || program->aggregates[aggregate].meta_matters))
 		return false;
-	cached = cache_try(&worker->cache, (uint16_t)command->domain->number, command->seat, (uint16_t)aggregate,
-			   stream->name, command_hash(stream->name));
-	if (cached == NULL)
-		return false;
-	cache_empty(&worker->cache, cached);
-	cache_set(cached, stream->state, stream->version + stream->event_count);
-	cached->behind = true;
-	cache_close(&worker->cache, cached);
-	return true;
+	return cache_keep(&worker->cache, (uint16_t)command->domain->number, command->seat, (uint16_t)aggregate,
+			  stream->name, command_hash(stream->name), stream->state,
+			  stream->version + stream->event_count, true);
 }
 
 static void

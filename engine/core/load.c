@@ -6,11 +6,36 @@
  */
 #include "core/load.h"
 
+#include <stdio.h>
+
 #include "core/snapshot.h"
 
 #define PAGE_ENTRIES 512
 #define PAGE_BYTES   ((size_t)512 * 1024)
 #define BEYOND       ((stream_version)1 << 62) /* of any stream */
+
+int
+load_name(const struct script_program *program, uint16_t aggregate, struct slice id, char name[STREAM_NAME_MAX + 1],
+	  struct slice *stream, struct fault *fault)
+{
+	int size;
+
+	if (!stream_id_ok(id))
+		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
+				 "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
+	size = snprintf(name, STREAM_NAME_MAX + 1, "%.*s.%.*s/%.*s", SLICE_ARG(program->domain),
+			SLICE_ARG(program->aggregates[aggregate].name), SLICE_ARG(id));
+	*stream = slice_from(name, (size_t)size);
+	return 0;
+}
+
+int
+load_aggregate(const struct script_program *program, struct slice stream)
+{
+	struct stream_name name;
+
+	return stream_parse(stream, &name, NULL) == 0 ? script_find_aggregate(program, name.aggregate) : -1;
+}
 
 static int
 fold_page(const struct loading *loading, const struct entries *page, script_state *state, stream_version *version,

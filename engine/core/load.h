@@ -15,6 +15,12 @@ struct loading {
 	stream_version *begun; /* told, unless NULL: the version from which it was folded */
 };
 
+/* The name of a stream of the domain's, as ctx:load says it. Fails: INPUT "bad_stream_id". */
+int load_name(const struct script_program *program, uint16_t aggregate, struct slice id, char name[STREAM_NAME_MAX + 1],
+	      struct slice *stream, struct fault *fault);
+/* The aggregate whose stream it is; -1: none of these rules, or no stream of events. */
+int load_aggregate(const struct script_program *program, struct slice stream);
+
 /*
  * Folds the events after *version into *state (0 and 0: from the beginning), up to `last` (0: to the end). Gives the
  * state and the version that it stands at; 0 and 0 when there is no such stream. On failure the state is released and

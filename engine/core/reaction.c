@@ -10,7 +10,6 @@
  */
 #include "core/reaction.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/load.h"
@@ -86,36 +85,6 @@ bench_adopt(struct bench *bench, struct fault *fault)
 
 /* ---- states ---- */
 
-/* The aggregate whose stream it is; -1: none of these rules, or no stream of events. */
-static int
-aggregate_of(const struct bench *bench, struct slice stream)
-{
-	struct stream_name name;
-
-	return stream_parse(stream, &name, NULL) == 0
-		       ? script_find_aggregate(bench->seat->rules->program, name.aggregate)
-		       : -1;
-}
-
-/* The kept state, taken out. false: none is kept. */
-static bool
-take_kept(struct bench *bench, uint16_t aggregate, struct slice stream, uint64_t hash, script_state *state,
-	  stream_version *version)
-{
-	struct cached *cached = cache_open(&bench->cache, (uint16_t)bench->options.domain->number, bench->seat,
-					   aggregate, stream, hash);
-
-	if (cached == NULL)
-		return false;
-	if (cached->state != 0 && !script_state_held(bench->seat->machine, cached->state))
-		cache_empty(&bench->cache, cached);
-	*state = cached->state;
-	*version = cached->state != 0 ? cached->version : 0;
-	cache_set(cached, 0, 0);
-	cache_close(&bench->cache, cached);
-	return *state != 0;
-}
-
 static bool
 is_of_others(const struct bench_load *wanted, struct lane *flight)
 {
@@ -138,15 +107,13 @@ load(void *self, uint16_t aggregate, struct slice id, script_state *state, strea
 
 	*state = 0;
 	*version = 0;
-	if (!stream_id_ok(id))
-		return fault_set(fault, FAULT_INPUT, "bad_stream_id",
-				 "an id is 1 to %d letters, digits and . _ ~ : @ -", STREAM_ID_MAX);
-	stream = slice_from(name, (size_t)snprintf(name, sizeof(name), "%.*s.%.*s/%.*s", SLICE_ARG(program->domain),
-						   SLICE_ARG(program->aggregates[aggregate].name), SLICE_ARG(id)));
+	if (load_name(program, aggregate, id, name, &stream, fault) != 0)
+		return -1;
 	hash = command_hash(stream);
 	flight = lane_flying(&bench->lanes, stream, hash);
 	wanted->waits = flight != NULL && is_of_others(wanted, flight);
-	if (!wanted->waits && take_kept(bench, aggregate, stream, hash, state, version))
+	if (!wanted->waits && cache_take(&bench->cache, (uint16_t)bench->options.domain->number, bench->seat, aggregate,
+					 stream, hash, state, version))
 		return 0;
 	wanted->waits = flight != NULL;
 	if (wanted->waits)
@@ -176,25 +143,19 @@ keep_states(struct bench *bench, struct reaction *reaction)
 	for (size_t i = 0; i < reaction->decided.stream_count; i++) {
 		struct decided_stream *stream = &reaction->decided.streams[i];
 		uint64_t hash = command_hash(stream->name);
-		int aggregate = aggregate_of(bench, stream->name);
+		int aggregate = load_aggregate(program, stream->name);
 		bool early = stream->event_count != 0 &&
 			     (stream->meta_touched || (aggregate >= 0 && program->aggregates[aggregate].meta_matters));
-		struct cached *cached = NULL;
 
 		if (stream->written && reaction->flights != NULL)
 			early = (reaction->flights[i] = fly(bench, reaction, stream->name, hash)) == NULL || early;
 		if (stream->state == 0)
 			continue;
-		if (!early && aggregate >= 0 && script_state_held(reaction->seat->machine, stream->state))
-			cached = cache_open(&bench->cache, (uint16_t)bench->options.domain->number, reaction->seat,
-					    (uint16_t)aggregate, stream->name, hash);
-		if (cached != NULL) {
-			cache_empty(&bench->cache, cached);
-			cache_set(cached, stream->state, stream->version + stream->event_count);
-			cache_close(&bench->cache, cached);
-		} else {
+		if (early || aggregate < 0 ||
+		    !cache_keep(&bench->cache, (uint16_t)bench->options.domain->number, reaction->seat,
+				(uint16_t)aggregate, stream->name, hash, stream->state,
+				stream->version + stream->event_count, false))
 			script_state_release(reaction->seat->machine, stream->state);
-		}
 		stream->state = 0;
 	}
 }
