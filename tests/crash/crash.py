@@ -213,6 +213,15 @@ def check_log(port):
                 versions[entry["stream"]] = entry["version"]
 
 
+def wait_for(what, holds, patience=40):
+    deadline = time.monotonic() + patience
+    while not (found := holds()):
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {patience} s: {what}")
+        time.sleep(0.05)
+    return found
+
+
 def wait_for_reports(port, writers):
     known = {w.ids[i]: w.balance[i] for w in writers for i in (0, 1) if w.ids[i]}
     deadline = time.monotonic() + 30

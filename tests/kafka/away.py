@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "crash"))
 from broker import Broker, Missing, SKIP  # noqa: E402
-from crash import Daemon, Failure, get  # noqa: E402
+from crash import Daemon, Failure, get, wait_for  # noqa: E402
 
 RULES = {
     "seen.lua": """return { name = "seen", topics = { "told" },
@@ -20,15 +20,6 @@ RULES = {
         on = { Told = function(view, data) view.Seen:put { Name = data.name } end } }""",
     "heard.lua": """return { name = "heard", topics = { "told" }, react = { Told = function() return {} end } }""",
 }
-
-
-def wait_for(what, holds, patience=40):
-    deadline = time.monotonic() + patience
-    while not (found := holds()):
-        if time.monotonic() > deadline:
-            raise Failure(f"not within {patience} s: {what}")
-        time.sleep(0.05)
-    return found
 
 
 class Story:

@@ -9,7 +9,7 @@ import argparse, http.client, json, os, random, shutil, sqlite3, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "crash"))
-from crash import Daemon, Failure, get  # noqa: E402
+from crash import Daemon, Failure, get, wait_for  # noqa: E402
 
 SENDER = """return {
     name = "sender", initial = function() return {} end,
@@ -58,15 +58,6 @@ DOMAIN = """return {
 }
 """
 KEYS = [f"k{number}" for number in range(12)]
-
-
-def wait_for(what, holds, patience=40):
-    deadline = time.monotonic() + patience
-    while not (found := holds()):
-        if time.monotonic() > deadline:
-            raise Failure(f"not within {patience} s: {what}")
-        time.sleep(0.05)
-    return found
 
 
 class Story:

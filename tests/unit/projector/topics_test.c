@@ -364,6 +364,22 @@ check_rows(const char *wanted)
 #define ALL         "[0,200]\n[1,200]\n[2,200]\n"
 #define ALL_BUT_ONE "[0,199]\n[1,200]\n[2,200]\n"
 
+/* Faults at any probe, and now and then another process; then none. */
+static void
+stir(void)
+{
+	probe_hook = probe;
+	atomic_store(&probe_armed, true);
+	for (int step = 0; step < 300; step++) {
+		projector_step(projector);
+		CHECK(status().state != PROJECTION_STOPPED);
+		if (chance(12) == 0)
+			reopen();
+	}
+	settle();
+	atomic_store(&probe_armed, false);
+}
+
 /* ---- tests ---- */
 
 TEST(each_message_once_through_any_schedule)
@@ -372,16 +388,7 @@ TEST(each_message_once_through_any_schedule)
 		begin(number % 2 == 0);
 		seed = number * 7919;
 		calm = false;
-		probe_hook = probe;
-		atomic_store(&probe_armed, true);
-		for (int step = 0; step < 300; step++) {
-			projector_step(projector);
-			CHECK(status().state != PROJECTION_STOPPED);
-			if (chance(12) == 0)
-				reopen();
-		}
-		settle();
-		atomic_store(&probe_armed, false);
+		stir();
 		check_rows(ALL);
 		CHECK_INT(status().position, LANES * MESSAGES);
 		CHECK_INT(status().state, PROJECTION_LIVE);
@@ -469,16 +476,7 @@ TEST(a_repeat_of_another_sender_is_known_by_its_id)
 		seed = number * 104729;
 		calm = false;
 		reopen();
-		probe_hook = probe;
-		atomic_store(&probe_armed, true);
-		for (int step = 0; step < 300; step++) {
-			projector_step(projector);
-			CHECK(status().state != PROJECTION_STOPPED);
-			if (chance(12) == 0)
-				reopen();
-		}
-		settle();
-		atomic_store(&probe_armed, false);
+		stir();
 		check_rows("[0,100]\n[1,100]\n[2,100]\n");
 		CHECK_INT(status().position, LANES * MESSAGES);
 		end();
