@@ -168,13 +168,12 @@ decode(struct cached *cached, struct slice bytes)
 
 /* The state of a warm entry comes back. */
 static void
-thaw(struct cache *cache, struct cached *cached)
+thaw(struct cached *cached)
 {
 	decode(cached, slice_from(cached->warm, cached->warm_size));
 	free(cached->warm);
 	cached->warm = NULL;
 	cached->warm_size = 0;
-	cache->decoded++;
 }
 
 static bool
@@ -205,17 +204,16 @@ cache_move(struct cache *cache, struct cached *cached, struct seat *seat, uint16
 		return;
 	cached->version = version;
 	decode(cached, buf_slice(&cache->scratch));
-	cache->decoded++;
 }
 
 /* Warm bytes of another fold say nothing. */
 static void
-warm_up(struct cache *cache, struct cached *cached, struct seat *seat, uint16_t aggregate)
+warm_up(struct cached *cached, struct seat *seat, uint16_t aggregate)
 {
 	cached->seat = seat;
 	if (cached->fold == seat_fold(seat, aggregate)) {
 		cached->aggregate = aggregate;
-		thaw(cache, cached);
+		thaw(cached);
 		return;
 	}
 	free(cached->warm);
@@ -231,7 +229,6 @@ cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t agg
 	struct cached *cached = *place_of(cache, name, hash);
 
 	if (cached == NULL) {
-		cache->misses++;
 		cached = make(cache, name, hash);
 		if (cached == NULL)
 			return NULL;
@@ -241,13 +238,11 @@ cache_open(struct cache *cache, uint16_t domain, struct seat *seat, uint16_t agg
 		must(!cached->open);
 		unshelve(cache, cached);
 		if (cached->state == 0) {
-			warm_up(cache, cached, seat, aggregate);
-		} else if (script_state_held(cached->seat->machine, cached->state)) {
-			cache->hits++;
-		} else { /* its machine had to be made anew */
+			warm_up(cached, seat, aggregate);
+		} else if (!script_state_held(cached->seat->machine, cached->state)) {
+			/* Its machine had to be made anew. */
 			release(cached);
 			cached->seat = seat;
-			cache->misses++;
 		}
 	}
 	cached->open = true;

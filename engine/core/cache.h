@@ -49,7 +49,6 @@ struct cache {
 	size_t hot_limit;  /* states, a machine */
 	size_t warm_limit; /* bytes, names included */
 	struct buf scratch;
-	uint64_t hits, decoded, misses;
 };
 
 int cache_init(struct cache *cache, size_t hot_limit, size_t warm_limit, struct fault *fault);

@@ -196,6 +196,7 @@ open_state(struct worker *worker, struct command *command)
 	struct loading loading = { worker->reader, command->seat->machine, &worker->pages, command->aggregate, true,
 				   &begun };
 	struct fault fault;
+	bool cold;
 
 	if (command->cached == NULL)
 		command->cached = cache_open(&worker->cache, (uint16_t)command->domain->number, command->seat,
@@ -218,7 +219,10 @@ open_state(struct worker *worker, struct command *command)
 	/* An id made a moment ago has no stream; the comparison at the commit would tell. */
 	if (state == 0 && command->asked->id.size == 0 && command->attempt == 0)
 		return 0;
+	cold = state == 0;
 	if (load_stream(&loading, command->stream, 0, &state, &version, &fault) == 0) {
+		if (cold && state != 0)
+			atomic_fetch_add_explicit(&worker->tally.loads, 1, memory_order_relaxed);
 		cache_set(command->cached, state, version);
 		stream_version every = execute_every(worker, command);
 		if (state != 0 && every != SNAPSHOT_NEVER && version / every != begun / every)

@@ -14,6 +14,7 @@ foreign_load(void *self, uint16_t aggregate, struct slice id, script_state *stat
 	struct loading loading = { worker->reader, command->seat->machine, &worker->pages, aggregate, true, NULL };
 	char name[STREAM_NAME_MAX + 1];
 	struct slice stream;
+	bool cold;
 
 	*state = 0;
 	*version = 0;
@@ -25,9 +26,13 @@ foreign_load(void *self, uint16_t aggregate, struct slice id, script_state *stat
 	command->wanted = lane_flying(&worker->lanes, stream, command_hash(stream));
 	if (command->wanted != NULL)
 		return fault_set(fault, FAULT_BUSY, "stream_busy", "%.*s is being written", SLICE_ARG(stream));
-	cache_take(&worker->cache, (uint16_t)command->domain->number, command->seat, aggregate, stream,
-		   command_hash(stream), state, version);
-	return load_stream(&loading, stream, 0, state, version, fault);
+	cold = !cache_take(&worker->cache, (uint16_t)command->domain->number, command->seat, aggregate, stream,
+			   command_hash(stream), state, version);
+	if (load_stream(&loading, stream, 0, state, version, fault) != 0)
+		return -1;
+	if (cold && *state != 0)
+		atomic_fetch_add_explicit(&worker->tally.loads, 1, memory_order_relaxed);
+	return 0;
 }
 
 /* As of the version that is in the store now. false: the state is to be released. */

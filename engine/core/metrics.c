@@ -59,6 +59,8 @@ write_commands(const struct engine *engine, struct buf *out)
 	       sum(engine, offsetof(struct tally, again)));
 	single(out, "moonlog_commands_turned_away_total", "counter", "Commands that found their queue full.",
 	       sum(engine, offsetof(struct tally, turned_away)));
+	single(out, "moonlog_state_loads_total", "counter", "States read from the store, since no cache had them.",
+	       sum(engine, offsetof(struct tally, loads)));
 	single(out, "moonlog_entries_recorded_total", "counter", "Entries recorded by commands.",
 	       sum(engine, offsetof(struct tally, events)));
 }

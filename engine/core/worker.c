@@ -20,6 +20,7 @@
 #define QUIET_NS   ((int64_t)20 * 1000 * 1000)
 #define SLICE_NS   ((int64_t)5 * 1000 * 1000)
 #define LEAVE_BITE ((size_t)64) /* states, before mail is looked at */
+#define LEAVE_BUSY ((size_t)8)  /* states, between mail and mail */
 
 int
 worker_open(struct worker *worker, const struct script_options *options, struct fault *fault)
@@ -79,8 +80,8 @@ full:
 }
 
 /*
- * New rules decide from here on: between two commands. What the seat before the last one still holds was not asked for
- * during a whole generation.
+ * New rules decide from here on: between two commands. What the seat before the last one still holds was neither asked
+ * for during a whole generation nor had it time to leave.
  */
 static void
 adopt(struct worker *worker, struct adoption *adoption)
@@ -92,8 +93,23 @@ adopt(struct worker *worker, struct adoption *adoption)
 		cache_leave(&worker->cache, domain, seat, NULL, SIZE_MAX);
 	seat_sweep(*current);
 	seat_adopt(current, adoption->seat);
+	worker->leaving = true;
 	execute_stranded(worker);
 	must(mailbox_give(adoption->home, &adoption->post.mail));
+}
+
+/* A bite of the states that lie in seats of earlier rules becomes bytes; false: there is no more. */
+static bool
+leave_seats(struct worker *worker, size_t bite)
+{
+	for (unsigned i = 0; i < worker->domain_count; i++) {
+		struct seat *current = worker->seats[i];
+
+		for (struct seat *seat = current->older; seat != NULL; seat = seat->older)
+			if (cache_leave(&worker->cache, i, seat, current, bite) == bite)
+				return true;
+	}
+	return false;
 }
 
 /* Not for longer than a slice, so that a command that comes meanwhile gets its turn among those that are here. */
@@ -139,6 +155,9 @@ handle(struct worker *worker, struct mail *list)
 		}
 	}
 	run_ready(worker);
+	/* A state that the next adoption finds in its old seat would have to be folded from the log again. */
+	if (worker->leaving)
+		worker->leaving = leave_seats(worker, LEAVE_BUSY);
 	worker->untidy = true;
 }
 
@@ -164,17 +183,13 @@ see_to_commit(struct worker *worker)
 
 /* Seats that a reload left behind are emptied and closed; false: mail came meanwhile. */
 static bool
-leave_seats(struct worker *worker)
+close_seats(struct worker *worker)
 {
-	for (unsigned i = 0; i < worker->domain_count; i++) {
-		struct seat *current = worker->seats[i];
-
-		for (struct seat *seat = current->older; seat != NULL; seat = seat->older)
-			while (cache_leave(&worker->cache, i, seat, current, LEAVE_BITE) == LEAVE_BITE)
-				if (mailbox_count(&worker->box) != 0)
-					return false;
-		seat_sweep(current);
-	}
+	while (leave_seats(worker, LEAVE_BITE))
+		if (mailbox_count(&worker->box) != 0)
+			return false;
+	for (unsigned i = 0; i < worker->domain_count; i++)
+		seat_sweep(worker->seats[i]);
 	return true;
 }
 
@@ -184,7 +199,7 @@ tidy(struct worker *worker)
 {
 	bool more = true;
 
-	if (!leave_seats(worker))
+	if (!close_seats(worker))
 		return;
 	while (more && mailbox_count(&worker->box) == 0) {
 		more = false;

@@ -25,6 +25,7 @@ struct tally {
 	_Atomic uint64_t latency[TALLY_CLASSES];
 	_Atomic uint64_t latency_us; /* sum */
 	_Atomic uint64_t turned_away;
+	_Atomic uint64_t loads; /* of states that no cache had */
 };
 
 struct worker {
@@ -50,6 +51,7 @@ struct worker {
 	struct lanes lanes;
 	struct arena pages;
 	size_t unsent;   /* appends given to the committer since this worker last looked to their commit */
+	bool leaving;    /* states may lie in seats of earlier rules */
 	bool untidy;     /* decided something since the machines were last tidied to the end */
 	uint64_t wrongs; /* states that were told to be wrong: what was taken from the cache before does not go back */
 	_Atomic size_t *inside; /* the engine's count of asks not yet answered */

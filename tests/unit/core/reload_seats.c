@@ -348,6 +348,34 @@ TEST(a_command_of_newer_rules_waits_for_them)
 	end_by_hand();
 }
 
+TEST(a_busy_worker_makes_bytes_of_what_lies_in_the_old_seat_before_the_next_reload)
+{
+	enum { STREAMS = 40, COMMANDS = 20 };
+	static const struct variant from = { .by = "one", .setting = true }, to = { .by = "two", .setting = true };
+	const struct worker *worker;
+	const struct seat *older;
+
+	change_open(&change, &from, WORKERS);
+	for (unsigned i = 0; i < STREAMS; i++)
+		CHECK_INT(change_command(&change, "first", id_of(0, i), "Add", NULL), OUTCOME_ACCEPTED);
+	worker = &change.engine->workers[0];
+	make_rules(&to);
+	switch_over();
+	give_adoption(0);
+	give_adoption(1);
+	wait_for_adoptions();
+	for (unsigned i = 0; i < COMMANDS; i++)
+		CHECK_INT(change_command(&change, "first", id_of(0, 0), "Add", NULL), OUTCOME_ACCEPTED);
+	hold_worker(0);
+	older = worker->seats[hand.domain->number]->older;
+	CHECK(older == NULL || older->users == 0);
+	CHECK(worker->cache.warm.count >= STREAMS - 2);
+	CHECK_INT(atomic_load(&worker->tally.loads), 0);
+	let_worker_go();
+	end_hold();
+	end_by_hand();
+}
+
 /* ---- seats and cache, without threads ---- */
 
 static struct ruleset *
