@@ -76,7 +76,7 @@ bench_adopt(struct bench *bench, struct fault *fault)
 		return -1;
 	for (struct seat *seat = bench->seat; seat != NULL; seat = seat->older)
 		if (seat != bench->seat)
-			cache_leave(&bench->cache, domain->number, seat, NULL, SIZE_MAX);
+			cache_leave(&bench->cache, domain->number, seat, next, SIZE_MAX);
 	if (bench->seat != NULL)
 		seat_sweep(bench->seat);
 	seat_adopt(&bench->seat, next);

@@ -44,7 +44,7 @@ static void
 sweep(struct reader *reader, unsigned domain)
 {
 	for (struct seat *seat = reader->seats[domain]->older; seat != NULL; seat = seat->older)
-		cache_leave(&reader->cache, domain, seat, NULL, SIZE_MAX);
+		cache_leave(&reader->cache, domain, seat, reader->seats[domain], SIZE_MAX);
 	seat_sweep(reader->seats[domain]);
 }
 
