@@ -171,7 +171,7 @@ enum verify_finding_kind {
 	VERIFY_POSITION,   /* positions are not 1..h, or commit bounds do not fit */
 	VERIFY_UNREADABLE, /* pages of first..last cannot be read */
 	VERIFY_INDEX,      /* a derived index disagrees with the log: will be recomputed */
-	VERIFY_TAIL,       /* the witness knows a later position or another link */
+	VERIFY_TAIL,       /* the witness knows a later position or another link, or there is none that can be read */
 	VERIFY_RECORD      /* a keyed record's bytes do not give its check */
 };
 

@@ -99,6 +99,24 @@ for kind in foreign text newer; do
 	same "a $kind file stays as it was" "$(sha256sum <$kind/moonlog.db)" "$SUM"
 done
 
+# A witness that is damaged, empty or gone vouches for nothing: verify says so, and the next start writes it anew.
+for kind in garbage empty none directory; do
+	rm -rf blind && cp -r restored blind && rm blind/witness
+	case $kind in
+	garbage) head -c 88 /dev/urandom >blind/witness ;;
+	empty) : >blind/witness ;;
+	directory) mkdir blind/witness ;;
+	esac
+	expect 1 "verify with a witness: $kind" verify --data blind
+	says "verify with a witness: $kind" '^tail: position [0-9]+: .*witness: (its line is damaged|it is empty|there is none|Is a dir)'
+	same "verify with a witness: $kind is one finding" "$(grep -c . out)" 2
+done
+rmdir blind/witness && head -c 88 /dev/urandom >blind/witness
+start blind
+stop 0 "TERM with a damaged witness"
+same "a damaged witness is logged" "$(grep -c 'witness of the log.s end was damaged' daemon.err)" 1
+expect 0 "verify after a start" verify --data blind
+
 # A store whose last entry is gone.
 cp -r data short
 sqlite3 short/moonlog.db 'delete from entries where position = (select max(position) from entries)'

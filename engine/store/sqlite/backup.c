@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "store/sqlite/verify.h"
+#include "store/sqlite/witness.h"
 
 #define PATH_ROOM 4096
 #define BITE      20000
@@ -79,9 +80,9 @@ sync_parent(const char *path, struct fault *fault)
 	return sync_path(parent, O_RDONLY | O_DIRECTORY, fault);
 }
 
-/* The copy opened as a store and looked over whole. */
+/* The copy opened as a store and looked over whole; gives its end. */
 static int
-verify_part(const struct part *part, struct verify_report *report, struct fault *fault)
+verify_part(const struct part *part, struct log_end *end, struct verify_report *report, struct fault *fault)
 {
 	struct sqlite_options options = { .path = part->directory, .read_only = true };
 	struct store_reader *reader = NULL;
@@ -92,7 +93,8 @@ verify_part(const struct part *part, struct verify_report *report, struct fault 
 		return -1;
 	result = store_reader_open(store, &reader, fault);
 	if (result == 0)
-		result = store_verify(reader, report, fault);
+		result = sqlite_verify_copy(reader, report, fault);
+	*end = sqlite_store_of(store)->end;
 	store_reader_close(reader);
 	store_close(store);
 	if (result == 0 && report->findings != 0)
@@ -201,6 +203,7 @@ sqlite_backup(struct store_reader *base, const char *path, struct verify_report 
 {
 	struct sqlite_store *store = sqlite_reader_of(base)->store;
 	struct link copy;
+	struct log_end end;
 	struct part part;
 	struct stat found;
 	int result;
@@ -223,7 +226,7 @@ sqlite_backup(struct store_reader *base, const char *path, struct verify_report 
 	if (result == 0)
 		result = sync_path(part.file, O_RDONLY, fault);
 	if (result == 0)
-		result = verify_part(&part, report, fault);
+		result = verify_part(&part, &end, report, fault);
 	if (result == 0 && link(part.file, path) != 0)
 		result = fault_errno(fault, FAULT_AWAY, errno, "%s", path);
 	if (result == 0)
@@ -275,6 +278,7 @@ sqlite_restore(const char *backup, const char *directory, struct fault *fault)
 	struct verify_report report = { 0 };
 	char place[PATH_ROOM + 16], inside[PATH_ROOM];
 	struct stat found;
+	struct log_end end;
 	struct part part;
 	int result;
 
@@ -292,10 +296,12 @@ sqlite_restore(const char *backup, const char *directory, struct fault *fault)
 		return -1;
 	result = copy_file(backup, part.file, fault);
 	if (result == 0)
-		result = verify_part(&part, &report, fault);
+		result = verify_part(&part, &end, &report, fault);
 	snprintf(place, sizeof(place), "%s/moonlog.db", directory);
 	if (result == 0 && link(part.file, place) != 0)
 		result = fault_errno(fault, FAULT_AWAY, errno, "%s", place);
+	if (result == 0)
+		result = sqlite_witness_make(directory, end.head, &end.link, fault);
 	if (result == 0)
 		result = sync_path(directory, O_RDONLY | O_DIRECTORY, fault);
 	remove_part(&part);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "store/sqlite/seal.h"
 #include "store/sqlite/verify.h"
 #include "store/sqlite/witness.h"
@@ -158,7 +159,10 @@ compare_witness(struct sqlite_store *store, bool accept, struct fault *fault)
 				 "%s: the end of the log is lost: %s; put a newer copy back, or remove the file "
 				 "witness to go on without it",
 				 store->directory, text);
-	store->witnessed = lost > 0 ? 0 : witness.position;
+	if (witness.written)
+		log_line(LOG_WARN, "the witness of the log's end was damaged and is written anew",
+			 log_text("data", store->directory));
+	store->witnessed = lost > 0 || witness.written ? WITNESSED_NOTHING : witness.position;
 	return 0;
 }
 
@@ -183,6 +187,9 @@ open_writer(struct sqlite_store *store, const struct sqlite_options *options, st
 	store->witness_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (store->witness_fd < 0)
 		return fault_errno(fault, FAULT_AWAY, errno, "%s", path);
+	/* An older one is as good as any until something is committed. */
+	if (store->witnessed == 0 || store->witnessed == WITNESSED_NOTHING)
+		sqlite_witness_write(store);
 	return 0;
 }
 

@@ -281,12 +281,25 @@ check_bite(struct verification *verification, struct fault *fault)
 	return 0;
 }
 
+/* Read anew where it was none at first: a writer beside us may have been about to write it. */
 static int
-check_witness(struct verification *verification, const struct witness *witness, struct fault *fault)
+check_witness(struct verification *verification, struct witness *witness, struct fault *fault)
 {
+	log_position head = verification->head;
 	char text[200];
-	int lost = sqlite_witness_compare(&verification->reader->link, witness, text, fault);
+	int lost;
 
+	if (!witness->present && sqlite_witness_read(verification->reader->store->directory, witness, fault) != 0) {
+		verify_finding(verification, VERIFY_TAIL, SLICE_NONE, head, head, fault->text);
+		return 0;
+	}
+	if (!witness->present && (head != 0 || witness->written)) {
+		snprintf(text, sizeof(text),
+			 "nothing vouches for the end of the log: the file witness: %s; the next start writes it anew",
+			 witness->lacks);
+		verify_finding(verification, VERIFY_TAIL, SLICE_NONE, head, head, text);
+	}
+	lost = sqlite_witness_compare(&verification->reader->link, witness, text, fault);
 	if (lost > 0)
 		verify_finding(verification, VERIFY_TAIL, SLICE_NONE, witness->position, witness->position, text);
 	return lost < 0 && !is_damage(fault) ? -1 : 0;
@@ -296,11 +309,13 @@ static int
 run(struct verification *verification, struct fault *fault)
 {
 	struct verify_report *report = verification->report;
-	struct witness witness;
+	struct witness witness = { 0 };
+	struct fault trouble;
 
 	/* Before the head is asked for, since the log may go on meanwhile. */
-	if (sqlite_witness_read(verification->reader->store->directory, &witness, fault) != 0 ||
-	    sqlite_refresh_head(verification->reader, fault) != 0 || verify_index_begin(verification, fault) != 0)
+	if (!verification->alone)
+		(void)sqlite_witness_read(verification->reader->store->directory, &witness, &trouble);
+	if (sqlite_refresh_head(verification->reader, fault) != 0 || verify_index_begin(verification, fault) != 0)
 		return -1;
 	verification->head = store_head(verification->reader->base.store);
 	while (verification->at < verification->head) {
@@ -309,19 +324,35 @@ run(struct verification *verification, struct fault *fault)
 		if (report->progress != NULL)
 			report->progress(report->self, verification->at, verification->head);
 	}
-	if (check_witness(verification, &witness, fault) != 0 || verify_types_end(verification, fault) != 0)
+	if ((!verification->alone && check_witness(verification, &witness, fault) != 0) ||
+	    verify_types_end(verification, fault) != 0)
 		return -1;
 	return verify_rest(verification, fault);
 }
 
-int
-sqlite_verify(struct store_reader *base, struct verify_report *report, struct fault *fault)
+static int
+verify(struct store_reader *base, bool alone, struct verify_report *report, struct fault *fault)
 {
-	struct verification verification = { .reader = sqlite_reader_of(base), .report = report, .part_size = 1 };
+	struct verification verification = {
+		.reader = sqlite_reader_of(base), .report = report, .part_size = 1, .alone = alone
+	};
 	int result = run(&verification, fault);
 
 	verify_index_end(&verification);
 	catalogue_fini(&verification.kinds);
 	free(verification.versions);
 	return result;
+}
+
+int
+sqlite_verify(struct store_reader *base, struct verify_report *report, struct fault *fault)
+{
+	return verify(base, false, report, fault);
+}
+
+int
+sqlite_verify_copy(struct store_reader *base, struct verify_report *report, struct fault *fault)
+{
+	report->entries = report->findings = 0;
+	return verify(base, true, report, fault);
 }

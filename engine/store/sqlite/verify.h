@@ -9,6 +9,7 @@
 struct verification {
 	struct sqlite_reader *reader;
 	struct verify_report *report;
+	bool alone; /* a copy that has no witness yet */
 	log_position head;
 	log_position at;
 	struct check link; /* of the entry at `at` */
@@ -29,6 +30,8 @@ struct verification {
 };
 
 int sqlite_verify(struct store_reader *reader, struct verify_report *report, struct fault *fault);
+/* The same of a copy that has no witness beside it. */
+int sqlite_verify_copy(struct store_reader *reader, struct verify_report *report, struct fault *fault);
 int sqlite_backup(struct store_reader *reader, const char *path, struct verify_report *report, struct fault *fault);
 
 void verify_finding(struct verification *verification, enum verify_finding_kind kind, struct slice stream,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The line has a fixed size and a check of its own and is rewritten in place: in idle moments, at close, and after
- * commits at most ten times a second; never before what it names is durable.
+ * commits at most ten times a second; never before what it names is durable. It is not synced: a power cut may leave it
+ * older, empty or damaged. Opening the store then writes it anew; verify says so until then.
  * Fails: a witness that cannot be written is left as it is: it then proves less, never something false.
  */
 #include "store/sqlite/witness.h"
@@ -32,24 +33,15 @@ format(char line[LINE_SIZE + 1], log_position position, const struct check *link
 	line[LINE_SIZE] = '\0';
 }
 
-int
-sqlite_witness_read(const char *directory, struct witness *witness, struct fault *fault)
+/* Whether these bytes are a whole line. */
+static bool
+parse(const char line[LINE_SIZE + 1], struct witness *witness)
 {
-	char path[4096], line[LINE_SIZE + 1] = "", again[LINE_SIZE + 1], hex[2 * CHECK_SIZE + 1];
+	char again[LINE_SIZE + 1], hex[2 * CHECK_SIZE + 1];
 	unsigned long long position;
-	ssize_t size;
-	int fd;
 
-	*witness = (struct witness){ 0 };
-	snprintf(path, sizeof(path), "%s/witness", directory);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : fault_errno(fault, FAULT_AWAY, errno, "%s", path);
-	size = pread(fd, line, LINE_SIZE, 0);
-	close(fd);
-	if (size != LINE_SIZE || sscanf(line, "position %20llu link %32[0-9a-f]", &position, hex) != 2 ||
-	    strlen(hex) != 2 * CHECK_SIZE)
-		return 0;
+	if (sscanf(line, "position %20llu link %32[0-9a-f]", &position, hex) != 2 || strlen(hex) != 2 * CHECK_SIZE)
+		return false;
 	for (int i = 0; i < CHECK_SIZE; i++) {
 		unsigned byte;
 
@@ -58,8 +50,29 @@ sqlite_witness_read(const char *directory, struct witness *witness, struct fault
 	}
 	witness->position = position;
 	format(again, witness->position, &witness->link);
-	witness->present = memcmp(line, again, LINE_SIZE) == 0;
-	return 0;
+	return memcmp(line, again, LINE_SIZE) == 0;
+}
+
+int
+sqlite_witness_read(const char *directory, struct witness *witness, struct fault *fault)
+{
+	char path[4096], line[LINE_SIZE + 1] = "";
+	ssize_t size;
+	int fd, result = 0;
+
+	*witness = (struct witness){ .lacks = "there is none" };
+	snprintf(path, sizeof(path), "%s/witness", directory);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fault_errno(fault, FAULT_AWAY, errno, "%s", path);
+	size = pread(fd, line, LINE_SIZE, 0);
+	if (size < 0)
+		result = fault_errno(fault, FAULT_AWAY, errno, "%s", path);
+	close(fd);
+	witness->present = size == LINE_SIZE && parse(line, witness);
+	witness->written = size > 0 && !witness->present;
+	witness->lacks = witness->present ? NULL : size == 0 ? "it is empty" : "its line is damaged";
+	return result;
 }
 
 int
@@ -90,6 +103,23 @@ sqlite_witness_compare(struct link *link, const struct witness *witness, char te
 	}
 	sqlite3_reset(statement);
 	return answer;
+}
+
+int
+sqlite_witness_make(const char *directory, log_position position, const struct check *link, struct fault *fault)
+{
+	char path[4096], line[LINE_SIZE + 1];
+	int fd, result = 0;
+
+	snprintf(path, sizeof(path), "%s/witness", directory);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : fault_errno(fault, FAULT_AWAY, errno, "%s", path);
+	format(line, position, link);
+	if (write(fd, line, LINE_SIZE) != LINE_SIZE || fsync(fd) != 0)
+		result = fault_errno(fault, FAULT_AWAY, errno, "%s", path);
+	close(fd);
+	return result;
 }
 
 void

@@ -31,6 +31,14 @@ make_original(void)
 }
 
 static void
+copy_witness(char from[128], char to[128])
+{
+	kit_path(&original, "witness", from);
+	kit_path(&damaged, "witness", to);
+	kit_copy(from, to);
+}
+
+static void
 flip(const char *path, long bit)
 {
 	FILE *file = fopen(path, "r+b");
@@ -90,6 +98,7 @@ TEST(flipped_bits_are_found_by_reads_and_by_verify)
 
 	make_original();
 	kit_begin(&damaged);
+	copy_witness(from, to);
 	kit_path(&original, "moonlog.db", from);
 	kit_path(&damaged, "moonlog.db", to);
 	kit_copy(from, to);
@@ -171,6 +180,7 @@ TEST(a_store_of_an_earlier_schema_is_brought_up_to_date)
 
 	make_original();
 	kit_begin(&damaged);
+	copy_witness(from, to);
 	kit_path(&original, "moonlog.db", from);
 	kit_path(&damaged, "moonlog.db", to);
 	kit_copy(from, to);
@@ -214,6 +224,7 @@ TEST(a_wrong_index_is_never_believed)
 
 	make_original();
 	kit_begin(&damaged);
+	copy_witness(from, to);
 	kit_path(&original, "moonlog.db", from);
 	kit_path(&damaged, "moonlog.db", to);
 	kit_copy(from, to);

@@ -357,8 +357,8 @@ TEST(wrong_settings_are_refused)
 	kit_end(&kit);
 }
 
-/* A witness that is none proves nothing and harms nothing. */
-TEST(a_wrong_witness_is_none)
+/* A witness that is none proves nothing and keeps nobody from opening; verify says so until it is written anew [I2]. */
+TEST(a_wrong_witness_is_told)
 {
 	static const char *const witnesses[] = {
 		"",
@@ -366,29 +366,70 @@ TEST(a_wrong_witness_is_none)
 		"position 00000000000000009999 link 00000000000000000000000000000000 check 00000000                \n",
 		"position 00000000000000009999 link 0000                             check 00000000                \n",
 		"nothing of the kind, but long enough for a line of a witness, which has 88 bytes in all........\n",
+		NULL, /* no file */
 	};
 
 	begin();
 	for (size_t i = 0; i < countof(witnesses); i++) {
 		struct append append;
+		unsigned kinds;
 		char path[128];
 		FILE *file;
 
 		copy_original();
 		kit_path(&kit, "witness", path);
-		file = fopen(path, "wb");
-		CHECK(file != NULL && fputs(witnesses[i], file) >= 0);
-		fclose(file);
+		unlink(path);
+		file = witnesses[i] != NULL ? fopen(path, "wb") : NULL;
+		CHECK(witnesses[i] == NULL || (file != NULL && fputs(witnesses[i], file) >= 0));
+		if (file != NULL)
+			fclose(file);
 		open_or_fail(true);
-		CHECK_INT(kit_verify(&kit, NULL), 0);
-		kit_close(&kit);
-		open_or_fail(false);
-		CHECK_INT(kit_put(&kit, "shop.cart/1", "{}", NULL, &append), COMMIT_DONE);
+		CHECK_INT(kit_verify(&kit, &kinds), 1);
+		CHECK_INT(kinds, KIND(TAIL));
 		kit_close(&kit);
 		open_or_fail(false); /* it is written anew */
 		CHECK_INT(kit_verify(&kit, NULL), 0);
+		CHECK_INT(kit_put(&kit, "shop.cart/1", "{}", NULL, &append), COMMIT_DONE);
+		kit_close(&kit);
+		open_or_fail(true);
+		CHECK_INT(kit_verify(&kit, NULL), 0);
 		kit_close(&kit);
 	}
+	kit_end(&kit);
+}
+
+/* Of an empty log none need be there; bytes that are no witness are told there too. */
+TEST(a_witness_of_an_empty_log)
+{
+	char path[128];
+	unsigned kinds;
+	FILE *file;
+
+	kit_begin(&kit);
+	open_or_fail(false);
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_close(&kit);
+	kit_path(&kit, "witness", path);
+	CHECK_INT(unlink(path), 0);
+	open_or_fail(true);
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	kit_close(&kit);
+	file = fopen(path, "wb");
+	CHECK(file != NULL && fputs("garbage", file) >= 0);
+	fclose(file);
+	open_or_fail(true);
+	CHECK_INT(kit_verify(&kit, &kinds), 1);
+	CHECK_INT(kinds, KIND(TAIL));
+	kit_close(&kit);
+	open_or_fail(false);
+	kit_close(&kit);
+	open_or_fail(true);
+	CHECK_INT(kit_verify(&kit, NULL), 0);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(mkdir(path, 0700), 0);
+	CHECK_INT(kit_verify(&kit, &kinds), 1);
+	CHECK_INT(kinds, KIND(TAIL));
+	CHECK_INT(rmdir(path), 0);
 	kit_end(&kit);
 }
 
