@@ -57,7 +57,8 @@ enum consumer_state {
 	CONSUMER_RETRYING,
 	CONSUMER_HALTED,
 	CONSUMER_AWAY,
-	CONSUMER_HELD /* lanes wait for versions that are missing, for nothing else */
+	CONSUMER_HELD,    /* lanes wait for versions that are missing, for nothing else */
+	CONSUMER_UNOPENED /* never of a consumer: of a reactor that has none, because it could not be opened */
 };
 
 struct consumer_status {

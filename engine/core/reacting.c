@@ -3,38 +3,17 @@
  * The thread steps its consumers and timers until each says that it has to wait, and sleeps for the shortest. A wake-up
  * costs one atomic operation while it is awake.
  *
- * A consumer that cannot be opened (no memory, a bus that refuses) is tried again every second; the others go on.
+ * A consumer that cannot be opened (no memory, a bus that refuses, a record of it that is damaged) is tried again every
+ * second; the others go on. Until it is open it is told as such, with the reason; the log says so when that changes.
  */
-#include "core/reacting.h"
+#include "core/reacting_inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "base/log.h"
 
 #define AGAIN_NS ((int64_t)1000 * 1000 * 1000)
-
-struct listener {
-	struct listener *next;
-	struct consumer *consumer;
-};
-
-struct reacting {
-	struct engine *engine;
-	struct domain *domain;
-	struct timer_clock timers;
-	struct firing *firing;
-	struct mailbox box; /* only nudged */
-	_Atomic bool rung;  /* a nudge that the thread has not seen yet */
-	_Atomic bool stopping;
-	pthread_t thread;
-	bool running;
-	struct ruleset *rules; /* whose reactors have consumers; held */
-	int64_t again_ns;      /* one could not be opened; 0: all are */
-	struct mail *unsaid;   /* struct forget each: streams written since their owners were told */
-	pthread_mutex_t lock;  /* over the list while it is changed, or looked at by others */
-	struct listener *listeners;
-};
 
 static void
 wake(void *self)
@@ -184,6 +163,71 @@ end_stale(struct reacting *reacting)
 	}
 }
 
+/* ---- those that could not be opened ---- */
+
+/* The place of the one of this name, else the list's end. */
+static struct unopened **
+place_unopened(struct reacting *reacting, struct slice name)
+{
+	struct unopened **place = &reacting->unopened;
+
+	while (*place != NULL && !slice_equal(slice_text((*place)->name), name))
+		place = &(*place)->next;
+	return place;
+}
+
+static void
+forget_unopened(struct reacting *reacting, struct unopened **place)
+{
+	struct unopened *gone = *place;
+
+	pthread_mutex_lock(&reacting->lock);
+	*place = gone->next;
+	pthread_mutex_unlock(&reacting->lock);
+	free(gone);
+}
+
+static void
+note_unopened(struct reacting *reacting, struct slice name, const struct fault *fault)
+{
+	struct unopened **place = place_unopened(reacting, name), *noted = *place, *made = NULL;
+
+	if (noted != NULL && strcmp(noted->reason, fault->text) == 0)
+		return;
+	log_line(LOG_ERROR, "a consumer cannot be opened", log_slice("domain", reacting->domain->name),
+		 log_slice("reactor", name), log_text("code", fault->code), log_text("text", fault->text));
+	if (noted == NULL) {
+		noted = made = calloc(1, sizeof(*made));
+		if (made == NULL)
+			return;
+		snprintf(made->name, sizeof(made->name), "%.*s", SLICE_ARG(name));
+		made->since_us = clock_wall_us(reacting->engine->parts.clock);
+	}
+	pthread_mutex_lock(&reacting->lock);
+	snprintf(noted->reason, sizeof(noted->reason), "%s", fault->text);
+	if (made != NULL)
+		*place = made;
+	pthread_mutex_unlock(&reacting->lock);
+}
+
+/* Of rules that were replaced: nobody tries to open them any more. */
+static void
+drop_unopened(struct reacting *reacting, const struct script_program *program)
+{
+	struct unopened **place = &reacting->unopened;
+
+	while (*place != NULL) {
+		bool wanted = false;
+
+		for (size_t i = 0; i < program->reactor_count; i++)
+			wanted = wanted || slice_equal(program->reactors[i].name, slice_text((*place)->name));
+		if (wanted)
+			place = &(*place)->next;
+		else
+			forget_unopened(reacting, place);
+	}
+}
+
 /* Sees to it that each reactor of the active rules has its consumer. */
 static void
 follow_rules(struct reacting *reacting)
@@ -200,14 +244,24 @@ follow_rules(struct reacting *reacting)
 	reacting->rules = domain_hold_rules(reacting->domain);
 	reacting->again_ns = 0;
 	program = reacting->rules->program;
+	drop_unopened(reacting, program);
 	for (size_t i = 0; i < program->reactor_count; i++) {
 		struct slice name = program->reactors[i].name;
+		struct unopened **unopened;
 
-		if (find(reacting, name) != NULL || begin_listener(reacting, name, &fault) == 0)
+		if (find(reacting, name) != NULL)
 			continue;
-		log_line(LOG_ERROR, "a consumer cannot be opened", log_slice("domain", reacting->domain->name),
-			 log_slice("reactor", name), log_text("code", fault.code), log_text("text", fault.text));
-		reacting->again_ns = now_ns + AGAIN_NS;
+		if (begin_listener(reacting, name, &fault) != 0) {
+			note_unopened(reacting, name, &fault);
+			reacting->again_ns = now_ns + AGAIN_NS;
+			continue;
+		}
+		unopened = place_unopened(reacting, name);
+		if (*unopened == NULL)
+			continue;
+		log_line(LOG_INFO, "a consumer is open now", log_slice("domain", reacting->domain->name),
+			 log_slice("reactor", name));
+		forget_unopened(reacting, unopened);
 	}
 }
 
@@ -336,6 +390,8 @@ reacting_close(struct engine *engine)
 		if (reacting == NULL)
 			continue;
 		engine->reacting[i] = NULL;
+		while (reacting->unopened != NULL)
+			forget_unopened(reacting, &reacting->unopened);
 		firing_close(reacting->firing);
 		ruleset_release(reacting->rules);
 		mailbox_fini(&reacting->box);
@@ -344,220 +400,7 @@ reacting_close(struct engine *engine)
 	}
 }
 
-/* ---- what others see ---- */
-
-static const char *const states[] = {
-	[CONSUMER_STARTING] = "starting", [CONSUMER_RUNNING] = "running", [CONSUMER_RETRYING] = "retrying",
-	[CONSUMER_HALTED] = "halted",     [CONSUMER_AWAY] = "away",       [CONSUMER_HELD] = "held",
-};
-
-static void
-write_consumer(const struct consumer_status *status, struct buf *out)
-{
-	json_comma(out);
-	buf_byte(out, '{');
-	json_key(out, "domain");
-	json_quote(out, status->domain);
-	json_key(out, "reactor");
-	json_quote(out, status->name);
-	json_key(out, "state");
-	json_quote(out, slice_text(states[status->state]));
-	if (status->since_us != 0)
-		json_put_time(out, "since", status->since_us);
-	json_put_u64(out, "taken", status->taken);
-	json_put_u64(out, "repeated", status->repeated);
-	json_put_u64(out, "refused", status->refused);
-	json_put_u64(out, "dead", status->dead);
-	json_put_u64(out, "parked", status->parked);
-	json_put_u64(out, "held", status->held);
-	json_key(out, "behind");
-	if (status->behind == UINT64_MAX)
-		buf_text(out, "null");
-	else
-		buf_u64(out, status->behind);
-	if (status->reason[0] != '\0') {
-		json_key(out, "reason");
-		json_quote(out, slice_text(status->reason));
-	}
-	buf_byte(out, '}');
-}
-
-/* Calls `each` for every consumer. */
-static void
-visit(struct engine *engine, void (*each)(void *self, const struct consumer_status *status), void *self)
-{
-	struct consumer_status status;
-	struct arena arena;
-
-	arena_init(&arena, (size_t)1 << 20);
-	for (size_t i = 0; i < engine->domain_count; i++) {
-		struct reacting *reacting = engine->reacting[i];
-
-		if (reacting == NULL)
-			continue;
-		pthread_mutex_lock(&reacting->lock);
-		for (struct listener *listener = reacting->listeners; listener != NULL; listener = listener->next) {
-			arena_clear(&arena);
-			if (consumer_status(listener->consumer, &arena, &status, NULL) == 0)
-				each(self, &status);
-		}
-		pthread_mutex_unlock(&reacting->lock);
-	}
-	arena_fini(&arena);
-}
-
-struct writing {
-	struct buf *out;
-	bool well;
-};
-
-static void
-write_one(void *self, const struct consumer_status *status)
-{
-	struct writing *writing = self;
-
-	write_consumer(status, writing->out);
-	writing->well = writing->well && status->state != CONSUMER_HALTED;
-}
-
-bool
-reacting_write(struct engine *engine, struct buf *out)
-{
-	struct writing writing = { out, true };
-
-	buf_byte(out, '[');
-	visit(engine, write_one, &writing);
-	buf_byte(out, ']');
-	return writing.well;
-}
-
-/* ---- figures ---- */
-
-struct figure {
-	struct buf *out;
-	const char *name;
-	uint64_t (*of)(const struct consumer_status *status);
-};
-
-static void
-write_figure(void *self, const struct consumer_status *status)
-{
-	const struct figure *figure = self;
-	uint64_t value = figure->of(status);
-
-	if (value != UINT64_MAX)
-		buf_format(figure->out, "%s{domain=\"%.*s\",reactor=\"%.*s\"} %llu\n", figure->name,
-			   SLICE_ARG(status->domain), SLICE_ARG(status->name), (unsigned long long)value);
-}
-
-static uint64_t
-taken_of(const struct consumer_status *status)
-{
-	return status->taken;
-}
-
-static uint64_t
-repeated_of(const struct consumer_status *status)
-{
-	return status->repeated;
-}
-
-static uint64_t
-refused_of(const struct consumer_status *status)
-{
-	return status->refused;
-}
-
-static uint64_t
-dead_of(const struct consumer_status *status)
-{
-	return status->dead;
-}
-
-static uint64_t
-parked_of(const struct consumer_status *status)
-{
-	return status->parked;
-}
-
-static uint64_t
-behind_of(const struct consumer_status *status)
-{
-	return status->behind;
-}
-
-static uint64_t
-halted_of(const struct consumer_status *status)
-{
-	return status->state == CONSUMER_HALTED;
-}
-
-static uint64_t
-held_of(const struct consumer_status *status)
-{
-	return status->held;
-}
-
-static uint64_t
-away_of(const struct consumer_status *status)
-{
-	return status->state == CONSUMER_AWAY;
-}
-
-static void
-timer_figures(struct engine *engine, struct buf *out)
-{
-	static const char *const names[] = { "moonlog_timers_fired_total", "moonlog_timers_dead_total" };
-	static const char *const helps[] = { "Timers that fired since start.",
-					     "Timers that became dead letters since start." };
-
-	for (size_t n = 0; n < countof(names); n++) {
-		buf_format(out, "# HELP %s %s\n# TYPE %s counter\n", names[n], helps[n], names[n]);
-		for (size_t i = 0; i < engine->domain_count; i++) {
-			struct reacting *reacting = engine->reacting[i];
-			struct firing_status status;
-
-			if (reacting == NULL || reacting->firing == NULL)
-				continue;
-			firing_status(reacting->firing, &status);
-			buf_format(out, "%s{domain=\"%.*s\"} %llu\n", names[n], SLICE_ARG(reacting->domain->name),
-				   (unsigned long long)(n == 0 ? status.fired : status.failed));
-		}
-	}
-}
-
-void
-reacting_metrics(struct engine *engine, struct buf *out)
-{
-	static const struct {
-		const char *name, *type, *help;
-		uint64_t (*of)(const struct consumer_status *status);
-	} figures[] = {
-		{ "moonlog_messages_taken_total", "counter", "Messages whose effect was recorded since start.",
-		  taken_of },
-		{ "moonlog_messages_repeated_total", "counter", "Messages that were heard before, since start.",
-		  repeated_of },
-		{ "moonlog_messages_refused_total", "counter", "Commands of reactions that a rule refused.",
-		  refused_of },
-		{ "moonlog_dead_letters", "gauge", "Dead letters that lie there.", dead_of },
-		{ "moonlog_parked_keys", "gauge", "Keys whose messages wait behind a dead letter.", parked_of },
-		{ "moonlog_messages_behind", "gauge", "Messages that are known to wait.", behind_of },
-		{ "moonlog_consumer_halted", "gauge", "1 while a lane of it is halted.", halted_of },
-		{ "moonlog_consumer_held", "gauge", "Lanes that wait for missing versions of a stream.", held_of },
-		{ "moonlog_consumer_away", "gauge", "1 while its topics cannot be heard.", away_of },
-	};
-
-	if (engine->parts.along.open == NULL)
-		return;
-	for (size_t i = 0; i < countof(figures); i++) {
-		struct figure figure = { out, figures[i].name, figures[i].of };
-
-		buf_format(out, "# HELP %s %s\n# TYPE %s %s\n", figures[i].name, figures[i].help, figures[i].name,
-			   figures[i].type);
-		visit(engine, write_figure, &figure);
-	}
-	timer_figures(engine, out);
-}
+/* ---- orders ---- */
 
 int
 reacting_order(struct engine *engine, struct slice whole, struct consumer_order *order, struct fault *fault)

@@ -24,7 +24,7 @@ void reacting_close(struct engine *engine);
 /* The log has grown, or rules have changed. `reacting` may be NULL. Any thread, cheap. */
 void reacting_wake(struct reacting *reacting);
 
-/* Appends a JSON array of all consumers. true unless one is halted. Any thread. */
+/* Appends a JSON array of all consumers. true unless one is halted, or could not be opened. Any thread. */
 bool reacting_write(struct engine *engine, struct buf *out);
 void reacting_metrics(struct engine *engine, struct buf *out);
 /* Gives an order to the consumer `whole` ("domain.reactor"). Fails: INPUT "no_such_reactor"; BUSY. Any thread. */

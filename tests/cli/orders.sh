@@ -187,6 +187,41 @@ cp daemon.err err
 says "damage while rows are read" "the read model is damaged: its rows are made anew beside it"
 stop 0 "TERM after views were damaged while they were read"
 
+# A reactor that cannot be opened, here for a damaged record of its own, is told with the reason.
+"$MOONLOG" new ear >out || fail "new"
+echo "return { name = 'taker', topics = { 'numbers' }, react = { Sent = function() return {} end } }" >ear/taker.lua
+# reactor STATE: waits until readiness says so, and keeps it in $SCRATCH/answer.
+reactor() {
+	for _ in $(seq 200); do
+		READY=$(curl -s -o answer -w '%{http_code}' "http://$ADDRESS/readyz")
+		grep -q "\"reactor\":\"taker\",\"state\":\"$1\"" answer && break
+		sleep 0.05
+	done
+	cp answer out
+}
+start heard ear
+reactor running
+same "ready with a reactor" "$READY" 200
+curl -s "http://$ADDRESS/metrics" >out
+says "a figure of one that is open" '^moonlog_consumer_unopened\{domain="ear",reactor="taker"\} 0$'
+stop 0 "TERM with a reactor"
+sqlite3 heard/moonlog.db "insert into records(space, key, seal, value) values ('parked/ear.taker', x'00', 0, x'00')"
+start heard ear
+reactor unopened
+same "not ready without a reactor" "$READY" 503
+says "readiness names it" '"reactor":"taker","state":"unopened","since":"2[^"]*","reason":"[^"]*record'
+expect 0 "status names it" status --data heard
+says "status names it" 'unopened'
+curl -s "http://$ADDRESS/metrics" >out
+says "a figure of it" '^moonlog_consumer_unopened\{domain="ear",reactor="taker"\} 1$'
+silent "what is not known of it" '^moonlog_dead_letters\{domain="ear",reactor="taker"\}'
+stop 0 "TERM without a reactor"
+sqlite3 heard/moonlog.db "delete from records where space = 'parked/ear.taker'"
+start heard ear
+reactor running
+same "ready with it again" "$READY" 200
+stop 0 "TERM with it again"
+
 # A directory whose name is too long for a socket.
 LONG=$(printf 'x%.0s' $(seq 120))
 expect 78 "a long name" serve --data "$LONG" --listen 127.0.0.1:0 shop
