@@ -253,6 +253,27 @@ def backup(rig, daemon, name):
         raise Failure(f"backup: {done.stdout} {done.stderr}")
 
 
+def each_once_ids(rig):
+    ids = [record[2] for record in rig.read()]
+    if len(set(ids)) != len(ids):
+        raise Failure("messages appear twice")
+    return sorted(ids)
+
+
+def put_out(rig, first):
+    """A copy of what `first` runs on begins to publish; `first`, the older one, goes on with commands."""
+    backup(rig, first, "twin")
+    twin = rig.daemon("twin")
+    twin.start()
+    join(write(lambda: twin, 100, salt="twin"))
+    rig.wait_out(twin, 60)
+    join(write(lambda: first, 100, salt="first"))
+    fenced = stopped(rig, first, ("other_publisher",))
+    twin.stop()
+    first.stop()
+    return fenced
+
+
 def copies(options, scratch, broker):
     rig = Rig(options, scratch, broker)
     first = rig.daemon("store")
@@ -265,20 +286,22 @@ def copies(options, scratch, broker):
     second = rig.daemon("copy")
     second.start()
     join(write(lambda: first, 800))  # the first half are repeats; the copy does not know the others
-    time.sleep(1)
     # Both know one store's id: at most one of them may publish, and what it published is all that is there.
-    states = {name: rig.status(daemon) for name, daemon in (("first", first), ("second", second))}
-    losers = [name for name, status in states.items() if status["state"] in ("stopped", "standby")]
-    if not losers:
-        raise Failure(f"both go on publishing: {states}")
-    ids = [record[2] for record in rig.read()]
-    if len(set(ids)) != len(ids):
-        raise Failure("messages appear twice")
+    deadline = time.monotonic() + 30
+    losers = []
+    while not losers:
+        states = {name: rig.status(daemon) for name, daemon in (("first", first), ("second", second))}
+        losers = [name for name, status in states.items() if status["state"] in ("stopped", "standby")]
+        if not losers and time.monotonic() > deadline:
+            raise Failure(f"both go on publishing: {states}")
+        time.sleep(0.1)
+    each_once_ids(rig)
     second.stop()
     rig.moonlog("relay", "resume", "--data", first.data)  # what it prints is the state before it takes over
     rig.wait_out(first, 60)
     check(rig, first)
-    first.stop()
+    fenced = put_out(rig, first)
+    ids = each_once_ids(rig)
     old = rig.daemon("old")
     old.start()
     behind = stopped(rig, old, ("store_behind", "store_diverged"))
@@ -287,9 +310,10 @@ def copies(options, scratch, broker):
     old.start()
     diverged = stopped(rig, old, ("store_diverged",))
     old.stop()
-    if len(rig.read()) != len(ids) and len(rig.read()) < len(ids):
-        raise Failure("messages vanished")
-    print(f"copies: of two owners {losers} stopped ({states[losers[0]]['reason']}); restored from an old copy: "
+    if each_once_ids(rig) != ids:
+        raise Failure("a store that must not publish did")
+    print(f"copies: of two owners {losers} stopped ({states[losers[0]]['reason']}); one whose copy publishes: "
+          f"{fenced['code']}: {fenced['reason']}; restored from an old copy: "
           f"{behind['code']}: {behind['reason']}; after 1,000 more commands: {diverged['code']}")
 
 
