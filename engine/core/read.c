@@ -376,6 +376,27 @@ read_state_now(struct reader *reader, struct engine_read *read, const struct rul
 	return result;
 }
 
+/* Is it the stream that is not there, or only what was asked for? */
+static int
+missing_then(struct reader *reader, struct engine_read *read)
+{
+	struct read_limit limit = { .entries = 1 };
+	struct entries entries;
+	stream_version end;
+
+	if (store_read_stream(reader->store_reader, read->stream, UINT64_MAX, limit, &reader->pages, &entries, &end,
+			      &read->fault) != 0)
+		return -1;
+	missing(read, end == 0 ? "no_such_stream" : "no_such_version", "stream", read->stream);
+	if (end != 0 && read->has_at_version)
+		fault_set(&read->fault, FAULT_INPUT, "no_such_version", "%.*s has versions 1 to %llu, not %llu",
+			  SLICE_ARG(read->stream), (unsigned long long)end, (unsigned long long)read->at_version);
+	else if (end != 0)
+		fault_set(&read->fault, FAULT_INPUT, "no_such_version", "%.*s began after that time",
+			  SLICE_ARG(read->stream));
+	return 0;
+}
+
 static int
 read_state_then(struct reader *reader, struct engine_read *read, const struct rules_found *found, struct slice id)
 {
@@ -391,8 +412,7 @@ read_state_then(struct reader *reader, struct engine_read *read, const struct ru
 	if (wanted != 0 && load_stream(&loading, read->stream, wanted, &state, &version, &read->fault) != 0)
 		return -1;
 	if (version == 0 || version != wanted) {
-		missing(read, version == 0 ? "no_such_stream" : "no_such_version", "such version of", read->stream);
-		result = 0;
+		result = missing_then(reader, read);
 	} else {
 		read->version = version;
 		result = show_state(reader, read, found, id, state);

@@ -13,6 +13,8 @@ static const struct {
 	{ "store_locked", EXIT_BUSY },
 	{ "store_missing", EXIT_NO_INPUT },
 	{ "no_such_stream", EXIT_NO_INPUT },
+	{ "no_such_version", EXIT_NO_INPUT },
+	{ "no_such_generation", EXIT_NO_INPUT },
 	{ "no_such_folder", EXIT_NO_INPUT },
 	{ "no_such_file", EXIT_NO_INPUT },
 	{ "not_a_store", EXIT_BAD_DATA },

@@ -10,7 +10,7 @@ enum exit_code {
 	EXIT_FAILED = 1,        /* it ran and found something: findings, failed specs, a refusal */
 	EXIT_USAGE = 2,         /* the command line is wrong */
 	EXIT_BAD_DATA = 65,     /* rules, stored data or given JSON are wrong */
-	EXIT_NO_INPUT = 66,     /* a named file, folder, store or stream is not there */
+	EXIT_NO_INPUT = 66,     /* a named file, folder, store, stream, version or generation is not there */
 	EXIT_UNREACHABLE = 69,  /* no daemon answers; or: busted is not installed */
 	EXIT_STORE_FAILED = 70, /* the store or the engine failed */
 	EXIT_CANNOT_CREATE = 73,

@@ -34,6 +34,7 @@ read_file(const char *path, char **text, size_t *size, struct fault *fault)
 {
 	FILE *file = fopen(path, "rbe");
 	char *bytes = malloc(FILE_MAX + 1);
+	int failed;
 
 	if (file == NULL || bytes == NULL) {
 		int number = errno;
@@ -43,8 +44,11 @@ read_file(const char *path, char **text, size_t *size, struct fault *fault)
 		return fault_errno(fault, FAULT_CONFIG, number, "%s cannot be opened", path);
 	}
 	*size = fread(bytes, 1, FILE_MAX + 1, file);
+	failed = ferror(file) ? errno : 0;
 	fclose(file);
 	*text = bytes;
+	if (failed != 0)
+		return fault_set(fault, FAULT_INPUT, "no_such_file", "%s cannot be read: %s", path, strerror(failed));
 	if (*size > FILE_MAX)
 		return fault_set(fault, FAULT_LIMIT, "source_too_large", "%s has more than %zu bytes", path, FILE_MAX);
 	return 0;

@@ -23,7 +23,11 @@ lines_open(struct lines *lines, const char *path, size_t line_max, struct fault 
 	lines->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (lines->fd < 0)
 		return fault_errno(fault, FAULT_CONFIG, errno, "%s cannot be opened", path);
-	if (fstat(lines->fd, &status) == 0 && S_ISREG(status.st_mode))
+	if (fstat(lines->fd, &status) != 0)
+		return fault_errno(fault, FAULT_CONFIG, errno, "%s cannot be read", path);
+	if (S_ISDIR(status.st_mode))
+		return fault_set(fault, FAULT_INPUT, "no_such_file", "%s is a folder: a file of lines is wanted", path);
+	if (S_ISREG(status.st_mode))
 		lines->size = (uint64_t)status.st_size;
 	return 0;
 }

@@ -83,8 +83,12 @@ moment_version(struct reading *reading, const struct call *call, enum option_id 
 		*version = end;
 		return version_at(reading, stream, option, text, version, fault);
 	}
-	if (*version == 0 || *version > end)
-		return fault_set(fault, FAULT_INPUT, "no_such_stream", "%.*s has versions 1 to %llu, not %s",
+	if (*version == 0)
+		return fault_set(fault, FAULT_INPUT, "usage",
+				 "--%s 0: versions begin with 1, that of the first event; %.*s has 1 to %llu",
+				 verb_options[option].name, SLICE_ARG(stream), (unsigned long long)end);
+	if (*version > end)
+		return fault_set(fault, FAULT_INPUT, "no_such_version", "%.*s has versions 1 to %llu, not %s",
 				 SLICE_ARG(stream), (unsigned long long)end, text);
 	return 0;
 }

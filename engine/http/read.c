@@ -116,6 +116,9 @@ take_at(struct http_request *request, struct engine_read *read, struct fault *fa
 	if (!http_request_take_param(request, "at", &at))
 		return 0;
 	if (slice_to_u64(at, &read->at_version)) {
+		if (read->at_version == 0)
+			return fault_set(fault, FAULT_INPUT, "bad_parameter",
+					 "at is a version from 1 on: the first event makes version 1");
 		read->has_at_version = true;
 		return 0;
 	}

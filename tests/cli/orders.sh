@@ -127,6 +127,10 @@ expect 0 "generation list" generation list shop --config etc/moonlog.lua
 says "generation list" "^ +2 shop .* active$"
 expect 0 "generation show" generation show 1 items.lua --config etc/moonlog.lua
 says "generation show" "not this one"
+expect 66 "generation show of none" generation show 99 --config etc/moonlog.lua
+says "generation show of none" '^moonlog: the store has no generation 99$'
+expect 66 "generation diff with none" generation diff 1 99 --config etc/moonlog.lua
+expect 2 "generation show 0" generation show 0 --config etc/moonlog.lua
 expect 0 "generation diff" generation diff 1 2 --config etc/moonlog.lua
 says "generation diff" "^-.*not this one"
 echo 'x =' >>shop/items.lua

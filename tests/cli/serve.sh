@@ -55,6 +55,9 @@ expect 0 "state --at time" state banking.account/1 --at "$(date -u +%Y-%m-%dT%H:
 says "state --at time" 'version 2'
 expect 66 "state before the stream" state banking.account/1 --at 2001-01-01 --data data
 expect 66 "state beyond the stream" state banking.account/1 --at 9 --data data
+says "state beyond the stream" 'banking.account/1 has versions 1 to 2, not 9$'
+expect 2 "state before the first event" state banking.account/1 --at 0 --data data
+says "state before the first event" '^moonlog: --at 0: versions begin with 1.*banking.account/1 has 1 to 2$'
 expect 2 "state at nonsense" state banking.account/1 --at nonsense --data data
 expect 66 "state of nothing" state banking.account/9 --data data
 

@@ -18,6 +18,8 @@ same "a restored log is the same" "$("$MOONLOG" stream tail --once --lines 1000 
 expect 0 "verify of the restored" verify --data restored
 expect 73 "restore over a store" restore copy.db --data restored
 expect 66 "restore of nothing" restore nowhere.db --data other
+expect 66 "restore of a folder" restore data --data other
+says "restore of a folder" '^moonlog: data is a folder, not a backup$'
 expect 65 "restore of something else" restore "$BANK/account.lua" --data other
 start restored
 same "a restored store is served" "$(deposit 3 5)" 200

@@ -57,6 +57,10 @@ same "read models" "$(cat rows.copy)" "$(cat rows.data)"
 same "a unique key came along" "$(post /commands/banking/account/new/CreateAccount \
 	'{"accountNumber":"3","accountName":"n","ownerName":"o","initialBalance":1.00}')" 409
 same "the import goes on living" "$(deposit 3 5)" 200
+expect 66 "import of a folder" import copy --data other
+says "import of a folder" '^moonlog: copy is a folder'
+[ -e other ] && fail "import of a folder: it made a store" || pass
+expect 66 "import with a map that is a folder" import whole.ndjson --map copy --data other
 expect 75 "import beside a daemon" import whole.ndjson --data copy
 stop 0 "TERM of the copy"
 

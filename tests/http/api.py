@@ -223,8 +223,10 @@ def case_a_state_at_a_version_and_at_a_time():
     for at in ("2", between):
         then = ask("GET", f"/state/banking/account/{which}?at={at}")
         same((then.status, then.json["version"]), (200, 2), str(then))
-    problem(ask("GET", f"/state/banking/account/{which}?at=9"), 404)
-    problem(ask("GET", f"/state/banking/account/{which}?at=2001-01-01T00:00:00Z"), 404)
+    problem(ask("GET", f"/state/banking/account/{which}?at=9"), 404, "no_such_version")
+    problem(ask("GET", f"/state/banking/account/{which}?at=2001-01-01T00:00:00Z"), 404, "no_such_version")
+    problem(ask("GET", f"/state/banking/account/{which}-none?at=2"), 404, "no_such_stream")
+    problem(ask("GET", f"/state/banking/account/{which}?at=0"), 400, "bad_parameter")
     problem(ask("GET", f"/state/banking/account/{which}?at=soon"), 400, "bad_parameter")
     problem(ask("GET", f"/state/banking/account/{which}?att=1"), 400, "unknown_parameter")
     problem(ask("GET", "/state/banking/account"), 404, "no_such_resource")

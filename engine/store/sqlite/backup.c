@@ -6,7 +6,8 @@
  * name.
  *
  * Restore: the other way round, into a directory without a store; verified before it takes its place.
- * Fails: CONFIG "backup_exists", "store_exists", "not_a_store"; CORRUPT "backup_damaged"; FULL, AWAY for I/O.
+ * Fails: CONFIG "backup_exists", "store_exists", "no_such_file", "not_a_store"; CORRUPT "backup_damaged"; FULL, AWAY for
+ * I/O.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -241,10 +242,13 @@ copy_file(const char *from, const char *to, struct fault *fault)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	char *bytes = malloc(1 << 20);
+	struct stat found;
 	ssize_t size = 1;
 	int result = 0;
 
-	if (bytes == NULL)
+	if (in >= 0 && fstat(in, &found) == 0 && S_ISDIR(found.st_mode))
+		result = fault_set(fault, FAULT_CONFIG, "no_such_file", "%s is a folder, not a backup", from);
+	else if (bytes == NULL)
 		result = fault_set(fault, FAULT_MEMORY, "memory", "no memory to copy a backup");
 	else if (in < 0)
 		result = fault_errno(fault, FAULT_CONFIG, errno, "%s", from);
