@@ -19,6 +19,33 @@ end
 package.preload["busted.outputHandlers.moonlog"] = chunk "output"
 package.preload["busted.outputHandlers.plain"] = package.preload["busted.outputHandlers.moonlog"]
 
+-- Every output handler is made of the base handler, which counts: what ran is asked of it, whatever the output.
+local base, counters = require "busted.outputHandlers.base", {}
+package.loaded["busted.outputHandlers.base"] = function()
+    counters[#counters + 1] = base()
+    return counters[#counters]
+end
+
+local function count_run()
+    local count = 0
+    for _, each in ipairs(counters) do
+        count = count + each.successesCount + each.pendingsCount + each.failuresCount + each.errorsCount
+    end
+    return count
+end
+
+-- The options that choose specs by their names or tags, as text; nil when there are none, or nothing is to be run.
+local function choice()
+    local chosen = {}
+    for i, text in ipairs(arguments) do
+        if text == "--list" or text == "-l" then return nil end
+        if text:find "^%-%-filter" or text:find "^%-%-name" or text:find "^%-%-tags" or text:find "^%-t" then
+            chosen[#chosen + 1] = text:find "=" and text or text .. " " .. (arguments[i + 1] or "")
+        end
+    end
+    return chosen[1] and table.concat(chosen, " ")
+end
+
 arg = { [0] = "moonlog test" }
 for _, text in ipairs { "--pattern=%.lua$", "--sort-files" } do arg[#arg + 1] = text end
 for _, text in ipairs(arguments) do arg[#arg + 1] = text end
@@ -40,7 +67,12 @@ end, function(raised)
     if type(raised) == "table" and raised.mark == exit_mark then return raised end
     return debug.traceback(tostring(raised), 2)
 end)
-if ok then return result end
-if type(result) == "table" then return result.code == 0 and 0 or 1 end
+if ok or (type(result) == "table" and result.code == 0) then
+    local chosen = choice()
+    if not chosen or count_run() > 0 then return 0 end
+    io.stderr:write("moonlog test: no spec is chosen by ", chosen, "\n")
+    return 1
+end
+if type(result) == "table" then return 1 end
 io.stderr:write("moonlog test: ", result, "\n")
 return 2

@@ -11,6 +11,13 @@ says "junit" "<testsuites .*tests='4'"
 python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' out 2>err && pass || fail "junit is no XML"
 expect 0 "plain" test shop --output plain --filter "refuses"
 says "plain" "^1 passed, 0 failed"
+for form in plain junit; do
+	expect 1 "a filter that chooses nothing, $form" test shop --output $form --filter "no such name"
+	says "a filter that chooses nothing, $form" '^moonlog test: no spec is chosen by --filter no such name$'
+done
+expect 1 "tags that choose nothing" test shop --tags=none
+says "tags that choose nothing" '^moonlog test: no spec is chosen by --tags=none$'
+expect 0 "a list of none" test shop --filter "no such name" --list
 expect 2 "another form" test shop --output tap
 expect 0 "coverage" test shop --coverage
 says "coverage" "100.0 %  shop/item.lua: [0-9]+ of [0-9]+ lines$"
