@@ -32,6 +32,8 @@ signals_open(struct signals *signals, struct fault *fault)
 	*signals = (struct signals){ .signal_fd = -1, .told_fd = -1 };
 	atomic_store(&signals->told, -1);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN); /* by default they end a process */
+	signal(SIGUSR2, SIG_IGN);
 	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
 		return fault_errno(fault, FAULT_AWAY, errno, "signals cannot be blocked");
 	signals->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);

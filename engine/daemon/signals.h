@@ -18,7 +18,8 @@ struct signals {
 	_Atomic int told;
 };
 
-/* Blocks TERM, INT and HUP in this thread and all that it starts later; ignores PIPE. Before any other thread. */
+/* Blocks TERM, INT and HUP in this thread and all that it starts later; ignores PIPE,
+ * USR1 and USR2. Before any other thread. */
 int signals_open(struct signals *signals, struct fault *fault);
 void signals_close(struct signals *signals);
 enum signals_event signals_wait(struct signals *signals);

@@ -151,6 +151,8 @@ expect 0 "verify after a kill" verify --data data
 DAEMON=$!
 for _ in $(seq 300); do [ -s closed/moonlog.address ] && break; sleep 0.05; done
 kill -HUP "$DAEMON"
+kill -USR1 "$DAEMON"
+kill -USR2 "$DAEMON"
 expect 0 "reload of a daemon without standard error" reload --data closed
 same "the lock names its process and no more" "$(cat closed/moonlog.lock)" "$DAEMON"
 stop 0 "TERM without standard error"
