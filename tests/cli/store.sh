@@ -86,6 +86,21 @@ says "reading a bent byte" "banking.account/17"
 same "reading changes nothing" "$(sha256sum <bent/moonlog.db)" "$SUM"
 expect 65 "a backup is verified" backup bent.db --data bent
 
+# A directory named as an URI is a directory; backup and restore take such a name too.
+mkdir uri && cd uri
+start "file:data?mode=memory"
+same "an account in it" "$(account 1)" 200
+expect 0 "backup of it" backup file:copy.db --data "file:data?mode=memory"
+stop 0 "TERM of it"
+expect 0 "restore to it" restore file:copy.db --data file:restored
+for name in "file:data?mode=memory" file:restored; do
+	expect 0 "verify of $name" verify --data "$name"
+	same "the store lies in $name" "$(sqlite3 "$PWD/$name/moonlog.db" "select count(*) from entries where version = 1")" 1
+done
+same "read models lie in it" "$(test -s "file:data?mode=memory/views/banking.db" && echo yes)" yes
+same "nothing lies beside" "$(find . -mindepth 1 -maxdepth 1 | wc -l)" 3
+cd ..
+
 # Files of others and of later versions.
 mkdir foreign text newer
 sqlite3 foreign/moonlog.db 'create table t(a); insert into t values (1)'

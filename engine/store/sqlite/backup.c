@@ -179,6 +179,7 @@ fill_copy(struct link *copy, struct sqlite_store *store, struct verify_report *r
 {
 	log_position head = 0;
 	uint64_t streams = 0, bares = 0, seed;
+	char plain[LINK_PATH_SIZE];
 	sqlite3_stmt *attach;
 	int result;
 
@@ -187,7 +188,7 @@ fill_copy(struct link *copy, struct sqlite_store *store, struct verify_report *r
 		return -1;
 	if (sqlite3_prepare_v2(copy->db, "ATTACH ? AS live", -1, &attach, NULL) != SQLITE_OK)
 		return link_fault(copy, "attach", fault);
-	link_bind_text(attach, 1, slice_text(store->file));
+	link_bind_text(attach, 1, slice_text(link_path(store->file, plain)));
 	result = link_step(copy, attach, fault);
 	sqlite3_finalize(attach);
 	if (result < 0 || copy_moment(copy, &head, &streams, &bares, fault) != 0 ||

@@ -89,12 +89,23 @@ static const char *const sources[SQL_COUNT] = {
 	[SQL_ALL_HASH_BLOCKS] = "SELECT prefix, block FROM hash_index WHERE kind = ? AND segment = ? ORDER BY prefix",
 };
 
+const char *
+link_path(const char *path, char plain[LINK_PATH_SIZE])
+{
+	if (strncmp(path, "file:", 5) != 0)
+		return path;
+	snprintf(plain, LINK_PATH_SIZE, "./%s", path);
+	return plain;
+}
+
 int
 link_open(struct link *link, const char *path, int flags, struct fault *fault)
 {
+	char plain[LINK_PATH_SIZE];
+
 	*link = (struct link){ 0 };
-	if (sqlite3_open_v2(path, &link->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) !=
-	    SQLITE_OK) {
+	if (sqlite3_open_v2(link_path(path, plain), &link->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
+			    NULL) != SQLITE_OK) {
 		link_fault(link, path, fault);
 		link_close(link);
 		return -1;

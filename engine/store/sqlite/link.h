@@ -68,6 +68,10 @@ struct link {
 	sqlite3_stmt *statements[SQL_COUNT];
 };
 
+#define LINK_PATH_SIZE 4200
+
+/* A path as SQLite takes it for one: a relative "file:x" would be an URI. Gives `path`, or `plain` with that in it. */
+const char *link_path(const char *path, char plain[LINK_PATH_SIZE]);
 /* Fails: as link_fault says. The link is closed then. */
 int link_open(struct link *link, const char *path, int flags, struct fault *fault);
 void link_close(struct link *link);

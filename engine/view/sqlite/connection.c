@@ -10,6 +10,7 @@
  * out: delete it, the read model is rebuilt from the log.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "view/sqlite/inside.h"
@@ -86,7 +87,13 @@ view_sqlite_execute(struct view_sqlite_connection *connection, const char *sql, 
 int
 view_sqlite_connect(struct view_sqlite_connection *connection, const char *path, int flags, struct fault *fault)
 {
-	int code = sqlite3_open_v2(path, &connection->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	/* A relative "file:x" would be an URI to SQLite. */
+	char plain[4200];
+	bool like_uri = strncmp(path, "file:", 5) == 0;
+
+	snprintf(plain, sizeof(plain), "./%s", like_uri ? path : "");
+	int code = sqlite3_open_v2(like_uri ? plain : path, &connection->db,
+				   flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	buf_init(&connection->sql, 1024 * 1024);
 	if (code != SQLITE_OK) {
 		bool absent = (code & 0xff) == SQLITE_CANTOPEN && (flags & SQLITE_OPEN_CREATE) == 0;
