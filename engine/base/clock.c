@@ -3,7 +3,6 @@
 #include "base/clock.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -37,6 +36,22 @@ clock_real(void)
 	static const struct clock real = { real_wall_us, real_mono_ns, NULL };
 
 	return &real;
+}
+
+bool
+clock_jumped(struct clock_watch *watch, const struct clock *clock, int64_t *expected_us, int64_t *now_us)
+{
+	int64_t before_us = clock_mono_ns(clock) / 1000, after_us, offset_us = watch->offset_us;
+	bool looked = watch->looked;
+
+	*now_us = clock_wall_us(clock);
+	after_us = clock_mono_ns(clock) / 1000;
+	if (after_us - before_us > CLOCK_JUMP_US / 2)
+		return false; /* the process stood still between the two: nothing can be said */
+	watch->looked = true;
+	watch->offset_us = *now_us - after_us;
+	*expected_us = after_us + offset_us;
+	return looked && (*now_us - *expected_us > CLOCK_JUMP_US || *expected_us - *now_us > CLOCK_JUMP_US);
 }
 
 int

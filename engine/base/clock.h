@@ -5,6 +5,7 @@
 #ifndef MOONLOG_BASE_CLOCK_H
 #define MOONLOG_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clock {
@@ -24,6 +25,18 @@ clock_mono_ns(const struct clock *clock)
 {
 	return clock->mono_ns(clock->self);
 }
+
+/*
+ * Whether the wall clock went another way than the monotonic one since the last look: by more than CLOCK_JUMP_US. Each
+ * jump is told once, also one that goes back; `expected_us` is what the wall clock would show without it. The first
+ * look tells nothing. A machine that slept looks like a jump.
+ */
+#define CLOCK_JUMP_US INT64_C(5000000)
+struct clock_watch {
+	bool looked;
+	int64_t offset_us;
+};
+bool clock_jumped(struct clock_watch *watch, const struct clock *clock, int64_t *expected_us, int64_t *now_us);
 
 /* The processor time of one thread, for others to read while it lives: clock_thread_self() in it, clock_thread_ns
  * elsewhere. */

@@ -22,6 +22,24 @@
 #define REST_AFTER_NS  ((int64_t)20 * 1000 * 1000)
 #define REST_EVERY_NS  ((int64_t)100 * 1000 * 1000)
 
+/* Recorded times follow the wall clock and never go back: who reads them later must be able to find out why. */
+static void
+look_at_clock(struct committer *committer)
+{
+	char expected[CLOCK_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
+	int64_t expected_us, now_us;
+
+	if (!clock_jumped(&committer->watch, committer->clock, &expected_us, &now_us))
+		return;
+	clock_format(expected_us, expected);
+	clock_format(now_us, now);
+	log_line(LOG_WARN,
+		 now_us > expected_us ? "the wall clock jumped ahead: recorded times go with it"
+				      : "the wall clock went back: recorded times stand still until it has caught up",
+		 log_text("expected", expected), log_text("now", now),
+		 log_int("seconds", (now_us - expected_us) / 1000000));
+}
+
 int
 committer_open(struct committer *committer, struct store *store, const struct clock *clock, size_t group_limit,
 	       struct fault *fault)
@@ -32,6 +50,7 @@ committer_open(struct committer *committer, struct store *store, const struct cl
 	committer->group = calloc(group_limit, sizeof(struct append *));
 	if (committer->group == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a group of %zu appends", group_limit);
+	look_at_clock(committer);
 	mailbox_init(&committer->queue, 0, NULL);
 	mailbox_init(&committer->bell, 0, NULL);
 	return 0;
@@ -131,6 +150,7 @@ commit_group(struct committer *committer, size_t count, struct fault *fault)
 		fault_set(fault, FAULT_AWAY, "not_attempted", "the store takes no more commits after a failed sync");
 		return COMMIT_NOT_ATTEMPTED;
 	}
+	look_at_clock(committer);
 	result = store_commit(committer->store, committer->group, count, fault);
 	if (result == COMMIT_UNKNOWN) {
 		fault->class = FAULT_UNKNOWN;

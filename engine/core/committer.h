@@ -38,6 +38,7 @@ struct committer {
 	bool fatal;   /* a commit's outcome is unknown: nothing more is attempted */
 	bool refused; /* the last group was not attempted, and the log was told */
 	int64_t rested_ns;
+	struct clock_watch watch;
 	/* the thread's */
 	struct mailbox bell;
 	struct mail ring;

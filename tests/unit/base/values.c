@@ -102,6 +102,72 @@ TEST(the_real_clocks_go)
 	CHECK(clock_mono_ns(clock) >= before);
 }
 
+static struct {
+	int64_t wall_us, mono_ns, stands_ns;
+} hands;
+
+static int64_t
+hand_wall(void *self)
+{
+	(void)self;
+	hands.mono_ns += hands.stands_ns; /* the process stands still here */
+	return hands.wall_us;
+}
+
+static int64_t
+hand_mono(void *self)
+{
+	(void)self;
+	return hands.mono_ns;
+}
+
+static void
+pass(int64_t seconds)
+{
+	hands.wall_us += seconds * 1000000;
+	hands.mono_ns += seconds * 1000000000;
+}
+
+TEST(a_jump_of_the_wall_clock_is_told_once)
+{
+	const struct clock clock = { hand_wall, hand_mono, NULL };
+	const int64_t days_us = INT64_C(2) * 86400 * 1000000;
+	struct clock_watch watch = { 0 };
+	int64_t expected_us, now_us;
+
+	hands.wall_us = INT64_C(1700000000000000);
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+	pass(100000);
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+	pass(10);
+	hands.wall_us += days_us;
+	CHECK(clock_jumped(&watch, &clock, &expected_us, &now_us));
+	CHECK_INT(expected_us, INT64_C(1700000000000000) + 100010 * INT64_C(1000000));
+	CHECK_INT(now_us, expected_us + days_us);
+	pass(10);
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+	hands.wall_us -= days_us;
+	CHECK(clock_jumped(&watch, &clock, &expected_us, &now_us));
+	CHECK_INT(now_us, expected_us - days_us);
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+	hands.wall_us += 4000000; /* small steps are what time services do */
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+}
+
+TEST(a_process_that_stood_still_sees_no_jump)
+{
+	const struct clock clock = { hand_wall, hand_mono, NULL };
+	struct clock_watch watch = { 0 };
+	int64_t expected_us, now_us;
+
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+	hands.stands_ns = INT64_C(100000000000);
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+	hands.stands_ns = 0;
+	hands.wall_us += 100000000;
+	CHECK(!clock_jumped(&watch, &clock, &expected_us, &now_us));
+}
+
 TEST(the_same_seed_gives_the_same_bytes)
 {
 	struct entropy_seeded one, two, other;

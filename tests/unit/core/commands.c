@@ -5,6 +5,10 @@
  */
 #include "rig.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include "support/check.h"
 
 static void
@@ -361,6 +365,67 @@ check_seed(struct rig *rig)
 TEST(chance_follows_from_the_key)
 {
 	each_store(check_seed);
+}
+
+/* ---- the wall clock ---- */
+
+static _Atomic int64_t ahead_us;
+
+static int64_t
+wall_ahead(void *self)
+{
+	(void)self;
+	return clock_wall_us(clock_real()) + ahead_us;
+}
+
+static int64_t
+real_mono(void *self)
+{
+	(void)self;
+	return clock_mono_ns(clock_real());
+}
+
+/* How often the log's lines since the last call say this. */
+static int
+count_said(int fd, const char *said)
+{
+	static char lines[20000];
+	ssize_t size = read(fd, lines, sizeof(lines) - 1);
+	int count = 0;
+
+	lines[size > 0 ? size : 0] = '\0';
+	for (const char *at = lines; (at = strstr(at, said)) != NULL; at += strlen(said))
+		count++;
+	return count;
+}
+
+TEST(a_wall_clock_that_jumps_is_logged_once)
+{
+	const struct clock clock = { wall_ahead, real_mono, NULL };
+	struct rig rig;
+	int ends[2];
+
+	CHECK_INT(pipe2(ends, O_NONBLOCK), 0);
+	rig_open_store(&rig, RIG_MEMORY);
+	rig.clock = &clock;
+	rig_reopen(&rig, NULL);
+	log_setup(ends[1], LOG_WARN, LOG_LOGFMT);
+	open_counter(&rig, "a");
+	CHECK_INT(count_said(ends[0], "wall clock"), 0);
+	ahead_us = INT64_C(2) * 86400 * 1000000;
+	open_counter(&rig, "b");
+	open_counter(&rig, "c");
+	CHECK_INT(count_said(ends[0],
+			     "level=warn msg=\"the wall clock jumped ahead: recorded times go with it\" expected=2"),
+		  1);
+	ahead_us = 0;
+	open_counter(&rig, "d");
+	open_counter(&rig, "e");
+	CHECK_INT(count_said(ends[0], "the wall clock went back"), 1);
+	log_setup(2, LOG_INFO, LOG_LOGFMT);
+	close(ends[0]);
+	close(ends[1]);
+	rig_close(&rig);
 }
 
 TEST_MAIN()

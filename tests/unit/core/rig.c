@@ -30,7 +30,9 @@ open_view(void *self, struct slice domain, unsigned slot, const struct table *ta
 void
 rig_reopen(struct rig *rig, const struct engine_limits *limits)
 {
-	struct engine_parts parts = { .store = rig->store, .script = moon_ops(), .open_view = open_view };
+	struct engine_parts parts = {
+		.store = rig->store, .script = moon_ops(), .open_view = open_view, .clock = rig->clock
+	};
 	/* A sanitizer is slow: what is not about time must not end by it. */
 	struct engine_limits patient = limits != NULL ? *limits : (struct engine_limits){ 0 };
 	struct fault fault;

@@ -12,7 +12,8 @@ struct rig {
 	struct store *store;
 	struct engine *engine;
 	enum rig_store kind;
-	char folder[64]; /* of the SQLite store */
+	const struct clock *clock; /* of the engine; NULL: the real one */
+	char folder[64];           /* of the SQLite store */
 };
 
 /* Opens the store alone; rig_reopen starts an engine over it. */
