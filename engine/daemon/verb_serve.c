@@ -237,6 +237,8 @@ stop(struct daemon *daemon)
 	}
 	if (daemon->wire.engine != NULL && !engine_drain(daemon->wire.engine, deadline_ns))
 		log_line(LOG_WARN, "stopping with work undone", log_int("drain_seconds", grace_ns / 1000000000));
+	if (daemon->http != NULL)
+		http_admin_stop(daemon->http); /* its orders use the engine and the store */
 	wire_close(&daemon->wire);
 	brokers_close(&daemon->brokers);
 	if (daemon->http != NULL)

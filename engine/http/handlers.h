@@ -37,6 +37,5 @@ void http_text_route(struct http_request *request);
 
 /* admin.c */
 void http_admin(struct http_request *request);
-void http_admin_stop(struct http *http);
 
 #endif

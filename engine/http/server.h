@@ -4,8 +4,8 @@
  * daemon's own socket, which the loop serves with a table of verbs that the daemon brings.
  *
  * Life: http_open, http_listen..., http_run on a thread of the caller's, http_stop from any thread, http_run
- * returns, then engine_drain and engine_close, then http_close: what the engine still holds of a cut request
- * must come back first.
+ * returns, then engine_drain, http_admin_stop (orders use engine and store until they end) and engine_close, then
+ * http_close: what the engine still holds of a cut request must come back first.
  */
 #ifndef MOONLOG_HTTP_SERVER_H
 #define MOONLOG_HTTP_SERVER_H
@@ -60,6 +60,8 @@ void http_run(struct http *http);
 /* Takes no new connection; requests inside are answered with Connection: close; what is left after grace_ms is cut. Any
  * thread, also a signal's. */
 void http_stop(struct http *http, unsigned grace_ms);
+/* Slow orders of the daemon's own socket are over when this returns. After http_run and engine_drain. */
+void http_admin_stop(struct http *http);
 void http_close(struct http *http);
 
 #endif
