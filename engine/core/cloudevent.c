@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-#define OURS_MAX     14
 #define SEQUENCE_MAX 25
 #define NUMBER_MAX   20
 
@@ -227,7 +226,7 @@ headers_room(const struct recorded_entry *entry)
 
 	for (size_t i = 0; i < entry->headers.size; i++)
 		theirs += entry->headers.data[i] == ':';
-	return theirs > CLOUDEVENT_HEADERS_MAX - OURS_MAX ? CLOUDEVENT_HEADERS_MAX : theirs + OURS_MAX;
+	return (theirs > MESSAGE_HEADERS_COUNT ? MESSAGE_HEADERS_COUNT : theirs) + CLOUDEVENT_OURS_MAX;
 }
 
 int

@@ -20,7 +20,8 @@
 #include "bus/message.h"
 #include "script/react.h"
 
-#define CLOUDEVENT_HEADERS_MAX 64
+#define CLOUDEVENT_OURS_MAX    14
+#define CLOUDEVENT_HEADERS_MAX (MESSAGE_HEADERS_COUNT + CLOUDEVENT_OURS_MAX)
 
 /* An entry that carries a topic, for the wire. Slices borrow from entry, `source` and `arena`. Fails: MEMORY;
  * LIMIT "too_many_headers". */

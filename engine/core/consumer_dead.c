@@ -14,7 +14,8 @@
 #include "core/consumer_inside.h"
 
 #define PAGE        64
-#define LETTER_MOST ((size_t)8 << 20)
+#define PAGE_DEAD   8 /* each may be as large as a record */
+#define LETTER_MOST ((size_t)STORE_VALUE_MAX)
 
 static int
 no_memory(struct fault *fault)
@@ -41,14 +42,14 @@ consumer_count_dead(struct consumer *consumer, struct fault *fault)
 			after.data = last;
 		}
 		arena_clear(pages);
-		if (store_list_records(consumer->bench.reader, consumer->dead_space, after, PAGE, pages, &records,
+		if (store_list_records(consumer->bench.reader, consumer->dead_space, after, PAGE_DEAD, pages, &records,
 				       &count, fault) != 0)
 			return -1;
 		for (size_t i = 0; i < count; i++) /* those with '#' are of timers */
 			consumer->dead += memchr(records[i].key.data, '#', records[i].key.size) == NULL;
 		if (count != 0)
 			after = records[count - 1].key;
-	} while (count == PAGE);
+	} while (count == PAGE_DEAD);
 	return 0;
 }
 
@@ -146,35 +147,55 @@ describe(const struct consumer *consumer, const struct letter *letter, const cha
 	};
 }
 
-/* Where the bus leaves the process, the letter goes to a topic too. */
+/* The value as JSON; a text where it is none, with the letter around it where it is not even that. */
+static void
+write_value(const struct dead_letter *dead, struct buf *out)
+{
+	struct json_value value;
+
+	if (dead->tombstone)
+		buf_text(out, "null");
+	else if (json_check(dead->value, &value, NULL) == 0)
+		buf_add(out, dead->value);
+	else if (json_utf8(dead->value))
+		json_quote(out, dead->value);
+	else
+		dead_write(dead, out);
+}
+
+/*
+ * Where the bus leaves the process, the letter goes to a topic too. It must be one that can be recorded and sent,
+ * whatever the message was: else a stranger could stop the lane, or all that is sent. What does not fit stays here.
+ */
 static int
 add_message(const struct consumer *consumer, struct letter *letter, const struct dead_letter *dead, struct fault *fault)
 {
 	struct arena *arena = &letter->reaction.arena;
 	struct new_entry *entry = arena_zero(arena, 1, sizeof(*entry));
 	struct decided_stream *stream = arena_zero(arena, 1, sizeof(*stream));
-	struct json_value value;
+	struct slice name = slice_text(consumer->whole);
 	struct buf out;
 	int result = -1;
 
 	buf_init(&out, LETTER_MOST);
 	if (entry == NULL || stream == NULL)
 		goto out;
-	*entry = (struct new_entry){ .kind = ENTRY_MESSAGE, .schema_version = 1, .key = dead->key };
-	entry->type = arena_format(arena, "%s.dead", consumer->whole);
+	*entry = (struct new_entry){ .kind = ENTRY_MESSAGE, .schema_version = 1 };
+	if (dead->key.size <= STORE_KEY_MAX && json_utf8(dead->key))
+		entry->key = dead->key;
+	if (name.size > ENTRY_TYPE_MAX - 5)
+		name.size = ENTRY_TYPE_MAX - 5;
+	entry->type = arena_format(arena, "%.*s.dead", SLICE_ARG(name));
 	entry->topic = arena_format(arena, "%s.dlq", consumer->whole);
 	stream->name = arena_format(arena, "%s/dead-letters", consumer->whole);
 	dead_headers(dead, &out);
 	entry->headers = arena_copy(arena, buf_slice(&out));
 	buf_clear(&out);
-	if (dead->tombstone)
-		buf_text(&out, "null");
-	else if (json_check(dead->value, &value, NULL) == 0)
-		buf_add(&out, dead->value);
-	else if (json_utf8(dead->value))
-		json_quote(&out, dead->value);
-	else
-		dead_write(dead, &out);
+	write_value(dead, &out);
+	if (out.failed || out.size > ENTRY_DATA_MAX) {
+		buf_clear(&out);
+		buf_format(&out, "{\"left_out\":%zu}", dead->value.size);
+	}
 	entry->data = arena_copy(arena, buf_slice(&out));
 	if (out.failed || entry->type.data == NULL || entry->topic.data == NULL || stream->name.data == NULL ||
 	    entry->headers.data == NULL || entry->data.data == NULL)

@@ -32,6 +32,20 @@ is_wanted_topic(const struct consumer *consumer, struct slice topic)
 	return false;
 }
 
+/* What goes into the provenance of its entries has the store's bound. */
+static int
+check_ids(const struct letter *letter, const char *place, struct fault *fault)
+{
+	const struct react_message *heard = &letter->heard;
+	bool id = heard->id.size > STORE_KEY_MAX;
+
+	if (!id && heard->correlation_id.size <= STORE_KEY_MAX)
+		return 0;
+	return fault_set(fault, FAULT_INPUT, "bad_cloudevent", "%s: attribute %s has %zu bytes; at most %d are taken",
+			 place, id ? "id" : "correlationid", id ? heard->id.size : heard->correlation_id.size,
+			 STORE_KEY_MAX);
+}
+
 int
 consumer_prepare(struct consumer *consumer, struct letter *letter, struct fault *fault)
 {
@@ -48,6 +62,8 @@ consumer_prepare(struct consumer *consumer, struct letter *letter, struct fault 
 		return -1;
 	if (letter->heard.type.data == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a message");
+	if (check_ids(letter, place, fault) != 0)
+		return -1;
 	/* The log gives each entry once, at one place: there is nothing that could come again. */
 	letter->has_inbox = letter->entry == NULL && consumer->rule->inbox;
 	letter->id = command_id_make(slice_text(consumer->whole), letter->heard.source, letter->heard.id);
@@ -131,6 +147,11 @@ provenance_of(const struct consumer *consumer, const struct letter *letter)
 
 	if (letter->entry != NULL)
 		provenance.traceparent = letter->entry->provenance.traceparent;
+	/* Of a dead letter whose fault this is: it has them in full. */
+	if (provenance.correlation_id.size > STORE_KEY_MAX)
+		provenance.correlation_id = SLICE_NONE;
+	if (provenance.causation_id.size > STORE_KEY_MAX)
+		provenance.causation_id = SLICE_NONE;
 	return provenance;
 }
 

@@ -106,14 +106,19 @@ settle_done(struct consumer *consumer, struct letter *letter)
 		source_told(consumer->sources[lane->source].source, &lane->lane, letter->after);
 }
 
-/* The append itself was at fault, or a unique key of its decision is taken. */
+/* The append itself was at fault, or a unique key of its decision is taken. `buried`: it was to be a dead letter's. */
 static void
-blame(struct consumer *consumer, struct letter *letter, const struct fault *fault)
+blame(struct consumer *consumer, struct letter *letter, bool buried, const struct fault *fault)
 {
 	unsigned most = consumer->rule != NULL && consumer->rule->attempts != 0 ? consumer->rule->attempts : 3;
 
 	letter->fault = *fault;
 	letter->attempts++;
+	if (letter->lane != NULL && buried) {
+		fault_prefix(&letter->fault, "a dead letter cannot be recorded");
+		consumer_halt(consumer, letter->lane, &letter->fault);
+		return;
+	}
 	if (letter->lane == NULL || letter->attempts < most)
 		return;
 	if (consumer->rule != NULL && consumer->rule->failure == REACT_HALT)
@@ -123,7 +128,7 @@ blame(struct consumer *consumer, struct letter *letter, const struct fault *faul
 }
 
 static void
-settle_lost(struct consumer *consumer, struct letter *letter)
+settle_lost(struct consumer *consumer, struct letter *letter, bool buried)
 {
 	const struct append *append = &letter->reaction.submission.append;
 	size_t record = append->conflict_record;
@@ -135,7 +140,7 @@ settle_lost(struct consumer *consumer, struct letter *letter)
 		    memcmp(append->records[record].space.data, "unique/", 7) == 0) {
 			fault_set(&taken, FAULT_INPUT, "already_taken", "%.*s is taken already",
 				  SLICE_ARG(append->records[record].key));
-			blame(consumer, letter, &taken);
+			blame(consumer, letter, buried, &taken);
 		}
 		break;
 	case APPEND_REPEATED:
@@ -143,7 +148,7 @@ settle_lost(struct consumer *consumer, struct letter *letter)
 		letter->purpose = letter->purpose == LETTER_AGAIN ? LETTER_DROP : LETTER_PLACE;
 		break;
 	case APPEND_FAILED:
-		blame(consumer, letter, &append->fault);
+		blame(consumer, letter, buried, &append->fault);
 		break;
 	case APPEND_NONE:
 	case APPEND_DONE:
@@ -157,6 +162,7 @@ consumer_settle(struct consumer *consumer, struct letter *letter)
 {
 	struct consumer_lane *lane = letter->lane;
 	bool done = reaction_settle(&consumer->bench, &letter->reaction);
+	bool buried = letter->purpose == LETTER_DEAD || letter->purpose == LETTER_BEHIND;
 
 	(void)PROBE("consumer.after_commit");
 	consumer->flying--;
@@ -175,7 +181,7 @@ consumer_settle(struct consumer *consumer, struct letter *letter)
 		if (lane != NULL)
 			lane->broken = true;
 		if (letter->reaction.submission.result == COMMIT_DONE)
-			settle_lost(consumer, letter);
+			settle_lost(consumer, letter, buried);
 		else if (lane != NULL && lane->again_ns == 0 && !lane->halted)
 			consumer_stall(consumer, lane, &letter->reaction.submission.fault);
 	}

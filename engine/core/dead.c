@@ -6,16 +6,29 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "core/cloudevent.h"
+#include "store/store.h"
 
-#define HEADERS_MOST (32 * 1024) /* of the message's own on the dead-letter topic; the store's bound is twice that */
-#define HEADERS_OWN  8
+#define HEADERS_MOST   (STORE_HEADERS_MAX / 2) /* as JSON, of the message's own on the dead-letter topic */
+#define HEADERS_OWN    8
+#define HEADERS_THEIRS (MESSAGE_HEADERS_COUNT - HEADERS_OWN)
+
+/* At most, as JSON. */
+static size_t
+quoted_size(struct slice text)
+{
+	size_t size = text.size + 8;
+
+	for (size_t i = 0; i < text.size; i++)
+		size += (unsigned char)text.data[i] < 0x20 ? 5 : text.data[i] == '"' || text.data[i] == '\\';
+	return size;
+}
 
 static void
 write_bytes(struct buf *out, const char *key, struct slice bytes)
 {
 	char name[32] = { 0 };
 
-	if (json_utf8(bytes)) {
+	if (json_utf8(bytes) && quoted_size(bytes) <= 2 * bytes.size + 1024) {
 		json_key(out, key);
 		json_quote(out, bytes);
 		return;
@@ -299,11 +312,11 @@ dead_headers(const struct dead_letter *letter, struct buf *out)
 		return;
 	}
 	clock_format(letter->last_us, time);
-	for (size_t i = 0; i < letter->header_count && count < CLOUDEVENT_HEADERS_MAX - HEADERS_OWN - 2; i++) {
+	for (size_t i = 0; i < letter->header_count && count < HEADERS_THEIRS; i++) {
 		struct slice name = letter->headers[i].name;
 		bool ours = slice_starts_with(name, SLICE("ce_")) || slice_equal(name, SLICE("content-type"));
 
-		bytes += name.size + letter->headers[i].value.size;
+		bytes += quoted_size(name) + quoted_size(letter->headers[i].value);
 		if (bytes <= HEADERS_MOST)
 			add_header(list, &count, ours ? "dlq-" : "", name, letter->headers[i].value);
 	}

@@ -4,8 +4,8 @@
  *
  *   space "dead/<domain>.<reactor>"   key <topic>/<partition>/<20 digits of offset>   -> JSON object
  *
- * Bytes that are no UTF-8 stand in members whose name ends in _hex. A letter from the log (topic empty in its key)
- * names its entry by position: the log still has it.
+ * Bytes that are no UTF-8, or would be much longer as JSON, stand in members whose name ends in _hex. A letter from the
+ * log (topic empty in its key) names its entry by position: the log still has it.
  */
 #ifndef MOONLOG_CORE_DEAD_H
 #define MOONLOG_CORE_DEAD_H

@@ -13,9 +13,10 @@
 #include "base/id.h"
 #include "model/stream.h"
 
-#define ENTRY_TYPE_MAX   120
-#define ENTRY_DATA_MAX   (1024 * 1024)
-#define APPEND_ENTRY_MAX 1000
+#define ENTRY_TYPE_MAX        120
+#define ENTRY_DATA_MAX        (1024 * 1024)
+#define APPEND_ENTRY_MAX      1000
+#define MESSAGE_HEADERS_COUNT 50 /* of a message's author; the wire adds its own */
 
 #define CHECK_SIZE 16 /* SHA-256 cut to 128 bits */
 

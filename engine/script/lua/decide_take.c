@@ -119,6 +119,16 @@ message_type(lua_State *L, struct deciding *d, const struct moon_taking *taking,
 	return type;
 }
 
+/* Of the table on top. */
+static size_t
+count_headers(lua_State *L)
+{
+	size_t count = 0;
+	for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+		count++;
+	return count;
+}
+
 void
 moon_take_message(lua_State *L, struct deciding *d, const struct moon_taking *taking)
 {
@@ -143,13 +153,19 @@ moon_take_message(lua_State *L, struct deciding *d, const struct moon_taking *ta
 	}
 	struct slice data = message_json(L, d, handler, "message ", type.data);
 	struct slice key = message_text(L, d, handler, at, type.data, "key");
-	if (moon_raw_field(L, at, "headers") == LUA_TTABLE)
+	size_t count = 0;
+	if (moon_raw_field(L, at, "headers") == LUA_TTABLE) {
+		count = count_headers(L);
 		headers = message_json(L, d, handler, "headers of ", type.data);
+	}
 	if (key.size > MESSAGE_KEY_MAX || headers.size > MESSAGE_HEADERS_MAX)
 		moon_fail(L, handler, FAULT_SCRIPT, "bad_result",
 			  "message %s: a key of %zu and headers of %zu bytes; %d "
 			  "and %d are allowed",
 			  type.data, key.size, headers.size, MESSAGE_KEY_MAX, MESSAGE_HEADERS_MAX);
+	if (count > MESSAGE_HEADERS_COUNT)
+		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "message %s: %zu headers; %d are allowed", type.data,
+			  count, MESSAGE_HEADERS_COUNT);
 	struct new_entry *entry = moon_add_entry(L, d, data.size + headers.size);
 	entry->kind = ENTRY_MESSAGE;
 	entry->stream = taking->stream;

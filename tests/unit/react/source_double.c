@@ -27,29 +27,44 @@ double_close(struct source *source)
 	free(self_of(source));
 }
 
+static struct slice
+bytes_of(const char *text, size_t size, char fill, struct arena *arena)
+{
+	char *bytes;
+
+	if (size == 0)
+		return arena_copy(arena, slice_text(text));
+	bytes = arena_alloc(arena, size);
+	memset(bytes, fill, size);
+	return slice_from(bytes, size);
+}
+
 static int
 give(struct source_double *self, unsigned number, struct arena *arena, struct source_event *event)
 {
 	struct double_lane *lane = &self->lanes[number];
 	const struct broker_message *from = &self->broker->lanes[number].messages[lane->next];
-	struct message_header *headers = arena_zero(arena, 6, sizeof(*headers));
+	struct message_header *headers = arena_zero(arena, 6 + from->more_headers, sizeof(*headers));
+	size_t count = from->version != 0 ? 6 : 2;
 	bool versioned = from->version != 0;
 
 	headers[0] = (struct message_header){ versioned ? SLICE("ce_type") : SLICE("type"),
 					      arena_copy(arena, slice_text(from->type)) };
 	headers[1] = (struct message_header){ versioned ? SLICE("ce_id") : SLICE("id"),
-					      arena_copy(arena, slice_text(from->id)) };
+					      bytes_of(from->id, from->id_size, 'i', arena) };
 	headers[2] = (struct message_header){ SLICE("ce_specversion"), SLICE("1.0") };
 	headers[3] = (struct message_header){ SLICE("ce_source"), SLICE("/elsewhere") };
 	headers[4] = (struct message_header){ SLICE("ce_subject"), arena_copy(arena, slice_text(from->key)) };
 	headers[5] = (struct message_header){ SLICE("ce_streamversion"), arena_format(arena, "%u", from->version) };
+	for (size_t i = 0; i < from->more_headers; i++)
+		headers[count++] = (struct message_header){ arena_format(arena, "x-%zu", i), SLICE("1") };
 	event->what = SOURCE_MESSAGE;
 	event->offset = lane->next++;
 	event->message = (struct message){ .topic = SLICE("in"),
-					   .key = arena_copy(arena, slice_text(from->key)),
-					   .value = arena_copy(arena, slice_text(from->data)),
+					   .key = bytes_of(from->key, from->key_size, '\xfe', arena),
+					   .value = bytes_of(from->data, from->value_size, '\x01', arena),
 					   .headers = headers,
-					   .header_count = versioned ? 6 : 2,
+					   .header_count = count,
 					   .time_us = 1 };
 	return 0;
 }

@@ -14,6 +14,8 @@ struct source_broker {
 		struct broker_message {
 			char type[16], id[24], key[24], data[64];
 			unsigned version; /* of the foreign stream named by the key; 0: not said */
+			/* Where not 0: its id, its key, its value are of so many bytes; so many more headers. */
+			size_t id_size, key_size, value_size, more_headers;
 		} messages[DOUBLE_MESSAGES];
 		size_t count;
 		uint64_t first; /* offsets before it are gone */

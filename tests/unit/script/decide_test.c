@@ -22,6 +22,8 @@ static const struct domain_file bank[] = {
 	  "        Noted = { data = { at = 'time?' }, apply = function(state, data, meta) state.at = meta.time return "
 	  "state end,\n"
 	  "            publish = { topic = 'notes', map = function(data, meta, state)\n"
+	  "                if data.at == 51 then local all = {} for i = 1, 51 do all['h' .. i] = 'x' end "
+	  "return { type = 'Many', headers = all } end "
 	  "                return { { type = 'Note', data = { id = meta.stream_id, version = meta.version, at = "
 	  "state.at } },\n"
 	  "                         { type = 'More', key = 'k', headers = { a = 'b' } } } end } },\n"
@@ -56,6 +58,7 @@ static const struct domain_file bank[] = {
 	  "        Note = { data = {}, handle = function(_, _, ctx) ctx:log('warn', 'noted by ' .. ctx.caller)\n"
 	  "            return { { type = 'Noted', data = { at = ctx:now() } } } end },\n"
 	  "        Fail = { data = { how = 'string' }, handle = function(state, data, ctx)\n"
+	  "            if data.how == 'headers' then return { { type = 'Noted', data = { at = 51 } } } end "
 	  "            if data.how == 'raise' then\n"
 	  "                error('out of luck') end\n"
 	  "            if data.how == 'nothing' then return end\n"
@@ -326,6 +329,7 @@ TEST(bad_results_name_the_rule)
 	fails("status", "bad_result", "400 to 499");
 	fails("code", "bad_result", "field 'code' is wrong");
 	fails("reply", "bad_result", "the answer: a function");
+	fails("headers", "bad_result", "message Many: 51 headers; 50 are allowed");
 	fails("require", "script_error", "only while files are loaded");
 	domain_close(&d);
 }

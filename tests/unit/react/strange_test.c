@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Strangers' messages that are too long, too large or of odd bytes: a dead letter each, and the lane goes on [I6]. */
+#include "rig.h"
+
+#include "core/cloudevent.h"
+#include "support/check.h"
+
+static struct source_broker broker;
+
+static struct rig *
+open_rig(const char *words)
+{
+	static struct rig rig;
+
+	memset(&broker, 0, sizeof(broker));
+	broker.lane_count = 1;
+	rig = (struct rig){ .broker = &broker };
+	rules_double_busy = 0;
+	rig_open(&rig, words);
+	return &rig;
+}
+
+static struct broker_message *
+add_strange(const char *type, const char *id, const char *key)
+{
+	broker_add(&broker, 0, type, id, key, 1);
+	return &broker.lanes[0].messages[broker.lanes[0].count - 1];
+}
+
+/* So many dead letters, and a later message has its effect. */
+static void
+check_passed(struct rig *rig, size_t dead)
+{
+	broker_add(&broker, 0, "Add", "last", "z", 7);
+	rig_settle(rig);
+	CHECK_INT(rig_records(rig, "dead/tally.adder"), dead);
+	CHECK_INT(rig_sum(rig, "z", NULL), 7);
+	CHECK_INT(rig_place(rig, "in/0"), (long long)broker.lanes[0].count);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	CHECK_INT(rig_status(rig).dead, dead);
+}
+
+/* The entries on the dead-letter topic, as they are sent: all can be. */
+static size_t
+count_sendable(struct rig *rig)
+{
+	const struct log_filter published = { .published_only = true };
+	struct store_reader *reader;
+	struct entries entries = { 0 };
+	struct message message;
+	struct fault fault;
+	log_position seen;
+	size_t count = 0;
+
+	CHECK_INT(store_reader_open(rig->store, &reader, &fault), 0);
+	CHECK_INT(store_read_log(reader, 0, &published, (struct read_limit){ 100, 0 }, &rig->arena, &entries, &seen,
+				 &fault),
+		  0);
+	for (size_t i = 0; i < entries.count; i++) {
+		if (!slice_equal(entries.items[i].topic, SLICE("tally.adder.dlq")))
+			continue;
+		CHECK_INT(cloudevent_encode(&entries.items[i], SLICE("/x/y"), &rig->arena, &message, &fault), 0);
+		count++;
+	}
+	store_reader_close(reader);
+	return count;
+}
+
+TEST(an_id_that_is_too_long_is_a_dead_letter)
+{
+	struct rig *rig = open_rig("");
+
+	add_strange("Add", "", "a")->id_size = STORE_KEY_MAX + 1;
+	add_strange("Add", "", "b")->id_size = STORE_KEY_MAX;
+	check_passed(rig, 1);
+	CHECK_INT(rig_sum(rig, "a", NULL), 0);
+	CHECK_INT(rig_sum(rig, "b", NULL), 1);
+	CHECK_INT(count_sendable(rig), 1);
+	rig_close(rig);
+}
+
+TEST(a_poison_message_with_a_long_key_of_odd_bytes_is_a_dead_letter)
+{
+	struct rig *rig = open_rig("");
+
+	add_strange("Bad", "m1", "a")->key_size = 20 * STORE_KEY_MAX;
+	add_strange("Bad", "m2", "a")->key_size = 20;
+	add_strange("Add", "m3", "a")->key_size = 20; /* behind the second */
+	check_passed(rig, 3);
+	CHECK_INT(count_sendable(rig), 3);
+	rig_close(rig);
+}
+
+TEST(a_poison_message_whose_letter_does_not_fit_a_message_is_kept_all_the_same)
+{
+	struct rig *rig = open_rig("");
+
+	add_strange("Bad", "m1", "a")->value_size = 250000; /* six bytes each as JSON */
+	add_strange("Bad", "m2", "b")->value_size = 1200000;
+	check_passed(rig, 2);
+	CHECK_INT(count_sendable(rig), 2);
+	rig_close(rig);
+}
+
+TEST(a_poison_message_of_many_headers_can_be_sent_on)
+{
+	struct rig *rig = open_rig("");
+
+	add_strange("Bad", "m1", "a")->more_headers = 60;
+	add_strange("Bad", "m2", "b")->more_headers = 1000;
+	check_passed(rig, 2);
+	CHECK_INT(count_sendable(rig), 2);
+	rig_close(rig);
+}
+
+TEST_MAIN()
