@@ -441,10 +441,17 @@ json_quote(struct buf *out, struct slice text)
 	buf_byte(out, '"');
 	for (size_t i = 0; i < text.size; i++) {
 		unsigned char c = (unsigned char)text.data[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
+		size_t length = c < 0x80 ? 1 : utf8_length((const unsigned char *)text.data + i, text.size - i);
+
+		if (length != 0 && c >= 0x20 && c != '"' && c != '\\') {
+			i += length - 1;
 			continue;
+		}
 		buf_add(out, slice_from(text.data + from, i - from));
-		quote_byte(out, c);
+		if (length == 0)
+			buf_text(out, "\xef\xbf\xbd");
+		else
+			quote_byte(out, c);
 		from = i + 1;
 	}
 	if (from < text.size)

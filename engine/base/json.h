@@ -48,7 +48,8 @@ size_t json_integer_text(int64_t integer, char text[JSON_NUMBER_SIZE]);
 size_t json_float_text(double number, char text[JSON_NUMBER_SIZE]);
 void json_real(struct buf *out, double number);
 
-/* The writer: a quoted string, escapes only what must be (control characters, quote, backslash). */
+/* The writer: a quoted string, escapes only what must be (control characters, quote, backslash); bytes that are not
+ * UTF-8 become U+FFFD, each. */
 void json_quote(struct buf *out, struct slice text);
 /* "key": with the comma before it where json_comma puts one. */
 void json_key(struct buf *out, const char *key);

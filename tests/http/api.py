@@ -413,6 +413,14 @@ def case_paths_and_methods():
     same(ask("GET", "/").status, 200)
 
 
+def case_a_problem_is_utf8_wherever_its_text_is_cut():
+    for name in ("\u00e4" * 400, "a" + "\u00e4" * 400, "\U0001f600" * 200):
+        body = json.dumps({name: 1}, ensure_ascii=False).encode()
+        answer = ask("POST", "/api/accounts", body, Content_Type="application/json")
+        if "offset" not in problem(answer, 400):
+            raise Wrong(str(answer))
+
+
 def case_the_server_tells_about_itself():
     same(ask("GET", "/healthz").json, {"status": "ok"})
     answer = ask("GET", "/health")

@@ -318,6 +318,29 @@ TEST(a_quoted_text_decodes_to_itself)
 	buf_fini(&back);
 }
 
+TEST(what_is_quoted_is_utf8_whatever_it_was)
+{
+	static const struct {
+		const char *text, *quoted;
+	} cases[] = {
+		{ "x\xe4z", "\"x\xef\xbf\xbdz\"" },
+		{ "cut \xc3", "\"cut \xef\xbf\xbd\"" },
+		{ "\xc3\xa4\xc3\"", "\"\xc3\xa4\xef\xbf\xbd\\\"\"" },
+		{ "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+		{ "\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xe2\x82\xac\xf0\x9f\x98\x80\"" },
+	};
+	struct buf out;
+
+	buf_init(&out, 10000);
+	for (size_t i = 0; i < countof(cases); i++) {
+		buf_clear(&out);
+		json_quote(&out, slice_text(cases[i].text));
+		CHECK_SLICE(buf_slice(&out), cases[i].quoted);
+		checked(buf_slice(&out));
+	}
+	buf_fini(&out);
+}
+
 TEST(integers_are_written_without_point_or_exponent)
 {
 	uint64_t natural;
