@@ -40,10 +40,14 @@ struct findings {
 
 /* Adds one unless it is there already; slices and text are copied. */
 void findings_add(struct findings *findings, const struct finding *finding);
+/* The same with an error's place and words; `code` is kept. */
+struct vm_trouble;
+void findings_trouble(struct findings *findings, const char *code, const struct vm_trouble *trouble);
 
 /*
  * Gathers all findings, in order of file and line; needs nothing in `findings` but the arena. *program is what was
- * loaded when no error was found, else NULL; script_unload frees it. Fails: INPUT (sources that are no text), MEMORY.
+ * loaded when no error was found, else NULL; script_unload frees it. A limit that stops the files is a finding, the
+ * last. Fails: INPUT (sources that are no text), MEMORY.
  */
 int moon_check(const struct source_set *sources, const struct script_options *options, struct findings *findings,
 	       struct script_program **program, struct fault *fault);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "script/lua/check.h"
+#include "script/lua/vm.h"
 
 #define FINDINGS_MAX 1000
 
@@ -44,4 +45,15 @@ findings_add(struct findings *findings, const struct finding *finding)
 	}
 	findings->items[findings->count++] = copy;
 	findings->errors += finding->severity == FINDING_ERROR;
+}
+
+void
+findings_trouble(struct findings *findings, const char *code, const struct vm_trouble *trouble)
+{
+	findings_add(findings, &(struct finding){ .severity = FINDING_ERROR,
+						  .code = code,
+						  .file = slice_text(trouble->file),
+						  .line = trouble->line,
+						  .text = slice_text(trouble->message),
+						  .excerpt = slice_text(trouble->excerpt) });
 }

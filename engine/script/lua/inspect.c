@@ -194,22 +194,15 @@ attempt_body(lua_State *L)
 static int
 describe(lua_State *L)
 {
-	vm_describe(L);
+	if (!vm_is_killed(L)) /* it has told its place */
+		vm_describe(L);
 	return 1;
 }
 
 static void
 note(const struct inspection *in)
 {
-	const struct vm_trouble *trouble = &in->machine->vm->trouble;
-	findings_add(in->program->findings, &(struct finding){
-						    .severity = FINDING_ERROR,
-						    .code = in->code,
-						    .file = slice_text(trouble->file),
-						    .line = trouble->line,
-						    .text = slice_text(trouble->message),
-						    .excerpt = slice_text(trouble->excerpt),
-					    });
+	findings_trouble(in->program->findings, in->code, &in->machine->vm->trouble);
 }
 
 bool
@@ -234,8 +227,8 @@ inspect_try(struct inspection *in, void (*with)(struct inspection *in, void *sel
 		lua_settop(L, top);
 		return false;
 	}
-	if (status != LUA_ERRRUN)
-		lua_error(L); /* memory: there is no going on */
+	if (status != LUA_ERRRUN || vm_is_killed(L))
+		lua_error(L); /* memory, time: there is no going on */
 	if (in->code != NULL)
 		note(in);
 	in->depth = depth;

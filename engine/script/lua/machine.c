@@ -229,7 +229,8 @@ run_file_body(lua_State *L)
 static int
 describe(lua_State *L)
 {
-	vm_describe(L);
+	if (!vm_is_killed(L)) /* it has told its place */
+		vm_describe(L);
 	return 1;
 }
 
@@ -237,25 +238,17 @@ describe(lua_State *L)
 static void
 try_file(lua_State *L, struct moon_machine *machine, uint16_t source)
 {
-	const struct vm_trouble *trouble = &machine->vm->trouble;
 	int top = lua_gettop(L);
 	lua_pushcfunction(L, describe);
 	lua_pushcfunction(L, run_file_body);
 	lua_pushlightuserdata(L, machine);
 	lua_pushinteger(L, source);
 	int status = lua_pcall(L, 2, 0, top + 1);
-	if (status != LUA_OK && status != LUA_ERRRUN)
+	if ((status != LUA_OK && status != LUA_ERRRUN) || vm_is_killed(L))
 		lua_error(L);
 	machine->require_depth = 0;
 	if (status == LUA_ERRRUN)
-		findings_add(machine->program->findings, &(struct finding){
-								 .severity = FINDING_ERROR,
-								 .code = "load_error",
-								 .file = slice_text(trouble->file),
-								 .line = trouble->line,
-								 .text = slice_text(trouble->message),
-								 .excerpt = slice_text(trouble->excerpt),
-							 });
+		findings_trouble(machine->program->findings, "load_error", &machine->vm->trouble);
 	lua_settop(L, top);
 }
 
@@ -281,6 +274,19 @@ run_files_body(lua_State *L)
 /* The heaps of all machines of the process. */
 static struct alloc_pool pool = { .cap_bytes = SIZE_MAX };
 
+/* Memory has no place of its own: it is the file's that was running. */
+static void
+name_file(const struct moon_machine *machine, struct fault *fault)
+{
+	struct vm_trouble *trouble = &machine->vm->trouble;
+	if (fault == NULL || fault->class != FAULT_SCRIPT || trouble->file[0] != '\0' || machine->require_depth == 0)
+		return;
+	uint16_t source = machine->require_stack[machine->require_depth - 1];
+	snprintf(trouble->file, sizeof trouble->file, "%.*s", SLICE_ARG(machine->program->sources.items[source].path));
+	trouble->line = 1;
+	fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
+}
+
 /* A new Lua state in the place of the one before, its files run. */
 static int
 open_state(struct moon_machine *machine, struct fault *fault)
@@ -300,6 +306,8 @@ open_state(struct moon_machine *machine, struct fault *fault)
 	machine->loading = true;
 	int result = protect(machine, run_files_body, machine, fault);
 	machine->loading = false;
+	if (result != 0)
+		name_file(machine, fault);
 	return result;
 }
 

@@ -510,13 +510,18 @@ inspect_sources(const struct source_set *sources, struct fault *fault)
 	return 0;
 }
 
-/* What is wrong with rules is one code, with the source line under it. */
+/* What is wrong with rules is one code, with the source line under it; a limit keeps its own, and is a finding. */
 static void
-rules_fault(const struct vm_trouble *trouble, struct fault *fault)
+rules_fault(const struct vm_trouble *trouble, struct findings *findings, struct fault *fault)
 {
-	if (fault == NULL || fault->class != FAULT_SCRIPT || strcmp(fault->code, "memory_limit") == 0 ||
-	    strcmp(fault->code, "time_limit") == 0)
+	if (fault == NULL || fault->class != FAULT_SCRIPT)
 		return;
+	bool memory = strcmp(fault->code, "memory_limit") == 0;
+	if (memory || strcmp(fault->code, "time_limit") == 0) {
+		if (findings != NULL)
+			findings_trouble(findings, memory ? "memory_limit" : "time_limit", trouble);
+		return;
+	}
 	char text[sizeof fault->text];
 	memcpy(text, fault->text, sizeof text);
 	fault_set(fault, FAULT_SCRIPT, "bad_rules", "%s%s%s", text, trouble->excerpt[0] != '\0' ? "\n" : "",
@@ -540,7 +545,7 @@ load(const struct source_set *sources, const struct script_options *options, str
 		goto out;
 	struct vm_trouble trouble = { 0 };
 	if (moon_machine_new(new, options, (bool *)(uintptr_t) new->needs, &scratch, &trouble, fault) != 0) {
-		rules_fault(&trouble, fault);
+		rules_fault(&trouble, findings, fault);
 		goto out;
 	}
 	struct inspection in = { .machine = scratch,
@@ -548,7 +553,7 @@ load(const struct source_set *sources, const struct script_options *options, str
 				 .arena = &new->arena,
 				 .missing = findings != NULL && findings->count > 0 };
 	if (moon_protect(scratch, inspect_body, &in, fault) != 0) {
-		rules_fault(&scratch->vm->trouble, fault);
+		rules_fault(&scratch->vm->trouble, findings, fault);
 		goto out;
 	}
 	moon_machine_free(scratch);
@@ -577,7 +582,7 @@ moon_load_all(const struct source_set *sources, const struct script_options *opt
 	struct script_program *loaded = NULL;
 	*program = NULL;
 	if (load(sources, options, findings, &loaded, fault) != 0)
-		return -1;
+		return fault->class == FAULT_SCRIPT && findings->errors > 0 ? 0 : -1;
 	if (findings->errors == 0)
 		*program = loaded;
 	else
