@@ -435,6 +435,9 @@ def case_the_server_tells_about_itself():
     topics = ask("GET", "/asyncapi.json").json
     same((topics["asyncapi"], "banking-events" in topics["channels"]), ("3.0.0", True))
     same([text for text in references(topics) if not resolves(topics, text)], [])
+    schemas = topics["components"]["schemas"]  # an event is recorded, and sent, in minor units
+    same(schemas["banking.account.event.MoneyDeposited"]["properties"]["amount"]["type"], "integer")
+    same(schemas["banking.account.DepositMoney"]["properties"]["amount"]["type"], "number")
 
 
 def references(value):

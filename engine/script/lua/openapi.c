@@ -2,7 +2,7 @@
 /*
  * The program's part of the OpenAPI 3.1 document: { "paths": ..., "schemas": ... }, made of routes and schemas alone
  * (JSON Schema 2020-12). Money is a number on the wire whose decimals depend on its currency, so its bounds, kept in
- * minor units, are not told.
+ * minor units, are not told. Events are told as they are recorded and sent: money in minor units, times in microseconds.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -10,12 +10,14 @@
 #include "base/json.h"
 #include "script/lua/machine.h"
 
-static void write_schema(struct buf *out, const struct schema *schema);
+enum form { FORM_WIRE, FORM_STORED };
+
+static void write_schema(struct buf *out, const struct schema *schema, enum form form);
 
 static void
-write_bounds(struct buf *out, const struct schema *schema)
+write_bounds(struct buf *out, const struct schema *schema, enum form form)
 {
-	if (schema->type == SCHEMA_INTEGER) {
+	if (schema->type == SCHEMA_INTEGER || (schema->type == SCHEMA_MONEY && form == FORM_STORED)) {
 		if (schema->has_minimum) {
 			json_key(out, "minimum");
 			buf_i64(out, schema->minimum.integer);
@@ -70,7 +72,7 @@ write_string(struct buf *out, const struct schema *schema)
 }
 
 static void
-write_object(struct buf *out, const struct schema *schema)
+write_object(struct buf *out, const struct schema *schema, enum form form)
 {
 	write_text(out, "type", SLICE("object"));
 	if (schema->open)
@@ -79,7 +81,7 @@ write_object(struct buf *out, const struct schema *schema)
 	buf_byte(out, '{');
 	for (size_t i = 0; i < schema->field_count; i++) {
 		json_key(out, schema->fields[i].name.data);
-		write_schema(out, &schema->fields[i].schema);
+		write_schema(out, &schema->fields[i].schema, form);
 	}
 	buf_byte(out, '}');
 	json_key(out, "required");
@@ -96,7 +98,27 @@ write_object(struct buf *out, const struct schema *schema)
 }
 
 static void
-write_type(struct buf *out, const struct schema *schema)
+write_money(struct buf *out, enum form form)
+{
+	write_text(out, "type", form == FORM_WIRE ? SLICE("number") : SLICE("integer"));
+	write_text(out, "format", SLICE("money"));
+	write_text(out, "description",
+		   form == FORM_WIRE ? SLICE("exact decimal amount in its currency")
+				     : SLICE("amount in minor units of its currency"));
+}
+
+static void
+write_time(struct buf *out, enum form form)
+{
+	write_text(out, "type", form == FORM_WIRE ? SLICE("string") : SLICE("integer"));
+	if (form == FORM_WIRE)
+		write_text(out, "format", SLICE("date-time"));
+	else
+		write_text(out, "description", SLICE("microseconds since 1970-01-01T00:00:00Z"));
+}
+
+static void
+write_type(struct buf *out, const struct schema *schema, enum form form)
 {
 	switch (schema->type) {
 	case SCHEMA_ANY:
@@ -114,42 +136,39 @@ write_type(struct buf *out, const struct schema *schema)
 		write_text(out, "type", SLICE("boolean"));
 		break;
 	case SCHEMA_MONEY:
-		write_text(out, "type", SLICE("number"));
-		write_text(out, "format", SLICE("money"));
-		write_text(out, "description", SLICE("exact decimal amount in its currency"));
+		write_money(out, form);
 		break;
 	case SCHEMA_TIME:
-		write_text(out, "type", SLICE("string"));
-		write_text(out, "format", SLICE("date-time"));
+		write_time(out, form);
 		break;
 	case SCHEMA_UUID:
 		write_text(out, "type", SLICE("string"));
 		write_text(out, "format", SLICE("uuid"));
 		break;
 	case SCHEMA_OBJECT:
-		write_object(out, schema);
+		write_object(out, schema, form);
 		break;
 	case SCHEMA_ARRAY:
 		write_text(out, "type", SLICE("array"));
 		write_lengths(out, schema, "minItems", "maxItems");
 		json_key(out, "items");
-		write_schema(out, schema->element);
+		write_schema(out, schema->element, form);
 		break;
 	case SCHEMA_MAP:
 		write_text(out, "type", SLICE("object"));
 		json_key(out, "additionalProperties");
-		write_schema(out, schema->element);
+		write_schema(out, schema->element, form);
 		break;
 	}
 }
 
 static void
-write_schema(struct buf *out, const struct schema *schema)
+write_schema(struct buf *out, const struct schema *schema, enum form form)
 {
 	bool plain = schema->type != SCHEMA_MONEY && schema->type != SCHEMA_TIME;
 	buf_byte(out, '{');
-	write_type(out, schema);
-	write_bounds(out, schema);
+	write_type(out, schema, form);
+	write_bounds(out, schema, form);
 	if (plain && schema->choice_count > 0) {
 		json_key(out, "enum");
 		buf_byte(out, '[');
@@ -194,7 +213,7 @@ write_parameter(struct buf *out, struct slice name, const char *where, const str
 	json_key(out, "required");
 	buf_text(out, path || (schema != NULL && !schema->optional && schema->preset.size == 0) ? "true" : "false");
 	json_key(out, "schema");
-	write_schema(out, schema != NULL ? schema : &text);
+	write_schema(out, schema != NULL ? schema : &text, FORM_WIRE);
 	buf_byte(out, '}');
 }
 
@@ -232,7 +251,7 @@ write_body(struct buf *out, const struct script_route *route, const struct schem
 		if (in_path(route->path, data->fields[i].name) && !slice_equal(data->fields[i].name, route->id_param))
 			continue;
 		json_key(out, data->fields[i].name.data);
-		write_schema(out, &data->fields[i].schema);
+		write_schema(out, &data->fields[i].schema, FORM_WIRE);
 	}
 	buf_text(out, "},\"required\":[");
 	for (size_t i = 0; i < data->field_count; i++) {
@@ -283,7 +302,7 @@ write_route(struct buf *out, const struct moon_program *program, size_t number)
 	} else {
 		buf_text(out, ",\"content\":{\"application/json\":{\"schema\":");
 		if (answer != NULL)
-			write_schema(out, answer);
+			write_schema(out, answer, FORM_WIRE);
 		else
 			buf_text(out, "{}");
 		buf_text(out, "}}");
@@ -325,13 +344,13 @@ write_components(struct buf *out, const struct moon_program *program)
 			snprintf(key, sizeof key, "%s.%s.%s", program->door.domain.data, door->name.data,
 				 door->commands[i].name.data);
 			json_key(out, key);
-			write_schema(out, program->aggregates[a].commands[i].data);
+			write_schema(out, program->aggregates[a].commands[i].data, FORM_WIRE);
 		}
 		for (size_t i = 0; i < door->event_count; i++) {
 			snprintf(key, sizeof key, "%s.%s.event.%s", program->door.domain.data, door->name.data,
 				 door->events[i].name.data);
 			json_key(out, key);
-			write_schema(out, program->aggregates[a].events[i].data);
+			write_schema(out, program->aggregates[a].events[i].data, FORM_STORED);
 		}
 	}
 	buf_byte(out, '}');
