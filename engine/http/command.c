@@ -150,6 +150,16 @@ type_is_json(struct http_request *request)
 	return type.size == json.size || type.data[json.size] == ';' || type.data[json.size] == ' ';
 }
 
+/* Nothing here unpacks: bytes that say they are packed would be taken for JSON. */
+static bool
+is_plain(struct http_request *request)
+{
+	size_t count;
+	struct slice coding = http_request_field(request, "content-encoding", &count);
+
+	return count == 0 || (count == 1 && coding.size == 8 && strncasecmp(coding.data, "identity", 8) == 0);
+}
+
 /* The command is filled from target and route; headers complete it. */
 static void
 submit(struct http_request *request)
@@ -159,6 +169,11 @@ submit(struct http_request *request)
 	bool never = false;
 	if (!type_is_json(request)) {
 		http_reply_error(request, 415, "unsupported_media_type", "a command's body must be application/json");
+		http_conn_send(request);
+		return;
+	}
+	if (!is_plain(request)) {
+		http_reply_error(request, 415, "unsupported_media_type", "a body is not taken encoded");
 		http_conn_send(request);
 		return;
 	}

@@ -139,6 +139,10 @@ def case_a_body_must_be_json():
     for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx"):
         answer = ask("POST", f"/api/accounts/{which}/deposit", '{"amount": 5}', Content_Type=kind)
         problem(answer, 415, "unsupported_media_type")
+    for coding in ("gzip", "br, gzip"):
+        answer = ask("POST", f"/api/accounts/{which}/deposit", {"amount": 5}, Content_Encoding=coding)
+        problem(answer, 415, "unsupported_media_type")
+    same(ask("POST", f"/api/accounts/{which}/deposit", {"amount": 5}, Content_Encoding="identity").status, 200)
     for site in ("cross-site", "same-site"):
         connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
         connection.request("POST", f"/api/accounts/{which}/deposit", b'{"amount": 5}', {"Sec-Fetch-Site": site})

@@ -125,10 +125,13 @@ inspect_segment(struct inspection *in, struct slice path, struct slice segment, 
 	}
 	if (segment.size == 0)
 		inspect_fail(in, path.data, "path \"%s\": an empty segment", path.data);
-	for (size_t i = 0; i < segment.size; i++)
+	for (size_t i = 0; i < segment.size; i++) {
+		unsigned char byte = (unsigned char)segment.data[i];
+		if (byte >= 0x20 && byte < 0x7f && !segment_byte(segment.data[i]))
+			inspect_fail(in, path.data, "path \"%s\": the character '%c' is not allowed", path.data, byte);
 		if (!segment_byte(segment.data[i]))
-			inspect_fail(in, path.data, "path \"%s\": the character '%c' is not allowed", path.data,
-				     segment.data[i]);
+			inspect_fail(in, path.data, "path \"%s\": the byte 0x%02x is not allowed", path.data, byte);
+	}
 }
 
 /* Checks the path's grammar; gives its parameters. */

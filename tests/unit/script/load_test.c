@@ -189,6 +189,7 @@ TEST(routes)
 	refuses("d.lua", ROUTE("{ 'GET', '/a//b', health = true }"), "empty segment");
 	refuses("d.lua", ROUTE("{ 'GET', '/a b', health = true }"), "not allowed");
 	refuses("d.lua", ROUTE("{ 'GET', '/a/', health = true }"), "ends in a slash");
+	refuses("d.lua", ROUTE("{ 'GET', '/\xc3\xa4', health = true }"), "the byte 0xc3 is not allowed");
 	refuses("d.lua", ROUTE("{ 'GET', '/a/x{b}', health = true }"), "not allowed");
 	refuses("d.lua", ROUTE("{ 'GET', '/a/{b', health = true }"), "whole segment");
 	refuses("d.lua", ROUTE("{ 'GET', '/a/{b}', health = true }"), "nothing takes the parameter '{b}'");
