@@ -149,7 +149,7 @@ def case_a_body_must_be_json():
         problem(Answer(connection.getresponse()), 415)
     for kind in ("application/json", "Application/JSON; charset=utf-8"):
         same(ask("POST", f"/api/accounts/{which}/deposit", '{"amount": 5}', Content_Type=kind).status, 200)
-    same(ask("GET", f"/api/accounts/{which}").json["version"], 3)
+    same(ask("GET", f"/api/accounts/{which}").json["version"], 4)
 
 
 def case_if_match_compares_versions():

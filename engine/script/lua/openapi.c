@@ -2,7 +2,8 @@
 /*
  * The program's part of the OpenAPI 3.1 document: { "paths": ..., "schemas": ... }, made of routes and schemas alone
  * (JSON Schema 2020-12). Money is a number on the wire whose decimals depend on its currency, so its bounds, kept in
- * minor units, are not told. Events are told as they are recorded and sent: money in minor units, times in microseconds.
+ * minor units, are not told. Events are told as they are recorded and sent: money in minor units, times in
+ * microseconds.
  */
 #include <ctype.h>
 #include <stdio.h>
