@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
+
 #define FOLDER_DEPTH 16
 
 struct reading {
@@ -48,6 +50,16 @@ read_whole(int fd, size_t size, struct arena *arena, struct slice *bytes, struct
 	return 0;
 }
 
+/* A name goes into records, lists and messages of one line. */
+static bool
+nameable(const char *name)
+{
+	for (size_t i = 0; name[i] != '\0'; i++)
+		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+			return false;
+	return json_utf8(slice_text(name));
+}
+
 static int
 add_file(struct reading *reading, int folder, const char *name, const char *path, struct fault *fault)
 {
@@ -58,6 +70,10 @@ add_file(struct reading *reading, int folder, const char *name, const char *path
 
 	if (fd < 0)
 		return fault_errno(fault, FAULT_CONFIG, errno, "%s cannot be opened", path);
+	if (!nameable(path)) {
+		fault_set(fault, FAULT_CONFIG, "bad_folder", "the name of a file is no text in UTF-8: %s", path);
+		goto out;
+	}
 	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
 		fault_set(fault, FAULT_CONFIG, "bad_folder", "%s is no file", path);
 		goto out;

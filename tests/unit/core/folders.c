@@ -113,6 +113,14 @@ TEST(folders_that_are_none_are_refused)
 	CHECK_INT(truncate(path_of("big/a.lua"), DOMAIN_FILE_MAX + 1), 0);
 	CHECK_TEXT(refused("big"), "source_too_large");
 	CHECK(strstr(fault.text, "a.lua") != NULL);
+	folder("names");
+	put("names/\xc3\xa4.lua", "return {}");
+	put("names/\xe4.lua", "return {}");
+	CHECK_TEXT(refused("names"), "bad_folder");
+	CHECK(strstr(fault.text, "no text in UTF-8") != NULL);
+	folder("lines");
+	put("lines/a\n.lua", "return {}");
+	CHECK_TEXT(refused("lines"), "bad_folder");
 	tear_down();
 }
 
