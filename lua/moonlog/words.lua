@@ -17,6 +17,27 @@
 ---@field json? string bytes as sent
 ---@field id? string another stream's
 
+-- What is not said is not looked at.
+---@class moonlog.ExpectedTimer
+---@field name string
+---@field after? number seconds
+---@field at? string ISO 8601
+---@field data? table
+---@field cancel? boolean
+
+---@class moonlog.SpecMessage
+---@field type string
+---@field data? table
+---@field json? string bytes as sent, instead of data
+---@field id? string
+---@field source? string
+---@field subject? string
+---@field topic? string
+---@field key? string
+---@field at? string ISO 8601
+---@field correlation_id? string
+---@field stream_version? integer
+
 ---@class moonlog.Result
 local result = {}
 ---The whole list: types and data.
@@ -29,6 +50,9 @@ function result:expect_events(types) end
 ---@param messages { type: string, data?: table, topic?: string }[]
 ---@return moonlog.Result
 function result:expect_messages(messages) end
+---@param timers moonlog.ExpectedTimer[] of the last command
+---@return moonlog.Result
+function result:expect_timers(timers) end
 ---@param reply table
 ---@return moonlog.Result
 function result:expect_reply(reply) end
@@ -151,6 +175,10 @@ function projection:at(time) end
 ---@param events moonlog.Given[]
 ---@return moonlog.Rows
 function projection:given(events) end
+---Of one that topics feed.
+---@param messages moonlog.SpecMessage[]
+---@return moonlog.Rows
+function projection:given_messages(messages) end
 
 ---@class moonlog.Old
 local old = {}
@@ -178,6 +206,9 @@ function query:at(time) end
 ---@param events moonlog.Given[]
 ---@return moonlog.QueryWord
 function query:given(events) end
+---@param messages moonlog.SpecMessage[]
+---@return moonlog.QueryWord
+function query:given_messages(messages) end
 ---@param params table
 ---@return moonlog.QueryWord
 function query:with(params) end
@@ -190,6 +221,75 @@ function query:expect_refusal(code) end
 ---@param code? string
 ---@return moonlog.QueryWord
 function query:expect_error(code) end
+
+-- Of a reactor or process manager, which hears one thing after another; what is expected is of the last.
+---@class moonlog.ReactionWord
+local reaction = {}
+---@param time string
+---@return moonlog.ReactionWord
+function reaction:at(time) end
+---@param number integer
+---@return moonlog.ReactionWord
+function reaction:seed(number) end
+---Events of any streams of the domain, each with its `stream`.
+---@param events moonlog.Given[]
+---@return moonlog.ReactionWord
+function reaction:given(events) end
+---@param message moonlog.SpecMessage
+---@return moonlog.ReactionWord
+function reaction:when_message(message) end
+---It is recorded, then heard.
+---@param event moonlog.Given
+---@return moonlog.ReactionWord
+function reaction:when_event(event) end
+---What falls due meanwhile fires, in its order.
+---@param amount string|number "90s", "15m", "1h", "2d", or seconds
+---@return moonlog.ReactionWord
+function reaction:advance(amount) end
+---The whole list: types, or types and data.
+---@param events (string|{ type: string, data?: table, stream?: string })[]
+---@return moonlog.ReactionWord
+function reaction:expect_events(events) end
+---@param messages (string|{ type: string, data?: table, topic?: string, key?: string })[]
+---@return moonlog.ReactionWord
+function reaction:expect_messages(messages) end
+---@param timers moonlog.ExpectedTimer[]
+---@return moonlog.ReactionWord
+function reaction:expect_timers(timers) end
+---How many timers wait.
+---@param count integer
+---@return moonlog.ReactionWord
+function reaction:expect_pending(count) end
+---@return moonlog.ReactionWord
+function reaction:expect_nothing() end
+---A command was refused, and nothing answered that.
+---@param code? string
+---@return moonlog.ReactionWord
+function reaction:expect_refused(code) end
+---@param code? string
+---@return moonlog.ReactionWord
+function reaction:expect_error(code) end
+---@param seconds? number
+---@return moonlog.ReactionWord
+function reaction:expect_retry(seconds) end
+---Of the process that heard last, or of the one with this id.
+---@param state table
+---@param id? string
+---@return moonlog.ReactionWord
+function reaction:expect_state(state, id) end
+---@param stream string "aggregate/id"
+---@param state table
+---@return moonlog.ReactionWord
+function reaction:expect_state_of(stream, state) end
+---@param id? string
+---@return moonlog.ReactionWord
+function reaction:expect_completed(id) end
+---@param id? string
+---@return moonlog.ReactionWord
+function reaction:expect_running(id) end
+---Another Lua state, with another order of hashing, gives the same.
+---@return moonlog.ReactionWord
+function reaction:expect_deterministic() end
 
 ---@class moonlog.Words
 moonlog = {}
@@ -205,3 +305,12 @@ function moonlog.query(name) end
 ---@param name string "domain.aggregate"
 ---@return moonlog.UpcasterWord
 function moonlog.upcaster(name) end
+---@param name string "domain.reactor"
+---@return moonlog.ReactionWord
+function moonlog.reactor(name) end
+---@param name string "domain.process"
+---@return moonlog.ReactionWord
+function moonlog.process(name) end
+---Canonical JSON, as the engine writes and reads it.
+---@type { encode: (fun(value: any): string), decode: (fun(text: string): any), null: any }
+moonlog.json = {}

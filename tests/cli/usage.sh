@@ -114,6 +114,13 @@ says "editor replaces what it made" "^wrote shop/.luals/library.lua"
 says "editor replaces what it made" "^wrote shop/.luacheckrc"
 says "editor leaves settings alone" "^kept  shop/.luarc.json"
 same "editor replaces what it made" "$(diff shop/.luals/library.lua "$SOURCE/lua/moonlog/library.lua" 2>&1)" ""
+# Every word of the test kit has a definition.
+words=$(cd "$SOURCE/lua/moonlog" && grep -ohE '^function [A-Z][A-Za-z]*:[a-z_]+' ./*.lua | tr 'A-Z' 'a-z'
+	sed -n '/^return {/,$s/^    \([a-z]*\) = .*/moonlog.\1/p' "$SOURCE/lua/moonlog/kit.lua")
+same "words of the kit were found" "$(grep -c . <<<"$words" | grep -cE '^[0-9]{2,}$')" 1
+same "words of the kit without a definition" "$(while read -r word; do
+	grep -qE "^(function )?${word#function }( =|\()" shop/.luals/words.lua || echo "$word"
+done <<<"$words")" ""
 expect 66 "editor of nothing" editor nowhere
 expect 66 "check of nothing" check nowhere
 mkdir broken && printf 'return {\n  name = "a",\n  events = 5,\n  initial = function() return {} end,\n}\n' >broken/a.lua
