@@ -35,7 +35,7 @@ enum source_news {
 struct source_event {
 	enum source_news what;
 	struct source_lane lane;
-	uint64_t offset; /* MESSAGE: its own; PASSED: the next */
+	uint64_t offset; /* MESSAGE: its own; PASSED: the next; GONE: the oldest that is there */
 	struct message message;
 	/* Where the bus reads a log of ours, what it found there; `message` has only topic, key and value then. */
 	const struct recorded_entry *entry;

@@ -80,7 +80,9 @@ struct consumer_status {
 enum consumer_wish {
 	CONSUMER_RETRY, /* through the handler again, in order; halted lanes go on too */
 	CONSUMER_DROP,
-	CONSUMER_SKIP /* what is held because versions are missing is taken without them; counts lanes as settled */
+	/* What is held because versions are missing is taken without them; the message that halts a lane becomes a
+	 * dead letter; a lane whose place is gone goes on at the oldest that is there. Counts lanes as settled. */
+	CONSUMER_SKIP
 };
 
 /* Given to the consumer until `done`, which is called on its thread. */

@@ -46,16 +46,27 @@ check_ids(const struct letter *letter, const char *place, struct fault *fault)
 			 STORE_KEY_MAX);
 }
 
+/* The same when it comes back as a dead letter: it may be the message's id, which the inbox remembers. */
+static void
+name_place(const struct letter *letter, char *place, size_t size)
+{
+	unsigned long long offset = letter->offset;
+
+	if (letter->lane != NULL)
+		snprintf(place, size, "%s/%llu", letter->lane->key, offset);
+	else
+		snprintf(place, size, "%.*s/%d/%llu", SLICE_ARG(letter->message.topic), (int)letter->partition, offset);
+}
+
 int
 consumer_prepare(struct consumer *consumer, struct letter *letter, struct fault *fault)
 {
 	struct arena *arena = &letter->reaction.arena;
-	const char *lane = letter->lane != NULL ? letter->lane->key : "";
 	char place[LANE_KEY_SIZE + 24];
 
 	if (letter->prepared)
 		return 0;
-	snprintf(place, sizeof(place), "%s/%llu", lane, (unsigned long long)letter->offset);
+	name_place(letter, place, sizeof(place));
 	if (letter->entry != NULL)
 		cloudevent_of_entry(letter->entry, arena, &letter->heard);
 	else if (cloudevent_decode(&letter->message, place, arena, &letter->heard, fault) != 0)
@@ -64,12 +75,16 @@ consumer_prepare(struct consumer *consumer, struct letter *letter, struct fault 
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a message");
 	if (check_ids(letter, place, fault) != 0)
 		return -1;
-	/* The log gives each entry once, at one place: there is nothing that could come again. */
-	letter->has_inbox = letter->entry == NULL && consumer->rule->inbox;
+	/*
+	 * The log gives each entry once, at one place: there is nothing that could come again. Nor does what has no id
+	 * but its place: where a topic is made anew another message lies there.
+	 */
+	letter->has_inbox =
+		letter->entry == NULL && consumer->rule->inbox && !slice_equal(letter->heard.id, slice_text(place));
 	letter->id = command_id_make(slice_text(consumer->whole), letter->heard.source, letter->heard.id);
 	if (letter->lane != NULL && letter->heard.key.size != 0) {
 		letter->has_key = true;
-		letter->parked = parked_key_make(slice_text(lane), letter->heard.key);
+		letter->parked = parked_key_make(slice_text(letter->lane->key), letter->heard.key);
 	}
 	letter->reaction.mark = arena_mark(arena);
 	letter->prepared = true;
@@ -215,7 +230,7 @@ consumer_give(struct consumer *consumer, struct letter *letter, struct fault *fa
 static bool
 give_up(struct consumer *consumer, struct letter *letter)
 {
-	if (consumer->rule->failure == REACT_HALT) {
+	if (consumer->rule->failure == REACT_HALT && !letter->passes) {
 		consumer_halt(consumer, letter->lane, &letter->fault);
 		return false;
 	}

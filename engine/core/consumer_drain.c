@@ -93,7 +93,7 @@ take_order(struct consumer *consumer)
 	if (order->wish == CONSUMER_RETRY)
 		consumer_resume(consumer);
 	if (order->wish == CONSUMER_SKIP) {
-		order->settled = consumer_skip_held(consumer);
+		order->settled = consumer_skip(consumer);
 		end(consumer, NULL);
 		return true;
 	}

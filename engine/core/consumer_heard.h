@@ -35,7 +35,7 @@ bool consumer_versions(struct consumer *consumer, struct letter *letter);
 /* Is its first letter waiting for a version? NULL: no. */
 const struct letter *consumer_held(const struct consumer_lane *lane);
 /* Those that are go on without. Gives how many lanes. */
-uint64_t consumer_skip_held(struct consumer *consumer);
+uint64_t consumer_skip(struct consumer *consumer);
 int consumer_add_version(struct consumer *consumer, struct letter *letter, struct fault *fault);
 
 /* ---- consumer_sweep.c: versions that are old are forgotten ---- */

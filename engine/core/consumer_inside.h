@@ -56,6 +56,7 @@ struct letter {
 	bool moves_version; /* its append writes which version of its stream was heard: */
 	bool version_there;
 	bool unheld; /* a person said that it is not to wait for versions */
+	bool passes; /* likewise: that it becomes a dead letter rather than halt its lane */
 	struct heard_version version_before, version;
 	struct parked_key stream; /* of the message's source and subject */
 	struct command_id id;
@@ -91,6 +92,8 @@ struct consumer_lane {
 	bool paused;      /* the source was told to */
 	bool halted;      /* until somebody decides; `reason` */
 	bool gone;        /* the source gives nothing more until it begins again */
+	bool skips;       /* then at `oldest`, as a person said */
+	uint64_t oldest;  /* that the source has, where it is gone */
 	bool place_there; /* there is a record of it, once everything in flight is done */
 	uint64_t place;   /* what it will say then */
 	char place_text[PLACE_SIZE];

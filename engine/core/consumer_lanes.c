@@ -150,7 +150,7 @@ consumer_halt(struct consumer *consumer, struct consumer_lane *lane, const struc
 	stand_still(consumer, lane, fault);
 	lane->halted = true;
 	lane->width = 1;
-	log_line(LOG_ERROR, "a lane is halted: nothing more of it is taken until somebody decides",
+	log_line(LOG_ERROR, "a lane is halted: mend it, or `moonlog dlq skip` passes what stands in its way",
 		 log_text("consumer", consumer->whole), log_text("lane", lane->key), log_text("code", fault->code),
 		 log_text("text", fault->text));
 }
@@ -290,6 +290,56 @@ move_idle(struct consumer *consumer, struct consumer_lane *lane)
 		consumer_stall(consumer, lane, &fault);
 }
 
+/* The place is moved to the oldest message that the source has: from there the lane begins. */
+static void
+move_to_oldest(struct consumer *consumer, struct consumer_lane *lane)
+{
+	struct letter *letter = consumer_spare(consumer);
+	struct fault fault;
+
+	lane->skips = false;
+	if (letter == NULL)
+		return;
+	log_line(LOG_WARN, "a lane goes on by order where its topic begins now", log_text("consumer", consumer->whole),
+		 log_text("lane", lane->key), log_int("place", (int64_t)lane->oldest),
+		 log_int("was", (int64_t)lane->place));
+	letter->purpose = LETTER_PLACE;
+	letter->offset = lane->place;
+	letter->after = lane->oldest;
+	add_letter(consumer, lane, letter);
+	if (!consumer_give(consumer, letter, &fault))
+		consumer_stall(consumer, lane, &fault);
+}
+
+/* What halts or holds it is passed. Gives whether anything did. */
+static bool
+skip(struct consumer *consumer, struct consumer_lane *lane)
+{
+	struct letter *letter = lane->first;
+
+	if (!lane->halted && consumer_held(lane) == NULL)
+		return false;
+	while (letter != NULL && letter->state != LETTER_NEW)
+		letter = letter->next;
+	if (lane->halted && lane->gone)
+		lane->skips = true;
+	else if (letter != NULL)
+		*(lane->halted ? &letter->passes : &letter->unheld) = true;
+	lane->pause_us = 0;
+	consumer_go_on(consumer, lane);
+	return true;
+}
+
+uint64_t
+consumer_skip(struct consumer *consumer)
+{
+	uint64_t count = 0;
+
+	for (struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = lane->next)
+		count += skip(consumer, lane);
+	return count;
+}
+
 /* ---- lanes ---- */
 
 static struct consumer_lane *
@@ -393,6 +443,7 @@ heard(struct consumer *consumer, unsigned source, struct source_event *event, st
 		break;
 	case SOURCE_GONE:
 		lane->gone = true;
+		lane->oldest = event->offset;
 		consumer_halt(consumer, lane, fault);
 		break;
 	case SOURCE_MESSAGE:
@@ -484,8 +535,13 @@ consumer_tend(struct consumer *consumer)
 		if (lane->broken)
 			mend(consumer, lane);
 		/* What it had before its place went is decided first: nobody else has it. */
-		if (lane->gone && lane->first == NULL)
+		if (lane->gone && lane->first == NULL) {
 			lane->starting = true;
+			if (lane->skips)
+				move_to_oldest(consumer, lane);
+		}
+		if (lane->flying != 0)
+			continue;
 		if (lane->starting && goes_on(lane))
 			start(consumer, lane);
 		if (!lane->broken && !lane->starting)

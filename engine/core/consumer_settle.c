@@ -121,7 +121,7 @@ blame(struct consumer *consumer, struct letter *letter, bool buried, const struc
 	}
 	if (letter->lane == NULL || letter->attempts < most)
 		return;
-	if (consumer->rule != NULL && consumer->rule->failure == REACT_HALT)
+	if (consumer->rule != NULL && consumer->rule->failure == REACT_HALT && !letter->passes)
 		consumer_halt(consumer, letter->lane, &letter->fault);
 	else
 		letter->purpose = LETTER_DEAD;

@@ -123,24 +123,6 @@ consumer_held(const struct consumer_lane *lane)
 	return letter;
 }
 
-uint64_t
-consumer_skip_held(struct consumer *consumer)
-{
-	uint64_t count = 0;
-
-	for (struct consumer_lane *lane = consumer->lanes; lane != NULL; lane = lane->next) {
-		struct letter *letter = (struct letter *)consumer_held(lane);
-
-		if (letter == NULL)
-			continue;
-		letter->unheld = true;
-		lane->pause_us = 0;
-		consumer_go_on(consumer, lane);
-		count++;
-	}
-	return count;
-}
-
 int
 consumer_add_version(struct consumer *consumer, struct letter *letter, struct fault *fault)
 {

@@ -140,7 +140,7 @@ const struct verb verbs[] = {
 	  0, VERB_CONFIG_STORE, 1, 2, false, verb_dlq_retry },
 	{ "dlq drop", "DOMAIN.REACTOR [LETTER]", "they are given up: one, or all", NULL, 0, VERB_CONFIG_STORE, 1, 2,
 	  false, verb_dlq_drop },
-	{ "dlq skip", "DOMAIN.REACTOR", "what is held for missing versions is taken without them", NULL, 0,
+	{ "dlq skip", "DOMAIN.REACTOR", "lanes that are held or halted go on without what they wait for", NULL, 0,
 	  VERB_CONFIG_STORE, 1, 1, false, verb_dlq_skip },
 	{ "timer list", "", "pending timers, the next that is due first", NULL, JSON | OPTION_BIT(OPTION_LIMIT),
 	  VERB_CONFIG_STORE, 0, 0, false, verb_timer_list },

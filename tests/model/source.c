@@ -121,7 +121,6 @@ read_lane(struct model_lane *lane, struct arena *arena, struct source_event *eve
 	if (lane->next > at->count) {
 		lane->begun = false;
 		event->what = SOURCE_GONE;
-		event->offset = lane->next;
 		fault_set(fault, FAULT_CONFIG, "offset_gone", "offset %llu is not there",
 			  (unsigned long long)lane->next);
 		return true;

@@ -14,6 +14,7 @@ struct kafka_lane {
 	bool begun;       /* and has said where to begin */
 	bool paused;      /* by the caller */
 	bool gone;        /* nothing comes until it is begun again */
+	uint64_t first;   /* the oldest that was there then */
 	bool due;         /* a hint is to be given */
 	unsigned resets;  /* since it gave a message */
 	uint64_t next;    /* offset of the next message, or SOURCE_START */

@@ -206,6 +206,7 @@ reset(struct kafka_source *s, struct kafka_lane *lane, struct fault *fault, bool
 	}
 	lane->gone = true;
 	lane->begun = false;
+	lane->first = (uint64_t)first;
 	fault_set(fault, FAULT_CONFIG, "offset_gone",
 		  "%s/%d: offset %llu is not there: the broker has %lld to %lld (%s); nothing is skipped by itself",
 		  lane->topic, (int)lane->partition, (unsigned long long)lane->next, (long long)first, (long long)end,
@@ -251,7 +252,7 @@ take_message(struct kafka_source *s, const rd_kafka_message_t *from, struct aren
 			return true;
 		event->what = SOURCE_GONE;
 		event->lane = kafka_lane_name(lane);
-		event->offset = lane->next;
+		event->offset = lane->first;
 		return true;
 	}
 	if (from->err != RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -150,6 +150,7 @@ local_next(struct source *source, struct arena *arena, struct source_event *even
 			  (unsigned long long)self->gone - 1, (unsigned long long)store_head(self->store));
 		self->gone = 0;
 		event->what = SOURCE_GONE;
+		event->offset = store_head(self->store) + 1;
 		return 0;
 	}
 	if (!self->begun || self->paused)

@@ -98,6 +98,7 @@ double_next(struct source *source, struct arena *arena, struct source_event *eve
 		if (lane->next < there->first || lane->next > there->count) {
 			lane->begun = false;
 			event->what = SOURCE_GONE;
+			event->offset = there->first;
 			fault_set(fault, FAULT_CONFIG, "offset_gone", "offset %llu of in/%u is not there any more",
 				  (unsigned long long)lane->next, number);
 			return 0;

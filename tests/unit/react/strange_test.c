@@ -113,4 +113,89 @@ TEST(a_poison_message_of_many_headers_can_be_sent_on)
 	rig_close(rig);
 }
 
+static void
+free_order(struct consumer_order *order)
+{
+	(void)order;
+}
+
+/* Gives how many lanes went on. */
+static uint64_t
+skip(struct rig *rig)
+{
+	struct consumer_order order = { .wish = CONSUMER_SKIP, .done = free_order };
+
+	CHECK(consumer_give_order(rig->consumer, &order));
+	rig_settle(rig);
+	return order.settled;
+}
+
+TEST(a_lane_whose_place_is_gone_goes_on_by_order_and_stays_there)
+{
+	struct rig *rig = open_rig("");
+
+	for (int i = 0; i < 10; i++) {
+		broker_add(&broker, 0, "Add", "", "a", 1);
+		if (i == 2)
+			rig_settle(rig);
+	}
+	broker.lanes[0].first = broker.lanes[0].count; /* none is left */
+	rig_restart(rig);
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_HALTED);
+	CHECK_INT(skip(rig), 1);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	CHECK_INT(rig_place(rig, "in/0"), 10);
+	rig_restart(rig);
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	/* Made anew: it ends before the place. What has no id but its place is no repeat of what lay there once. */
+	broker.lanes[0].count = broker.lanes[0].first = 0;
+	broker_add(&broker, 0, "Add", "", "a", 100);
+	rig_restart(rig);
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_HALTED);
+	CHECK_INT(skip(rig), 1);
+	CHECK_INT(rig_sum(rig, "a", NULL), 103);
+	CHECK_INT(rig_place(rig, "in/0"), 1);
+	CHECK_INT(rig_status(rig).state, CONSUMER_RUNNING);
+	CHECK_INT(skip(rig), 0);
+	rig_close(rig);
+}
+
+TEST(a_message_that_halts_its_lane_becomes_a_dead_letter_by_order)
+{
+	struct rig *rig = open_rig("halt");
+
+	add_strange("Bad", "m1", "a");
+	add_strange("Bad", "m2", "a");
+	broker_add(&broker, 0, "Add", "m3", "a", 4);
+	rig_settle(rig);
+	CHECK_INT(rig_status(rig).state, CONSUMER_HALTED);
+	CHECK_INT(skip(rig), 1);
+	CHECK_INT(rig_status(rig).state, CONSUMER_HALTED);
+	CHECK_INT(rig_records(rig, "dead/tally.adder"), 1);
+	CHECK_INT(skip(rig), 1);
+	check_passed(rig, 2);
+	CHECK_INT(rig_sum(rig, "a", NULL), 4);
+	rig_close(rig);
+}
+
+TEST(letters_without_an_id_at_one_offset_of_two_lanes_are_two)
+{
+	struct rig *rig = open_rig("");
+
+	broker.lane_count = 2;
+	broker_add(&broker, 0, "Bad", "", "a", 1);
+	broker_add(&broker, 1, "Bad", "", "b", 1);
+	rig_settle(rig);
+	CHECK_INT(rig_records(rig, "dead/tally.adder"), 2);
+	rules_double_change(rig->domain, "fixed");
+	rig_settle(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 100);
+	CHECK_INT(rig_sum(rig, "b", NULL), 100);
+	CHECK_INT(rig_records(rig, "dead/tally.adder"), 0);
+	rig_close(rig);
+}
+
 TEST_MAIN()
