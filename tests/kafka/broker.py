@@ -175,7 +175,7 @@ class Broker:
         if code != 0:
             raise RuntimeError(f"the broker's folder cannot be formatted: {text.strip()[-600:]}")
 
-    def start(self, timeout=60):
+    def start(self, timeout=180):
         if not os.path.isdir(os.path.join(self.folder, "data")):
             self.format()
         archive = os.path.join(os.path.dirname(self.lib), "classes.jsa")
