@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three open-addressing tables of fixed size, twice the limit, so that adding never fails or stalls; their pages are
- * zero until touched. The events of one stream are a chain of offsets from the last to the first.
+ * Three lists in the order of arrival, each with an open-addressing table of fixed size, twice the limit, so that
+ * adding never fails or stalls. Pages are zero until touched, and lists are touched one after the other: a segment
+ * takes memory as it fills. The events of one stream are a chain of offsets from the last to the first.
  * Fails: without memory, only in live_new and for names.
  */
 #include "store/sqlite/live.h"
@@ -9,6 +10,17 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+
+/* A slot, 0 when free: the item's number in its list, from 1; above it bits of the hash, so that few others are read. */
+#define ITEM_BITS 18
+#define ITEM_MASK (((uint32_t)1 << ITEM_BITS) - 1)
+
+_Static_assert(SEGMENT_SIZE <= ITEM_MASK, "an item's number fits");
+
+struct probe {
+	uint32_t at;
+	uint32_t mark;
+};
 
 struct live *
 live_new(uint32_t limit)
@@ -22,10 +34,14 @@ live_new(uint32_t limit)
 		live->slots *= 2;
 	arena_init(&live->arena, SIZE_MAX);
 	live->previous = calloc((size_t)limit + 1, sizeof(*live->previous));
-	live->streams = calloc(live->slots, sizeof(*live->streams));
-	live->names = calloc(live->slots, sizeof(*live->names));
-	live->commands = calloc(live->slots, sizeof(*live->commands));
-	if (live->previous == NULL || live->streams == NULL || live->names == NULL || live->commands == NULL) {
+	live->streams = calloc(limit, sizeof(*live->streams));
+	live->names = calloc(limit, sizeof(*live->names));
+	live->commands = calloc(limit, sizeof(*live->commands));
+	live->stream_slots = calloc(live->slots, sizeof(uint32_t));
+	live->name_slots = calloc(live->slots, sizeof(uint32_t));
+	live->command_slots = calloc(live->slots, sizeof(uint32_t));
+	if (live->previous == NULL || live->streams == NULL || live->names == NULL || live->commands == NULL ||
+	    live->stream_slots == NULL || live->name_slots == NULL || live->command_slots == NULL) {
 		live_free(live);
 		return NULL;
 	}
@@ -41,6 +57,9 @@ live_free(struct live *live)
 	free(live->streams);
 	free(live->names);
 	free(live->commands);
+	free(live->stream_slots);
+	free(live->name_slots);
+	free(live->command_slots);
 	arena_fini(&live->arena);
 	free(live);
 }
@@ -51,35 +70,76 @@ live_is_full(const struct live *live)
 	return live->entries + live->bares >= live->limit;
 }
 
-/* Ids are given one after the other, so a multiplication spreads them well enough. */
-static struct live_stream *
-stream_slot(const struct live *live, uint64_t id)
+static struct probe
+probe_of(const struct live *live, uint64_t hash)
 {
-	size_t at = (size_t)((id * 0x9e3779b97f4a7c15u) >> 40) & (live->slots - 1);
+	return (struct probe){ (uint32_t)hash & (live->slots - 1), (uint32_t)(hash >> 32) & ~ITEM_MASK };
+}
 
-	while (live->streams[at].id != 0 && live->streams[at].id != id)
-		at = (at + 1) & (live->slots - 1);
-	return &live->streams[at];
+/* Ids are given one after the other, so a multiplication spreads them well enough. */
+static uint64_t
+hash_of_stream(uint64_t id)
+{
+	uint64_t product = id * 0x9e3779b97f4a7c15u;
+
+	return product ^ product >> 32;
+}
+
+/* The next item, from 1, that may be the one that is looked for; 0: it is not here, and the probe is at a free slot. */
+static uint32_t
+next_item(const struct live *live, const uint32_t *slots, struct probe *probe)
+{
+	for (uint32_t slot; (slot = slots[probe->at]) != 0;) {
+		if ((slot & ~ITEM_MASK) == probe->mark) {
+			probe->at = (probe->at + 1) & (live->slots - 1);
+			return slot & ITEM_MASK;
+		}
+		probe->at = (probe->at + 1) & (live->slots - 1);
+	}
+	return 0;
+}
+
+static void
+put_item(const struct live *live, uint32_t *slots, uint64_t hash, uint32_t item)
+{
+	struct probe probe = probe_of(live, hash);
+
+	while (slots[probe.at] != 0)
+		probe.at = (probe.at + 1) & (live->slots - 1);
+	slots[probe.at] = probe.mark | item;
+}
+
+static struct live_stream *
+find_stream(const struct live *live, uint64_t id)
+{
+	struct probe probe = probe_of(live, hash_of_stream(id));
+	uint32_t item;
+
+	while ((item = next_item(live, live->stream_slots, &probe)) != 0)
+		if (live->streams[item - 1].id == id)
+			return &live->streams[item - 1];
+	return NULL;
 }
 
 void
 live_add(struct live *live, uint64_t stream, stream_version head_before, stream_version version, int64_t time)
 {
-	struct live_stream *slot = stream_slot(live, stream);
+	struct live_stream *known = find_stream(live, stream);
 	uint32_t offset = live->entries++;
 
 	live->last_time = time;
-	if (slot->id == 0) {
-		*slot = (struct live_stream){ stream, head_before + 1, 0, 0 };
-		live->stream_count++;
+	if (known == NULL) {
+		known = &live->streams[live->stream_count++];
+		*known = (struct live_stream){ stream, head_before + 1, 0, 0 };
+		put_item(live, live->stream_slots, hash_of_stream(stream), live->stream_count);
 	}
 	if (version == 0)
 		return;
-	if (slot->count == 0)
-		slot->first_version = version;
-	live->previous[offset] = slot->last;
-	slot->last = offset;
-	slot->count++;
+	if (known->count == 0)
+		known->first_version = version;
+	live->previous[offset] = known->last;
+	known->last = offset;
+	known->count++;
 }
 
 void
@@ -93,50 +153,47 @@ void
 live_add_name(struct live *live, uint64_t hash, uint64_t id, struct slice name)
 {
 	struct slice copy = arena_copy(&live->arena, name);
-	size_t at = (size_t)hash & (live->slots - 1);
 
 	/* The commit is durable and must be known from here on: without memory for that, start anew. */
-	must(copy.data != NULL);
-	while (live->names[at].id != 0)
-		at = (at + 1) & (live->slots - 1);
-	live->names[at] = (struct live_name){ hash, id, copy };
-	live->born++;
+	must(copy.data != NULL && live->born < live->limit);
+	live->names[live->born++] = (struct live_name){ hash, id, copy };
+	put_item(live, live->name_slots, hash, live->born);
 }
 
 void
 live_add_command(struct live *live, uint64_t hash, const struct command_id *id, int64_t place)
 {
-	size_t at = (size_t)hash & (live->slots - 1);
-
-	while (live->commands[at].place != 0)
-		at = (at + 1) & (live->slots - 1);
-	live->commands[at] = (struct live_command){ *id, place };
-	live->command_count++;
+	must(live->command_count < live->limit);
+	live->commands[live->command_count++] = (struct live_command){ *id, place };
+	put_item(live, live->command_slots, hash, live->command_count);
 }
 
 const struct live_stream *
 live_find(const struct live *live, uint64_t stream)
 {
-	const struct live_stream *slot = stream_slot(live, stream);
-
-	return slot->id != 0 ? slot : NULL;
+	return find_stream(live, stream);
 }
 
 uint64_t
 live_find_name(const struct live *live, uint64_t hash, struct slice name)
 {
-	for (size_t at = (size_t)hash & (live->slots - 1); live->names[at].id != 0; at = (at + 1) & (live->slots - 1))
-		if (live->names[at].hash == hash && slice_equal(live->names[at].name, name))
-			return live->names[at].id;
+	struct probe probe = probe_of(live, hash);
+	uint32_t item;
+
+	while ((item = next_item(live, live->name_slots, &probe)) != 0)
+		if (live->names[item - 1].hash == hash && slice_equal(live->names[item - 1].name, name))
+			return live->names[item - 1].id;
 	return 0;
 }
 
 int64_t
 live_find_command(const struct live *live, uint64_t hash, const struct command_id *id)
 {
-	for (size_t at = (size_t)hash & (live->slots - 1); live->commands[at].place != 0;
-	     at = (at + 1) & (live->slots - 1))
-		if (memcmp(&live->commands[at].id, id, sizeof(*id)) == 0)
-			return live->commands[at].place;
+	struct probe probe = probe_of(live, hash);
+	uint32_t item;
+
+	while ((item = next_item(live, live->command_slots, &probe)) != 0)
+		if (memcmp(&live->commands[item - 1].id, id, sizeof(*id)) == 0)
+			return live->commands[item - 1].place;
 	return 0;
 }

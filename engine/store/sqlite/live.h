@@ -14,7 +14,7 @@
 #define SEGMENT_SIZE 131072 /* entries and bare commands a segment, at most */
 
 struct live_stream {
-	uint64_t id; /* 0: free */
+	uint64_t id;
 	stream_version first_version;
 	uint32_t count; /* of events; 0: the stream has only entries without version here */
 	uint32_t last;  /* offset of the last event, meaningful when count != 0 */
@@ -22,19 +22,19 @@ struct live_stream {
 
 struct live_name {
 	uint64_t hash;
-	uint64_t id; /* 0: free */
+	uint64_t id;
 	struct slice name;
 };
 
 /* `place`: position of the commit's first entry, or -number of a bare command (a commit without entries). */
 struct live_command {
 	struct command_id id;
-	int64_t place; /* 0: free */
+	int64_t place;
 };
 
 struct live {
 	uint32_t limit;  /* full with so many entries and bare commands */
-	uint32_t slots;  /* of each table: a power of two, at least twice the limit */
+	uint32_t slots;  /* of each hash table: a power of two, at least twice the limit */
 	uint64_t number; /* of the segment, from 1 */
 	log_position first;
 	uint32_t entries;
@@ -45,10 +45,11 @@ struct live {
 	uint32_t stream_count;
 	uint32_t command_count;
 	int64_t last_time;
-	uint32_t *previous; /* by offset: offset of the stream's event before it in this segment */
-	struct live_stream *streams;
-	struct live_name *names;
+	uint32_t *previous;          /* by offset: offset of the stream's event before it in this segment */
+	struct live_stream *streams; /* stream_count of them, and so on */
+	struct live_name *names;     /* born */
 	struct live_command *commands;
+	uint32_t *stream_slots, *name_slots, *command_slots;
 	struct arena arena; /* names */
 };
 

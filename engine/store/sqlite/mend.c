@@ -54,7 +54,7 @@ read_names(struct sqlite_store *store, const struct segment_range *range, struct
 	if (statement == NULL)
 		return -1;
 	link_bind_int(statement, 1, range->first_born - 1);
-	for (uint64_t id = range->first_born; id <= range->last_born; id++) {
+	for (uint64_t id = range->first_born; id <= range->last_born && live->born < live->limit; id++) {
 		struct slice name;
 
 		stepped = link_step(&store->link, statement, fault);
@@ -119,11 +119,11 @@ read_bares(struct sqlite_store *store, const struct segment_range *range, struct
 static int
 find_heads(struct sqlite_store *store, size_t at, struct live *live, struct fault *fault)
 {
-	for (size_t i = 0; i < live->slots; i++) {
+	for (size_t i = 0; i < live->stream_count; i++) {
 		struct live_stream *stream = &live->streams[i];
 		stream_version version;
 
-		if (stream->id == 0 || stream->count != 0)
+		if (stream->count != 0)
 			continue;
 		if (head_before(store, at, stream->id, &version, fault) != 0)
 			return -1;

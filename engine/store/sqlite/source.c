@@ -54,31 +54,34 @@ sort_items(struct hash_item **items, size_t count)
 	return 0;
 }
 
+static size_t
+item_count(const struct live *live, enum block_kind kind)
+{
+	return kind == BLOCK_NAMES ? live->born : kind == BLOCK_COMMANDS ? live->command_count : live->stream_count;
+}
+
+static struct hash_item
+item_of(const struct index *index, const struct live *live, enum block_kind kind, size_t number)
+{
+	int64_t place;
+
+	if (kind == BLOCK_NAMES)
+		return (struct hash_item){ block_prefix(live->names[number].hash),
+					   live->names[number].id - live->first_born };
+	if (kind == BLOCK_STREAMS)
+		return (struct hash_item){ live->streams[number].id, number };
+	place = live->commands[number].place;
+	return (struct hash_item){ block_prefix(index_hash_command(index, &live->commands[number].id)),
+				   place > 0 ? ((uint64_t)place - live->first) * 2
+					     : ((uint64_t)-place - live->first_bare) * 2 + 1 };
+}
+
 static void
 gather(struct block_source *source, const struct index *index)
 {
-	const struct live *live = source->live;
-
-	for (size_t i = 0; i < live->slots; i++) {
-		struct hash_item *item = &source->items[source->count];
-
-		if (source->kind == BLOCK_NAMES && live->names[i].id != 0) {
-			item->prefix = block_prefix(live->names[i].hash);
-			item->reference = live->names[i].id - live->first_born;
-		} else if (source->kind == BLOCK_COMMANDS && live->commands[i].place != 0) {
-			int64_t place = live->commands[i].place;
-
-			item->prefix = block_prefix(index_hash_command(index, &live->commands[i].id));
-			item->reference = place > 0 ? ((uint64_t)place - live->first) * 2
-						    : ((uint64_t)-place - live->first_bare) * 2 + 1;
-		} else if (source->kind == BLOCK_STREAMS && live->streams[i].id != 0) {
-			item->prefix = live->streams[i].id;
-			item->reference = i;
-		} else {
-			continue;
-		}
-		source->count++;
-	}
+	source->count = item_count(source->live, source->kind);
+	for (size_t i = 0; i < source->count; i++)
+		source->items[i] = item_of(index, source->live, source->kind, i);
 }
 
 /* The events of the stream at `at`, oldest first. */
@@ -98,13 +101,12 @@ struct block_source *
 block_source_new(const struct index *index, const struct live *live, enum block_kind kind)
 {
 	struct block_source *source = calloc(1, sizeof(*source));
-	const uint32_t counts[BLOCK_KINDS] = { live->born, live->command_count, live->stream_count };
 
 	if (source == NULL)
 		return NULL;
 	source->live = live;
 	source->kind = kind;
-	source->items = malloc((counts[kind] + 1) * sizeof(*source->items));
+	source->items = malloc((item_count(live, kind) + 1) * sizeof(*source->items));
 	if (kind == BLOCK_STREAMS)
 		source->offsets = malloc((live->entries + 1) * sizeof(*source->offsets));
 	if (source->items == NULL || (kind == BLOCK_STREAMS && source->offsets == NULL)) {
@@ -229,14 +231,10 @@ block_bloom(const struct index *index, const struct live *live, enum block_kind 
 {
 	if (bloom_init(bloom, bytes != 0 ? bytes : filter_bytes(live, kind)) != 0)
 		return -1;
-	for (size_t i = 0; i < live->slots; i++) {
-		if (kind == BLOCK_NAMES && live->names[i].id != 0)
-			bloom_add(bloom, live->names[i].hash);
-		else if (kind == BLOCK_COMMANDS && live->commands[i].place != 0)
-			bloom_add(bloom, index_hash_command(index, &live->commands[i].id));
-		else if (kind == BLOCK_STREAMS && live->streams[i].id != 0)
-			bloom_add(bloom, index_hash_stream(index, live->streams[i].id));
-	}
+	for (size_t i = 0; i < item_count(live, kind); i++)
+		bloom_add(bloom, kind == BLOCK_NAMES      ? live->names[i].hash
+				 : kind == BLOCK_COMMANDS ? index_hash_command(index, &live->commands[i].id)
+							  : index_hash_stream(index, live->streams[i].id));
 	return 0;
 }
 
