@@ -98,6 +98,13 @@ adopt(struct worker *worker, struct adoption *adoption)
 	must(mailbox_give(adoption->home, &adoption->post.mail));
 }
 
+static void
+sweep_seats(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->domain_count; i++)
+		seat_sweep(worker->seats[i]);
+}
+
 /* A bite of the states that lie in seats of earlier rules becomes bytes; false: there is no more. */
 static bool
 leave_seats(struct worker *worker, size_t bite)
@@ -156,8 +163,10 @@ handle(struct worker *worker, struct mail *list)
 	}
 	run_ready(worker);
 	/* A state that the next adoption finds in its old seat would have to be folded from the log again. */
-	if (worker->leaving)
-		worker->leaving = leave_seats(worker, LEAVE_BUSY);
+	if (worker->leaving && !leave_seats(worker, LEAVE_BUSY)) {
+		worker->leaving = false;
+		sweep_seats(worker);
+	}
 	worker->untidy = true;
 }
 
@@ -188,8 +197,7 @@ close_seats(struct worker *worker)
 	while (leave_seats(worker, LEAVE_BITE))
 		if (mailbox_count(&worker->box) != 0)
 			return false;
-	for (unsigned i = 0; i < worker->domain_count; i++)
-		seat_sweep(worker->seats[i]);
+	sweep_seats(worker);
 	return true;
 }
 
