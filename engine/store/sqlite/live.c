@@ -11,7 +11,7 @@
 
 #include "base/fault.h"
 
-/* A slot, 0 when free: the item's number in its list, from 1; above it bits of the hash, so that few others are read. */
+/* A slot, 0 when free: the item's number in its list, from 1; above it bits of the hash, to read few others. */
 #define ITEM_BITS 18
 #define ITEM_MASK (((uint32_t)1 << ITEM_BITS) - 1)
 
