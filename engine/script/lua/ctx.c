@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/id.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "script/lua/machine.h"
 
@@ -218,6 +219,8 @@ reserve(lua_State *L, bool release)
 	key.data = lua_tolstring(L, -1, &key.size);
 	luaL_argcheck(L, name.size > 0 && name.size <= 100, 2, "the name has 1 to 100 characters");
 	luaL_argcheck(L, key.size > 0 && key.size <= 500, 3, "the key has 1 to 500 bytes");
+	luaL_argcheck(L, json_utf8(name), 2, "the name is not UTF-8");
+	luaL_argcheck(L, json_utf8(key), 3, "the key is not UTF-8");
 	struct reservation made = { .release = release,
 				    .name = moon_keep(L, arena, name),
 				    .key = moon_keep(L, arena, key),

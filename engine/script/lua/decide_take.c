@@ -8,6 +8,7 @@
  */
 #include <lauxlib.h>
 
+#include "base/json.h"
 #include "script/lua/decide.h"
 
 void *
@@ -83,6 +84,8 @@ message_text(lua_State *L, struct deciding *d, uint32_t handler, int at, const c
 	struct slice text = SLICE_NONE;
 	if (moon_raw_field(L, at, field) == LUA_TSTRING) {
 		text.data = lua_tolstring(L, -1, &text.size);
+		if (!json_utf8(text))
+			moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "message %s: %s is not UTF-8", type, field);
 		text = moon_keep(L, d->arena, text);
 	} else if (!lua_isnil(L, -1)) {
 		moon_fail(L, handler, FAULT_SCRIPT, "bad_result", "message %s: %s is no text", type, field);
@@ -114,6 +117,8 @@ message_type(lua_State *L, struct deciding *d, const struct moon_taking *taking,
 	if (type.size == 0 || type.size > ENTRY_TYPE_MAX)
 		moon_fail(L, taking->handler, FAULT_SCRIPT, "bad_result", "a message's type has 1 to %d bytes",
 			  ENTRY_TYPE_MAX);
+	if (!json_utf8(type))
+		moon_fail(L, taking->handler, FAULT_SCRIPT, "bad_result", "a message's type is not UTF-8");
 	type = moon_keep(L, d->arena, type);
 	lua_pop(L, 1);
 	return type;

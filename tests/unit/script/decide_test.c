@@ -24,6 +24,7 @@ static const struct domain_file bank[] = {
 	  "            publish = { topic = 'notes', map = function(data, meta, state)\n"
 	  "                if data.at == 51 then local all = {} for i = 1, 51 do all['h' .. i] = 'x' end "
 	  "return { type = 'Many', headers = all } end "
+	  "if data.at == 52 then return { type = 'Odd', key = '\\xff' } end "
 	  "                return { { type = 'Note', data = { id = meta.stream_id, version = meta.version, at = "
 	  "state.at } },\n"
 	  "                         { type = 'More', key = 'k', headers = { a = 'b' } } } end } },\n"
@@ -77,6 +78,8 @@ static const struct domain_file bank[] = {
 	  "= ctx:random() } end\n"
 	  "            if data.how == 'caught' then pcall(ctx.load, ctx, 'account', 'away') end\n"
 	  "            if data.how == 'require' then require 'lib.text' end\n"
+	  "            if data.how == 'reserve' then ctx:reserve('owner', '\\xff') end\n"
+	  "            if data.how == 'key' then return { { type = 'Noted', data = { at = 52 } } } end\n"
 	  "            return {} end },\n"
 	  "    },\n"
 	  "}\n" },
@@ -331,6 +334,8 @@ TEST(bad_results_name_the_rule)
 	fails("reply", "bad_result", "the answer: a function");
 	fails("headers", "bad_result", "message Many: 51 headers; 50 are allowed");
 	fails("require", "script_error", "only while files are loaded");
+	fails("reserve", "script_error", "the key is not UTF-8");
+	fails("key", "bad_result", "message Odd: key is not UTF-8");
 	domain_close(&d);
 }
 
