@@ -231,9 +231,23 @@ heard_of(struct hearing *hearing, size_t key)
 	return place & OWN_BIT ? &hearing->own[number] : &hearing->heard[number];
 }
 
+/* As ctx.c has it; of those that may be an id. */
+static bool
+meta_has(struct slice name, bool own)
+{
+	static const char *const event[] = { "id", "type", "stream", "stream_id", "version", "position", "time", NULL };
+	static const char *const message[] = { "id",  "type", "source",         "subject",        "topic",
+					       "key", "time", "stream_version", "correlation_id", NULL };
+
+	for (const char *const *known = own ? event : message; *known != NULL; known++)
+		if (slice_equal(slice_text(*known), name))
+			return true;
+	return false;
+}
+
 /* A text: a field of data, or "meta.field". */
 static void
-correlation_field(struct inspection *in, struct slice text, struct moon_heard *heard)
+correlation_field(struct inspection *in, struct slice text, struct moon_heard *heard, bool own)
 {
 	struct slice meta = SLICE("meta.");
 	heard->of_meta = text.size > meta.size && memcmp(text.data, meta.data, meta.size) == 0;
@@ -242,6 +256,9 @@ correlation_field(struct inspection *in, struct slice text, struct moon_heard *h
 	heard->field = inspect_keep(in, text);
 	if (text.size == 0)
 		inspect_fail(in, "correlate", "correlate is the name of a field of data, or \"meta.\" and one of meta");
+	if (heard->of_meta && !meta_has(text, own))
+		inspect_fail(in, "correlate", "the meta of %s has no '%s'",
+			     own ? "the domain's own events" : "messages", heard->field.data);
 }
 
 struct correlate_entry {
@@ -272,7 +289,7 @@ correlate_entry(struct inspection *in, void *self)
 	else if (text.size == 0)
 		inspect_fail(in, NULL, "does not say which process '%s' is for", key.data);
 	else
-		correlation_field(in, text, heard);
+		correlation_field(in, text, heard, (hearing->place[entry->key] & OWN_BIT) != 0);
 }
 
 /* correlate = "field", or { "field", Type = "other" | function } */

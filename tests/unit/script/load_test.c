@@ -248,6 +248,15 @@ TEST(processes)
 	loads("p.lua",
 	      PROCESS("correlate = { 'n', X = function() end }, starts = { 'X' }, topics = { 't' },\n"
 		      "  react = { X = function() end, Y = function() end }, timers = { late = function() end }"));
+	loads("p.lua",
+	      PROCESS("correlate = 'meta.stream_id', starts = { 'Opened' }, react = { Opened = function() end }"));
+	refuses("p.lua",
+		PROCESS("correlate = 'meta.subject', starts = { 'Opened' }, react = { Opened = function() end }"),
+		"p.lua:3: |the meta of the domain's own events has no 'subject'");
+	refuses("p.lua",
+		PROCESS("correlate = 'meta.stream_id', starts = { 'X' }, topics = { 't' }, react = { X = function() "
+			"end }"),
+		"p.lua:3: |the meta of messages has no 'stream_id'");
 	refuses("p.lua", PROCESS("starts = { 'X' }, topics = { 't' }, react = { X = function() end }"),
 		"p.lua:|'correlate' says which process hears");
 	refuses("p.lua",
