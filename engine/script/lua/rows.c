@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <math.h>
 
+#include "base/json.h"
 #include "script/lua/machine.h"
 
 static const char key_row_table = 0;
@@ -43,6 +44,9 @@ read_text(lua_State *L, int index, const struct table *table, const struct colum
 {
 	cell->kind = CELL_TEXT;
 	cell->text.data = lua_tolstring(L, index, &cell->text.size);
+	if (!json_utf8(cell->text))
+		luaL_error(L, "%s.%s: the text is not UTF-8; a text is cut by utf8.offset, not by bytes",
+			   table->name.data, column->name.data);
 	if (column->length_max > 0 && cell->text.size > column->length_max &&
 	    characters(cell->text) > column->length_max)
 		luaL_error(L, "%s.%s: a text of %d characters, at most %d fit", table->name.data, column->name.data,
