@@ -355,6 +355,11 @@ http_log(struct http_request *request)
 		http_conn_send(request);
 		return;
 	}
+	if (follow->live && limit != NO_LIMIT) {
+		http_reply_error(request, 400, "bad_parameter", "limit is of a page: who follows gets all that comes");
+		http_conn_send(request);
+		return;
+	}
 	request->status = 0;
 	if (follow->live || (!json && limit == NO_LIMIT)) {
 		if (!ask_page(request)) {

@@ -384,6 +384,11 @@ def case_the_log_is_followed_by_events():
     connection.close()
 
 
+def case_who_follows_the_log_sets_no_limit():
+    for path, kind in (("/log?follow=true&limit=1", "application/json"), ("/log?limit=1", "text/event-stream")):
+        problem(ask("GET", path, Accept=kind), 400, "bad_parameter")
+
+
 def case_many_follow_the_log():
     which = account()
     head = ask("GET", "/log?limit=1").json["head"]
