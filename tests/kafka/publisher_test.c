@@ -486,7 +486,7 @@ TEST(a_record_that_is_too_large_is_named_and_the_next_batch_goes)
 	const char *topic = kit_name("t");
 	const struct kit_record *records;
 	struct bus_mark mark;
-	static char large[1200000];
+	static char large[1300000];
 
 	memset(large, 'x', sizeof(large) - 1);
 	CHECK_DONE(started(publisher, &mark));
@@ -538,7 +538,7 @@ TEST(without_transactions_a_refused_record_makes_the_batch_go_again)
 	const struct kit_record *records;
 	struct bus_mark mark;
 	enum bus_answer answer;
-	static char large[1200000];
+	static char large[1300000];
 
 	memset(large, 'x', sizeof(large) - 1);
 	CHECK(!publisher->transactional);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "kafka/kit.h"
+#include "store/store.h"
 #include "support/check.h"
 
 static struct fault fault;
@@ -414,6 +415,50 @@ TEST(offsets_before_the_first_are_gone_too)
 	CHECK(strstr(fault.text, "6 to 10") != NULL);
 	begin_at(&m, 0, SOURCE_START);
 	hear_value(&m, "m6");
+	leave(&m);
+}
+
+/* Data, headers and key as large as an entry of the log may have them: what is recorded can be sent [I9]. */
+TEST(the_largest_message_that_a_log_records_is_sent_and_heard)
+{
+	static char data[ENTRY_DATA_MAX], header[STORE_HEADERS_MAX], key[STORE_KEY_MAX];
+	const struct message_header headers[] = { { SLICE("large"), { header, sizeof(header) } } };
+	const struct bus_mark mark = { .found = true, .store = SLICE("s"), .incarnation = 1, .owner = SLICE("o") };
+	struct member m;
+	const char *topic = kit_name("t"), *service = kit_name("svc");
+	const struct message message = { .topic = slice_text(topic),
+					 .key = { key, sizeof(key) },
+					 .value = { data, sizeof(data) },
+					 .headers = headers,
+					 .header_count = 1 };
+	struct topic_wanted wanted = { .name = slice_text(topic) };
+	struct publisher *publisher;
+	struct bus_mark found;
+	enum bus_answer answer;
+
+	join(&m, service, topic, "");
+	options.partitions = 1;
+	CHECK_INT(kafka_publisher_open(&options, &publisher, &fault), 0);
+	while ((answer = publisher_fence(publisher, &fault)) == BUS_AGAIN)
+		;
+	CHECK_INT(answer, BUS_DONE);
+	while ((answer = publisher_read_mark(publisher, &m.arena, &found, &fault)) == BUS_AGAIN)
+		;
+	CHECK_INT(answer, BUS_DONE);
+	while ((answer = publisher_topics(publisher, &wanted, 1, &fault)) == BUS_AGAIN)
+		;
+	CHECK_INT(answer, BUS_DONE);
+	CHECK_INT(publisher_begin(publisher, &fault), BUS_DONE);
+	CHECK_INT(publisher_send(publisher, &message, &fault), BUS_DONE);
+	CHECK_INT(publisher_commit(publisher, &mark, &fault), BUS_DONE);
+	while ((answer = publisher_settle(publisher, 1000000000, &fault)) == BUS_AGAIN)
+		;
+	CHECK_INT(answer, BUS_DONE);
+	publisher_close(publisher);
+	given(&m, 1);
+	hear(&m, SOURCE_MESSAGE);
+	CHECK_INT(m.event.message.value.size, sizeof(data));
+	CHECK_INT(m.event.message.headers[0].value.size, sizeof(header));
 	leave(&m);
 }
 

@@ -481,7 +481,8 @@ open_producer(struct kafka_publisher *p, struct fault *fault)
 		{ "delivery.report.only.error", "false" },
 		{ NULL, NULL },
 	};
-	rd_kafka_conf_t *conf = kafka_configure(o, NULL, settings, fault);
+	static const struct kafka_setting defaults[] = { { "message.max.bytes", KAFKA_MESSAGE_MAX }, { NULL, NULL } };
+	rd_kafka_conf_t *conf = kafka_configure(o, defaults, settings, fault);
 	if (conf == NULL)
 		return NULL;
 	rd_kafka_conf_set_dr_msg_cb(conf, report);

@@ -108,6 +108,8 @@ make(rd_kafka_t *desk, const char *name, const struct kafka_shape *shape, struct
 	}
 	for (size_t i = 0; shape->compact && i < countof(compact); i++)
 		rd_kafka_NewTopic_set_config(topic, compact[i][0], compact[i][1]);
+	if (!shape->compact)
+		rd_kafka_NewTopic_set_config(topic, "max.message.bytes", KAFKA_MESSAGE_MAX);
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(desk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(desk);
 	rd_kafka_AdminOptions_set_request_timeout(options, 4 * KAFKA_SLICE_MS, why, sizeof(why));
