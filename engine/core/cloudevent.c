@@ -292,6 +292,7 @@ cloudevent_of_entry(const struct recorded_entry *entry, struct arena *arena, str
 					   .data = entry->data.size != 0 ? entry->data : SLICE("null"),
 					   .time_us = entry->recorded_at_us,
 					   .correlation_id = entry->provenance.correlation_id,
+					   .traceparent = entry->provenance.traceparent,
 					   .stream_version = entry->version };
 	decoded->type = pen_type(&pen, entry);
 	if (decoded->correlation_id.size == 0 && entry->position == entry->commit_first)

@@ -13,6 +13,8 @@
 #include "base/json.h"
 #include "core/cloudevent.h"
 
+#define TRACE_MAX 255 /* bytes; today's has 55 */
+
 struct decoding {
 	const struct message *message;
 	const char *place;
@@ -212,6 +214,18 @@ take_attributes(struct decoding *d, const struct attributes *given)
 	return take_time(d, given->time);
 }
 
+/* That of this hop, else the event's own. It is no reason to refuse a message: one that cannot be is left out. */
+static void
+take_trace(struct decoding *d)
+{
+	struct slice trace;
+
+	if (!header(d->message, "traceparent", &trace) || trace.size == 0)
+		header(d->message, "ce_traceparent", &trace);
+	if (trace.size != 0 && trace.size <= TRACE_MAX && json_utf8(trace))
+		d->decoded->traceparent = trace;
+}
+
 /* ---- the modes ---- */
 
 static int
@@ -313,6 +327,7 @@ cloudevent_decode(const struct message *message, const char *place, struct arena
 	struct slice version, content_type;
 
 	*decoded = (struct react_message){ .topic = message->topic, .key = message->key, .data = SLICE("null") };
+	take_trace(&d);
 	header(message, "content-type", &content_type);
 	if (begins_with(content_type, "application/cloudevents")) {
 		if (!same_name(media(content_type), "application/cloudevents+json"))

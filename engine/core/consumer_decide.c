@@ -158,10 +158,9 @@ provenance_of(const struct consumer *consumer, const struct letter *letter)
 {
 	struct provenance provenance = { .correlation_id = letter->heard.correlation_id,
 					 .causation_id = letter->heard.id,
+					 .traceparent = letter->heard.traceparent,
 					 .actor = slice_text(consumer->whole) };
 
-	if (letter->entry != NULL)
-		provenance.traceparent = letter->entry->provenance.traceparent;
 	/* Of a dead letter whose fault this is: it has them in full. */
 	if (provenance.correlation_id.size > STORE_KEY_MAX)
 		provenance.correlation_id = SLICE_NONE;

@@ -160,6 +160,7 @@ TEST(what_goes_out_comes_in)
 	struct message message;
 
 	entry.provenance.correlation_id = SLICE("c-1");
+	entry.provenance.traceparent = SLICE("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 	encode(&entry, &message);
 	CHECK(decode(&message, &wire) == 0);
 	cloudevent_of_entry(&entry, &arena, &local);
@@ -169,6 +170,8 @@ TEST(what_goes_out_comes_in)
 	CHECK(slice_equal(wire.subject, local.subject) && slice_equal(wire.topic, local.topic));
 	CHECK(slice_equal(wire.key, local.key) && slice_equal(wire.data, local.data));
 	CHECK(slice_equal(wire.correlation_id, local.correlation_id));
+	CHECK_SLICE(wire.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+	CHECK(slice_equal(wire.traceparent, local.traceparent));
 	CHECK_INT(wire.time_us, local.time_us);
 	CHECK_INT(wire.stream_version, 3);
 	CHECK_INT(local.stream_version, 3);

@@ -44,7 +44,7 @@ give(struct source_double *self, unsigned number, struct arena *arena, struct so
 {
 	struct double_lane *lane = &self->lanes[number];
 	const struct broker_message *from = &self->broker->lanes[number].messages[lane->next];
-	struct message_header *headers = arena_zero(arena, 6 + from->more_headers, sizeof(*headers));
+	struct message_header *headers = arena_zero(arena, 7 + from->more_headers, sizeof(*headers));
 	size_t count = from->version != 0 ? 6 : 2;
 	bool versioned = from->version != 0;
 
@@ -58,6 +58,8 @@ give(struct source_double *self, unsigned number, struct arena *arena, struct so
 	headers[5] = (struct message_header){ SLICE("ce_streamversion"), arena_format(arena, "%u", from->version) };
 	for (size_t i = 0; i < from->more_headers; i++)
 		headers[count++] = (struct message_header){ arena_format(arena, "x-%zu", i), SLICE("1") };
+	if (from->trace != NULL)
+		headers[count++] = (struct message_header){ SLICE("traceparent"), slice_text(from->trace) };
 	event->what = SOURCE_MESSAGE;
 	event->offset = lane->next++;
 	event->message = (struct message){ .topic = SLICE("in"),

@@ -16,6 +16,7 @@ struct source_broker {
 			unsigned version; /* of the foreign stream named by the key; 0: not said */
 			/* Where not 0: its id, its key, its value are of so many bytes; so many more headers. */
 			size_t id_size, key_size, value_size, more_headers;
+			const char *trace; /* NULL: none */
 		} messages[DOUBLE_MESSAGES];
 		size_t count;
 		uint64_t first; /* offsets before it are gone */

@@ -198,4 +198,23 @@ TEST(letters_without_an_id_at_one_offset_of_two_lanes_are_two)
 	rig_close(rig);
 }
 
+TEST(the_trace_of_a_message_goes_on)
+{
+	struct rig *rig = open_rig("");
+	struct store_reader *reader;
+	struct entries entries = { 0 };
+	struct fault fault;
+	log_position seen;
+
+	add_strange("Add", "m1", "a")->trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+	rig_settle(rig);
+	CHECK_INT(store_reader_open(rig->store, &reader, &fault), 0);
+	CHECK_INT(store_read_log(reader, 0, NULL, (struct read_limit){ 1, 0 }, &rig->arena, &entries, &seen, &fault),
+		  0);
+	CHECK_SLICE(entries.items[0].provenance.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+	CHECK_SLICE(entries.items[0].provenance.causation_id, "m1");
+	store_reader_close(reader);
+	rig_close(rig);
+}
+
 TEST_MAIN()
