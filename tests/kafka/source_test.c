@@ -413,6 +413,7 @@ TEST(offsets_before_the_first_are_gone_too)
 	begin_at(&m, 0, 2);
 	hear(&m, SOURCE_GONE);
 	CHECK(strstr(fault.text, "6 to 10") != NULL);
+	CHECK_INT(m.event.offset, 6);
 	begin_at(&m, 0, SOURCE_START);
 	hear_value(&m, "m6");
 	leave(&m);
