@@ -55,7 +55,7 @@ struct react_message {
 	struct slice data; /* JSON */
 	int64_t time_us;
 	struct slice correlation_id;
-	struct slice traceparent; /* of W3C; may be empty */
+	struct slice traceparent;      /* of W3C; may be empty */
 	stream_version stream_version; /* of the foreign stream; 0: not said */
 	struct slice sequence;         /* where it stands among those of its source; may be empty */
 };
