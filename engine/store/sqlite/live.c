@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three lists in the order of arrival, each with an open-addressing table of fixed size, twice the limit, so that
- * adding never fails or stalls. Pages are zero until touched, and lists are touched one after the other: a segment
- * takes memory as it fills. The events of one stream are a chain of offsets from the last to the first.
+ * adding never fails or stalls. All lie in one mapping of their own: its pages are zero until touched, and lists are
+ * touched one after the other, so a segment takes memory as it fills and gives it back when it goes. (calloc clears, and
+ * so touches, what it gives for the second time.) The events of one stream are a chain of offsets from the last to the
+ * first.
  * Fails: without memory, only in live_new and for names.
  */
 #include "store/sqlite/live.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/fault.h"
 
@@ -22,10 +25,36 @@ struct probe {
 	uint32_t mark;
 };
 
+/* The next `count` items of the mapping, or of its size when there is none yet. */
+static void *
+carve(struct live *live, size_t *at, size_t count, size_t size)
+{
+	size_t here = *at;
+
+	*at += (count * size + 15) & ~(size_t)15;
+	return live->pages != NULL ? (char *)live->pages + here : NULL;
+}
+
+static size_t
+lay_out(struct live *live)
+{
+	size_t at = 0;
+
+	live->streams = carve(live, &at, live->limit, sizeof(*live->streams));
+	live->names = carve(live, &at, live->limit, sizeof(*live->names));
+	live->commands = carve(live, &at, live->limit, sizeof(*live->commands));
+	live->previous = carve(live, &at, live->limit, sizeof(*live->previous));
+	live->stream_slots = carve(live, &at, live->slots, sizeof(uint32_t));
+	live->name_slots = carve(live, &at, live->slots, sizeof(uint32_t));
+	live->command_slots = carve(live, &at, live->slots, sizeof(uint32_t));
+	return at;
+}
+
 struct live *
 live_new(uint32_t limit)
 {
 	struct live *live = calloc(1, sizeof(*live));
+	void *pages;
 
 	if (live == NULL)
 		return NULL;
@@ -33,18 +62,14 @@ live_new(uint32_t limit)
 	for (live->slots = 64; live->slots < 2 * limit;)
 		live->slots *= 2;
 	arena_init(&live->arena, SIZE_MAX);
-	live->previous = calloc((size_t)limit + 1, sizeof(*live->previous));
-	live->streams = calloc(limit, sizeof(*live->streams));
-	live->names = calloc(limit, sizeof(*live->names));
-	live->commands = calloc(limit, sizeof(*live->commands));
-	live->stream_slots = calloc(live->slots, sizeof(uint32_t));
-	live->name_slots = calloc(live->slots, sizeof(uint32_t));
-	live->command_slots = calloc(live->slots, sizeof(uint32_t));
-	if (live->previous == NULL || live->streams == NULL || live->names == NULL || live->commands == NULL ||
-	    live->stream_slots == NULL || live->name_slots == NULL || live->command_slots == NULL) {
-		live_free(live);
+	live->size = lay_out(live);
+	pages = mmap(NULL, live->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pages == MAP_FAILED) {
+		free(live);
 		return NULL;
 	}
+	live->pages = pages;
+	lay_out(live);
 	return live;
 }
 
@@ -53,13 +78,7 @@ live_free(struct live *live)
 {
 	if (live == NULL)
 		return;
-	free(live->previous);
-	free(live->streams);
-	free(live->names);
-	free(live->commands);
-	free(live->stream_slots);
-	free(live->name_slots);
-	free(live->command_slots);
+	munmap(live->pages, live->size);
 	arena_fini(&live->arena);
 	free(live);
 }

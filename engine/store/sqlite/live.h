@@ -50,6 +50,8 @@ struct live {
 	struct live_name *names;     /* born */
 	struct live_command *commands;
 	uint32_t *stream_slots, *name_slots, *command_slots;
+	void *pages; /* where all of these lie */
+	size_t size;
 	struct arena arena; /* names */
 };
 
