@@ -50,6 +50,7 @@ fails(enum family of)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
+void *__real_mmap(void *place, size_t size, int protection, int flags, int fd, off_t at);
 int __real_sqlite3_step(sqlite3_stmt *statement);
 int __real_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int size, sqlite3_stmt **statement, const char **tail);
 int __real_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int size, unsigned flags, sqlite3_stmt **statement,
@@ -73,6 +74,7 @@ int __real_sqlite3_system_errno(sqlite3 *db);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void *__wrap_mmap(void *place, size_t size, int protection, int flags, int fd, off_t at);
 int __wrap_sqlite3_step(sqlite3_stmt *statement);
 int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int size, sqlite3_stmt **statement, const char **tail);
 int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int size, unsigned flags, sqlite3_stmt **statement,
@@ -110,6 +112,12 @@ void *
 __wrap_realloc(void *old, size_t size)
 {
 	return fails(FAMILY_MEMORY) ? NULL : __real_realloc(old, size);
+}
+
+void *
+__wrap_mmap(void *place, size_t size, int protection, int flags, int fd, off_t at)
+{
+	return fails(FAMILY_MEMORY) ? MAP_FAILED : __real_mmap(place, size, protection, flags, fd, at);
 }
 
 /* The codes take turns, so that each way a room can look at one is gone. */
