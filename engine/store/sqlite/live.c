@@ -2,9 +2,9 @@
 /*
  * Three lists in the order of arrival, each with an open-addressing table of fixed size, twice the limit, so that
  * adding never fails or stalls. All lie in one mapping of their own: its pages are zero until touched, and lists are
- * touched one after the other, so a segment takes memory as it fills and gives it back when it goes. (calloc clears, and
- * so touches, what it gives for the second time.) The events of one stream are a chain of offsets from the last to the
- * first.
+ * touched one after the other, so a segment takes memory as it fills and gives it back when it goes. (calloc clears,
+ * and so touches, what it gives for the second time.) The events of one stream are a chain of offsets from the last to
+ * the first.
  * Fails: without memory, only in live_new and for names.
  */
 #include "store/sqlite/live.h"
