@@ -30,8 +30,11 @@ unread(void *self, const struct catalogue_finding *finding)
 	add(self, "history_unread", finding->text);
 }
 
+#define SHOWN_MAX 20 /* differences that are told in detail: a leak shows in each stream */
+
 struct talk {
 	struct findings *findings;
+	uint64_t found;
 	bool terminal;
 	bool told;
 };
@@ -43,9 +46,11 @@ differs(void *self, const struct determinism_finding *finding)
 					     [DIFFERS_PIECES] = "pieces_differ",
 					     [DIFFERS_ROWS] = "rows_differ",
 					     [RULES_FAIL] = "rules_fail" };
-	const struct talk *talk = self;
+	struct talk *talk = self;
 	char text[900];
 
+	if (++talk->found > SHOWN_MAX)
+		return;
 	snprintf(text, sizeof(text), "%.*s version %llu (position %llu), %.*s%s%.*s: %s", SLICE_ARG(finding->stream),
 		 (unsigned long long)finding->version, (unsigned long long)finding->position, SLICE_ARG(finding->type),
 		 finding->projection.size != 0 ? ", projection " : "", SLICE_ARG(finding->projection), finding->text);
@@ -67,7 +72,8 @@ static int
 check_history(struct store *store, const struct script_program *program, const struct script_options *options,
 	      struct findings *findings, struct fault *fault)
 {
-	struct talk talk = { findings, isatty(STDERR_FILENO) != 0, false };
+	struct talk talk = { .findings = findings, .terminal = isatty(STDERR_FILENO) != 0 };
+	char more[80];
 	struct determinism check = { .store = store,
 				     .program = program,
 				     .options = options,
@@ -80,6 +86,11 @@ check_history(struct store *store, const struct script_program *program, const s
 
 	if (talk.told)
 		fputc('\n', stderr);
+	if (talk.found > SHOWN_MAX) {
+		snprintf(more, sizeof(more), "%llu more differences are not shown",
+			 (unsigned long long)(talk.found - SHOWN_MAX));
+		add(findings, "history_more", more);
+	}
 	if (result == 0)
 		fprintf(stderr, "history of %.*s: %llu streams, %llu events folded twice, %llu projected twice: %s\n",
 			SLICE_ARG(program->domain), (unsigned long long)check.streams, (unsigned long long)check.events,

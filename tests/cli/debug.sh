@@ -123,4 +123,15 @@ expect 1 "bisect after it" debug ledger.book/long ledger --data long --from 6180
 expect 0 "the end of it" debug ledger.book/long ledger --data long --at 100000 --json
 says "the end of it" '"after":\{"balance":99999,'
 says "rows are not made of so many" '"rows":null'
+
+# A fold that counts calls depends on what its machine folded before: it shows in each stream.
+mkdir -p leaky/ledger && cp ledger/*.lua leaky/ledger
+sed -i 's/^return {/local calls = 0\nreturn {/; s/apply = function(state, data)/&\n calls = calls + 1 state.calls = calls/' \
+	leaky/ledger/book.lua
+for book in $(seq 1 30); do event "b$book" Opened 1 '{"owner":"ada"}' 1; done >books.ndjson
+expect 0 "thirty streams" import --map map.lua books.ndjson --data books
+expect 0 "history of a fold" check --history --data books ledger
+expect 1 "history of a leak" check --history --data books leaky/ledger
+says "a leak is named" '^ledger.book/b[0-9]+ version 1 \(position [0-9]+\), Opened: the state after it'
+says "as often as it takes" '^[0-9]+ more differences are not shown$'
 finish
