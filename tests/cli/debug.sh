@@ -126,8 +126,8 @@ says "rows are not made of so many" '"rows":null'
 
 # A fold that counts calls depends on what its machine folded before: it shows in each stream.
 mkdir -p leaky/ledger && cp ledger/*.lua leaky/ledger
-sed -i 's/^return {/local calls = 0\nreturn {/; s/apply = function(state, data)/&\n calls = calls + 1 state.calls = calls/' \
-	leaky/ledger/book.lua
+sed -i -e 's/^return {/local calls = 0\nreturn {/' leaky/ledger/book.lua \
+	-e 's/apply = function(state, data)/&\n calls = calls + 1 state.calls = calls/'
 for book in $(seq 1 30); do event "b$book" Opened 1 '{"owner":"ada"}' 1; done >books.ndjson
 expect 0 "thirty streams" import --map map.lua books.ndjson --data books
 expect 0 "history of a fold" check --history --data books ledger
