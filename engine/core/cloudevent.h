@@ -32,7 +32,8 @@ int cloudevent_correlate(struct recorded_entry *entries, size_t count, struct ar
 /*
  * What came in, in either mode. A message that is no CloudEvent is taken by its headers `type` and `id`, or with its
  * topic as type and `place` ("topic/partition/offset") as id; its source is its topic. Data that is not JSON and does
- * not claim to be is a JSON text; no data is null. Fails: INPUT "bad_cloudevent" with the reason; MEMORY.
+ * not claim to be is a JSON text; no data is null. Fails: INPUT "bad_cloudevent" with the reason; MEMORY; topic and
+ * key are told all the same.
  */
 int cloudevent_decode(const struct message *message, const char *place, struct arena *arena,
 		      struct react_message *decoded, struct fault *fault);

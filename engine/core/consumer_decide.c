@@ -58,18 +58,32 @@ name_place(const struct letter *letter, char *place, size_t size)
 		snprintf(place, size, "%.*s/%d/%llu", SLICE_ARG(letter->message.topic), (int)letter->partition, offset);
 }
 
+/* That of its record: it is known, and has its order, though the rest cannot be taken. */
+static void
+find_key(struct letter *letter)
+{
+	if (letter->lane == NULL || letter->heard.key.size == 0)
+		return;
+	letter->has_key = true;
+	letter->parked = parked_key_make(slice_text(letter->lane->key), letter->heard.key);
+}
+
 int
 consumer_prepare(struct consumer *consumer, struct letter *letter, struct fault *fault)
 {
 	struct arena *arena = &letter->reaction.arena;
 	char place[LANE_KEY_SIZE + 24];
+	int result = 0;
 
 	if (letter->prepared)
 		return 0;
 	name_place(letter, place, sizeof(place));
 	if (letter->entry != NULL)
 		cloudevent_of_entry(letter->entry, arena, &letter->heard);
-	else if (cloudevent_decode(&letter->message, place, arena, &letter->heard, fault) != 0)
+	else
+		result = cloudevent_decode(&letter->message, place, arena, &letter->heard, fault);
+	find_key(letter);
+	if (result != 0)
 		return -1;
 	if (letter->heard.type.data == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a message");
@@ -82,10 +96,6 @@ consumer_prepare(struct consumer *consumer, struct letter *letter, struct fault 
 	letter->has_inbox =
 		letter->entry == NULL && consumer->rule->inbox && !slice_equal(letter->heard.id, slice_text(place));
 	letter->id = command_id_make(slice_text(consumer->whole), letter->heard.source, letter->heard.id);
-	if (letter->lane != NULL && letter->heard.key.size != 0) {
-		letter->has_key = true;
-		letter->parked = parked_key_make(slice_text(letter->lane->key), letter->heard.key);
-	}
 	letter->reaction.mark = arena_mark(arena);
 	letter->prepared = true;
 	return 0;

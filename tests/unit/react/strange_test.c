@@ -79,6 +79,47 @@ TEST(an_id_that_is_too_long_is_a_dead_letter)
 	rig_close(rig);
 }
 
+static void
+free_order(struct consumer_order *order)
+{
+	(void)order;
+}
+
+/* Their key is the record's, which is known whatever the rest is: order holds for them as for others. */
+TEST(messages_that_cannot_be_decoded_park_their_key)
+{
+	struct consumer_order drop = { .wish = CONSUMER_DROP, .done = free_order };
+	struct rig *rig = open_rig("");
+
+	strcpy(add_strange("Add", "m1", "a")->data, "\xff\xfe");
+	add_strange("Add", "m2", "a"); /* behind it */
+	add_strange("Add", "m3", "b");
+	add_strange("Add", "", "c")->id_size = STORE_KEY_MAX + 1;
+	add_strange("Add", "m5", "c"); /* behind that */
+	strcpy(add_strange("Add", "m6", "")->data, "\xff\xfe");
+	add_strange("Add", "m7", "d")->key[0] = '\0'; /* what has no key has no order */
+	check_passed(rig, 5);
+	CHECK_INT(rig_sum(rig, "a", NULL), 0);
+	CHECK_INT(rig_sum(rig, "b", NULL), 1);
+	CHECK_INT(rig_sum(rig, "c", NULL), 0);
+	CHECK_INT(rig_sum(rig, "d", NULL), 1);
+	CHECK_INT(rig_records(rig, "parked/tally.adder"), 2);
+	/* A person gives up the one that is none: those behind it follow. */
+	rig_restart(rig);
+	rig_settle(rig);
+	CHECK_INT(rig_records(rig, "dead/tally.adder"), 5);
+	drop.letter = SLICE("in/0/00000000000000000000");
+	CHECK(consumer_give_order(rig->consumer, &drop));
+	rig_settle(rig);
+	CHECK_INT(drop.settled, 1);
+	rules_double_change(rig->domain, "fixed");
+	rig_settle(rig);
+	CHECK_INT(rig_sum(rig, "a", NULL), 1);
+	CHECK_INT(rig_records(rig, "dead/tally.adder"), 3);
+	CHECK_INT(rig_records(rig, "parked/tally.adder"), 1);
+	rig_close(rig);
+}
+
 TEST(a_poison_message_with_a_long_key_of_odd_bytes_is_a_dead_letter)
 {
 	struct rig *rig = open_rig("");
@@ -111,12 +152,6 @@ TEST(a_poison_message_of_many_headers_can_be_sent_on)
 	check_passed(rig, 2);
 	CHECK_INT(count_sendable(rig), 2);
 	rig_close(rig);
-}
-
-static void
-free_order(struct consumer_order *order)
-{
-	(void)order;
 }
 
 /* Gives how many lanes went on. */
