@@ -2,8 +2,8 @@
 /*
  * The tests' harness. A suite is one program: TEST(name) { ... CHECK(...); } ... and TEST_MAIN() at the end.
  * Run with a word as argument, it runs only tests whose name contains the word.
- * A failed check ends its test, is printed with its place, and makes the program exit 1. It jumps: nothing of the test is
- * closed, so what a thread may touch later must not lie in the test's own frame.
+ * A failed check ends its test, is printed with its place, and makes the program exit 1. It jumps, and nothing of its
+ * test is closed: what a thread may touch later must not lie in the test's own frame.
  */
 #ifndef MOONLOG_TESTS_SUPPORT_CHECK_H
 #define MOONLOG_TESTS_SUPPORT_CHECK_H
