@@ -30,12 +30,10 @@ write_projection(struct buf *out, const struct projection_status *status)
 	json_put_u64(out, "head", status->head);
 	json_key(out, "behind_us");
 	buf_i64(out, status->behind_us);
-	if (status->state == PROJECTION_STOPPED) {
+	if (status->state == PROJECTION_STOPPED)
 		json_put_u64(out, "poison", status->poison);
+	if (status->reason.size != 0)
 		member_slice(out, "reason", status->reason);
-	} else if (status->by_bus && status->reason.size != 0) {
-		member_slice(out, "reason", status->reason);
-	}
 	if (status->away_us != 0)
 		json_put_time(out, "away_since", status->away_us);
 	if (status->note.size != 0)

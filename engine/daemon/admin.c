@@ -92,12 +92,10 @@ write_projection(const struct projection_status *status, struct buf *out)
 		json_put_u64(out, "seconds_left", (uint64_t)status->seconds_left);
 	if (status->note.size != 0)
 		json_put_text(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
-	if (status->state == PROJECTION_STOPPED) {
+	if (status->state == PROJECTION_STOPPED)
 		json_put_u64(out, "poison", status->poison);
+	if (status->reason.size != 0)
 		json_put_text(out, "reason", status->reason);
-	} else if (status->by_bus && status->reason.size != 0) {
-		json_put_text(out, "reason", status->reason);
-	}
 	if (status->away_us != 0)
 		json_put_time(out, "away_since", status->away_us);
 	if (status->build.size != 0) {

@@ -226,6 +226,22 @@ reactor running
 same "ready with it again" "$READY" 200
 stop 0 "TERM with it again"
 
+# A handler that takes too long each time waits and tries again, and says so where one looks.
+"$MOONLOG" new slow >out || fail "new"
+sed -i 's/^.*"item.ItemCreated"\] = function.*$/&\n            while data.title == "slow" do end/' slow/items.lua
+BANK=$PWD/slow
+start slowly --set limits.projection_ms=10
+same "slow" "$(post /slow/items '{"title":"slow"}')" 201
+for _ in $(seq 100); do
+	"$MOONLOG" projection list --data slowly >out 2>err
+	grep -q waits out && break
+	sleep 0.05
+done
+says "what it waits for" '^slow.items .* waits: .*items.lua:[0-9]+: '
+curl -s "http://$ADDRESS/readyz" >out
+says "readiness says it too" '"name":"items","state":"[a-z_]*","position":0,.*"reason":"[^"]*items.lua:[0-9]+: '
+stop 0 "TERM with a slow one"
+
 # A directory whose name is too long for a socket.
 LONG=$(printf 'x%.0s' $(seq 120))
 expect 78 "a long name" serve --data "$LONG" --listen 127.0.0.1:0 shop
