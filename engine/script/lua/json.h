@@ -13,7 +13,8 @@
 #include "base/fault.h"
 
 /* Zero means the default: 64 deep, strings of 256 KiB, numbers of 64 characters, 1 MiB in all. */
-#define JSON_TOTAL_BYTES ((size_t)1 << 20)
+#define JSON_TOTAL_BYTES  ((size_t)1 << 20)
+#define JSON_STRING_BYTES ((size_t)256 << 10)
 
 struct json_limits {
 	uint32_t depth;

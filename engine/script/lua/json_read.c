@@ -87,7 +87,7 @@ json_limits_filled(const struct json_limits *limits)
 	if (filled.depth == 0)
 		filled.depth = 64;
 	if (filled.string_bytes == 0)
-		filled.string_bytes = (size_t)256 << 10;
+		filled.string_bytes = JSON_STRING_BYTES;
 	if (filled.number_bytes == 0)
 		filled.number_bytes = 64;
 	if (filled.total_bytes == 0)

@@ -47,6 +47,9 @@ read_text(lua_State *L, int index, const struct table *table, const struct colum
 	if (!json_utf8(cell->text))
 		luaL_error(L, "%s.%s: the text is not UTF-8; a text is cut by utf8.offset, not by bytes",
 			   table->name.data, column->name.data);
+	if (cell->text.size > JSON_STRING_BYTES) /* no query could answer with it */
+		luaL_error(L, "%s.%s: a text of %d bytes, at most %d fit", table->name.data, column->name.data,
+			   (int)cell->text.size, (int)JSON_STRING_BYTES);
 	if (column->length_max > 0 && cell->text.size > column->length_max &&
 	    characters(cell->text) > column->length_max)
 		luaL_error(L, "%s.%s: a text of %d characters, at most %d fit", table->name.data, column->name.data,

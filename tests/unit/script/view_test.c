@@ -11,7 +11,7 @@ static const struct domain_file files[] = {
 	  "local none = function(s) return s end\n"
 	  "return { name = 'thing', initial = function() return {} end, events = {\n"
 	  "  Put = { data = { row = 'object' }, apply = none }, Insert = { data = { row = 'object' }, apply = none },\n"
-	  "  Cut = { data = { row = 'object' }, apply = none },\n"
+	  "  Cut = { data = { row = 'object' }, apply = none }, Large = { data = { row = 'object' }, apply = none },\n"
 	  "  Update = { data = { key = 'any', row = 'object' }, apply = none }, Add = { data = { row = 'object' }, "
 	  "apply = none },\n"
 	  "  Delete = { data = { key = 'any' }, apply = none }, DeleteWhere = { data = { where = 'object' }, apply = "
@@ -26,6 +26,7 @@ static const struct domain_file files[] = {
 	  "  Pairs = { key = { 'A', 'B' }, columns = { A = 'text', B = 'integer', V = 'text?' } } },\n"
 	  "  on = { Put = function(view, d) view.Things:put(d.row) end,\n"
 	  "    Cut = function(view, d) view.Things:put { Id = d.row.Id:sub(1, 1) } end,\n"
+	  "    Large = function(view, d) view.Things:put { Id = ('x'):rep(d.row.N) } end,\n"
 	  "    Insert = function(view, d) view.Things:insert(d.row) end,\n"
 	  "    Update = function(view, d) view.Things:update(d.key, d.row) end,\n"
 	  "    Add = function(view, d) view.Things:add('a', d.row) end,\n"
@@ -166,6 +167,7 @@ TEST(bad_rows_are_named)
 	refuses("Put", "{\"row\":{\"Id\":\"a\",\"Name\":\"fivec\"}}", "a text of 5 characters, at most 4 fit");
 	refuses("Put", "{\"row\":{\"Id\":\"a\",\"Nme\":1}}", "Things has no column 'Nme'");
 	refuses("Cut", "{\"row\":{\"Id\":\"\xc3\xa4\"}}", "Things.Id: the text is not UTF-8");
+	refuses("Large", "{\"row\":{\"N\":262145}}", "Things.Id: a text of 262145 bytes, at most 262144 fit");
 	refuses("Update", "{\"key\":\"a\",\"row\":{\"Id\":\"b\"}}", "part of the key");
 	refuses("Update", "{\"key\":{\"N\":1},\"row\":{}}", "Things.Id is missing");
 	refuses("Update", "{\"key\":{\"Id\":\"a\",\"N\":1},\"row\":{}}", "other columns");
