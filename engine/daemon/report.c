@@ -4,12 +4,32 @@
 
 #include "base/json.h"
 #include "core/domain.h"
+#include "http/server.h"
 
 #define SOURCES_MAX ((size_t)256 << 20)
 
 static const char *const severities[] = {
 	[FINDING_ERROR] = "error", [FINDING_WARNING] = "warning", [FINDING_NOTE] = "note"
 };
+
+/* Such a route loads, and no request ever comes to it. */
+static void
+find_shadowed(struct report *report)
+{
+	const struct script_program *program = report->program;
+
+	for (size_t i = 0; program != NULL && i < program->route_count; i++) {
+		const struct script_route *route = &program->routes[i];
+		struct finding finding = { .severity = FINDING_WARNING, .code = "route_shadowed" };
+
+		if (!http_owns_path(route->path))
+			continue;
+		finding.text =
+			arena_format(&report->arena, "route %.*s %.*s of %.*s: the daemon answers this path itself",
+				     SLICE_ARG(route->method), SLICE_ARG(route->path), SLICE_ARG(program->domain));
+		findings_add(&report->findings, &finding);
+	}
+}
 
 int
 report_open(struct report *report, const char *folder, struct fault *fault)
@@ -21,7 +41,10 @@ report_open(struct report *report, const char *folder, struct fault *fault)
 	report->findings.arena = &report->arena;
 	if (domain_read_folder(folder, &report->arena, &report->sources, fault) != 0)
 		return -1;
-	return moon_check(&report->sources, &options, &report->findings, &report->program, fault);
+	if (moon_check(&report->sources, &options, &report->findings, &report->program, fault) != 0)
+		return -1;
+	find_shadowed(report);
+	return 0;
 }
 
 void

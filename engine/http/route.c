@@ -82,26 +82,36 @@ find_domain_route(struct http_request *request)
 		refuse(request, 404, "no_such_resource", "there is nothing at this path");
 }
 
+static const struct own_route *
+find_own_route(struct slice path)
+{
+	for (size_t i = 0; i < countof(own_routes); i++) {
+		const struct own_route *route = &own_routes[i];
+		if (route->prefix ? slice_starts_with(path, route->path) : slice_equal(path, route->path))
+			return route;
+	}
+	return NULL;
+}
+
+bool
+http_owns_path(struct slice path)
+{
+	return find_own_route(path) != NULL;
+}
+
 void
 http_route(struct http_request *request)
 {
 	const struct engine *engine = request->http->options.engine;
-	for (size_t i = 0; i < countof(own_routes); i++) {
-		const struct own_route *route = &own_routes[i];
-		bool here = route->prefix ? slice_starts_with(request->path, route->path)
-					  : slice_equal(request->path, route->path);
-		if (!here)
-			continue;
-		if (request->method != (route->post ? HTTP_POST : HTTP_GET) || (route->post && request->head_only))
-			refuse_method(request, route->post ? "POST" : "GET, HEAD");
-		else if (engine == NULL && !route->bare)
-			refuse(request, 503, "not_ready", "the engine is not open");
-		else
-			route->run(request);
-		return;
-	}
-	if (engine == NULL)
+	const struct own_route *route = find_own_route(request->path);
+	if (route == NULL && engine == NULL)
 		refuse(request, 404, "no_such_resource", "there is nothing at this path");
-	else
+	else if (route == NULL)
 		find_domain_route(request);
+	else if (request->method != (route->post ? HTTP_POST : HTTP_GET) || (route->post && request->head_only))
+		refuse_method(request, route->post ? "POST" : "GET, HEAD");
+	else if (engine == NULL && !route->bare)
+		refuse(request, 503, "not_ready", "the engine is not open");
+	else
+		route->run(request);
 }

@@ -44,6 +44,9 @@ struct http_admin_verb {
 	void *self;
 };
 
+/* Does the server answer this path itself, whatever the domains' routes say? Any thread. */
+bool http_owns_path(struct slice path);
+
 /* Takes what it needs of the options; `options->limits` all zero means the defaults. Fails: MEMORY, AWAY. */
 int http_open(const struct http_options *options, struct http **http, struct fault *fault);
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:0"; port 0 takes a free one. Before http_run. Fails: CONFIG "bad_address",

@@ -90,6 +90,11 @@ expect 73 "new where nothing can be made" new nowhere/shop
 expect 0 "check" check shop "$BANK"
 expect 0 "check --json" check --json shop
 is_json "check --json"
+"$MOONLOG" new shaded >out || fail "new"
+sed -i 's#routes = {#&\n        { "GET", "/log", health = true }, { "GET", "/views/{id}", state = "item" },#' shaded/domain.lua
+expect 1 "routes that no request comes to" check shaded
+says "routes that no request comes to" '^warning: route GET /log of shaded: the daemon answers this path itself$'
+says "routes that no request comes to" '^warning: route GET /views/\{id\} of shaded: '
 expect 0 "test" test shop
 says "test" "4 passed, 0 failed"
 (cd shop && luacheck -q --no-color .) >out 2>err
