@@ -12,7 +12,6 @@
 
 #define PAGE_ENTRIES 512
 #define PAGE_BYTES   ((size_t)512 * 1024)
-#define BEYOND       ((stream_version)1 << 62) /* of any stream */
 
 int
 load_name(const struct script_program *program, uint16_t aggregate, struct slice id, char name[STREAM_NAME_MAX + 1],
@@ -121,7 +120,7 @@ load_document(const struct loading *loading, struct slice stream, stream_version
 	const struct read_limit one = { 1, 0 };
 	struct entries page = { 0 };
 	stream_version end = 0, newest;
-	int result = store_read_stream(loading->reader, stream, BEYOND, one, loading->arena, &page, &end, fault);
+	int result = store_read_stream(loading->reader, stream, STORE_BEYOND, one, loading->arena, &page, &end, fault);
 
 	newest = last != 0 && last < end ? last : end;
 	if (result == 0 && newest > *version)

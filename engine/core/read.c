@@ -384,7 +384,7 @@ missing_then(struct reader *reader, struct engine_read *read)
 	struct entries entries;
 	stream_version end;
 
-	if (store_read_stream(reader->store_reader, read->stream, UINT64_MAX, limit, &reader->pages, &entries, &end,
+	if (store_read_stream(reader->store_reader, read->stream, STORE_BEYOND, limit, &reader->pages, &entries, &end,
 			      &read->fault) != 0)
 		return -1;
 	missing(read, end == 0 ? "no_such_stream" : "no_such_version", "stream", read->stream);

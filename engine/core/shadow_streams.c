@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#define WORTH    32 /* entries of the log: stepping over so many takes as long as to list a stream */
-#define MOST     ((size_t)100000)
-#define NO_EVENT ((stream_version)INT64_MAX) /* no stream has so many */
+#define WORTH 32 /* entries of the log: stepping over so many takes as long as to list a stream */
+#define MOST  ((size_t)100000)
 
 size_t
 shadow_streams_most(uint64_t entries)
@@ -25,7 +24,7 @@ find_newest(struct store_reader *reader, struct slice stream, struct arena *page
 
 	*newest = 0;
 	arena_clear(page);
-	if (store_read_stream(reader, stream, NO_EVENT, one, page, &entries, &last, fault) != 0)
+	if (store_read_stream(reader, stream, STORE_BEYOND, one, page, &entries, &last, fault) != 0)
 		return -1;
 	if (last == 0)
 		return 0;

@@ -262,8 +262,9 @@ log_position store_head(const struct store *store);
 /*
  * Events of one stream from version `from` (>= 1), oldest first. *version: the stream's last version as of this read (0
  * = no such stream: an answer). Every entry's digest is checked. Fails: CORRUPT "digest_mismatch" naming stream,
- * version, position.
+ * version, position. From STORE_BEYOND on there is none in any stream: *version alone is asked.
  */
+#define STORE_BEYOND ((stream_version)1 << 62)
 int store_read_stream(struct store_reader *reader, struct slice stream, stream_version from, struct read_limit limit,
 		      struct arena *arena, struct entries *entries, stream_version *version, struct fault *fault);
 /*

@@ -12,14 +12,7 @@ static struct source_broker broker;
 static struct rig *
 open_rig(const char *words)
 {
-	static struct rig rig;
-
-	memset(&broker, 0, sizeof(broker));
-	broker.lane_count = 1;
-	rig = (struct rig){ .broker = &broker };
-	rules_double_busy = 0;
-	rig_open(&rig, words);
-	return &rig;
+	return rig_fresh(&broker, 1, words);
 }
 
 /* So many seconds. */

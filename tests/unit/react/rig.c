@@ -74,6 +74,19 @@ rig_open(struct rig *rig, const char *words)
 	open_consumer(rig);
 }
 
+struct rig *
+rig_fresh(struct source_broker *broker, uint32_t lanes, const char *words)
+{
+	static struct rig rig;
+
+	memset(broker, 0, sizeof(*broker));
+	broker->lane_count = lanes;
+	rig = (struct rig){ .broker = broker };
+	rules_double_busy = 0;
+	rig_open(&rig, words);
+	return &rig;
+}
+
 void
 rig_commit(struct rig *rig, size_t most)
 {

@@ -24,6 +24,8 @@ struct rig {
 };
 
 void rig_open(struct rig *rig, const char *words);
+/* The one rig of a test program, open over an empty broker of so many lanes and rules that are not busy. */
+struct rig *rig_fresh(struct source_broker *broker, uint32_t lanes, const char *words);
 void rig_close(struct rig *rig);
 /* The consumer closes, and another one opens: what was given in and not committed has no effect. */
 void rig_restart(struct rig *rig);

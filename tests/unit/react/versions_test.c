@@ -9,14 +9,7 @@ static struct source_broker broker;
 static struct rig *
 open_rig(const char *words)
 {
-	static struct rig rig;
-
-	memset(&broker, 0, sizeof(broker));
-	broker.lane_count = 2;
-	rig = (struct rig){ .broker = &broker };
-	rules_double_busy = 0;
-	rig_open(&rig, words);
-	return &rig;
+	return rig_fresh(&broker, 2, words);
 }
 
 TEST(an_older_version_has_no_effect_though_its_id_is_another)
