@@ -97,13 +97,8 @@ void
 buf_u64(struct buf *buf, uint64_t number)
 {
 	char digits[20];
-	size_t at = sizeof(digits);
 
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number != 0);
-	buf_add(buf, slice_from(digits + at, sizeof(digits) - at));
+	buf_add(buf, slice_from(digits, slice_put_u64(digits, number)));
 }
 
 void

@@ -38,6 +38,20 @@ slice_to_u64(struct slice text, uint64_t *number)
 	return true;
 }
 
+size_t
+slice_put_u64(char *to, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number != 0);
+	memcpy(to, digits + at, sizeof(digits) - at);
+	return sizeof(digits) - at;
+}
+
 bool
 slice_to_i64(struct slice text, int64_t *number)
 {

@@ -45,6 +45,8 @@ int slice_compare(struct slice a, struct slice b);
 bool slice_starts_with(struct slice text, struct slice prefix);
 /* Decimal digits only, no sign, no overflow. Gives false otherwise. */
 bool slice_to_u64(struct slice text, uint64_t *number);
+/* Its decimal digits, at most 20, without an end; gives their number. */
+size_t slice_put_u64(char *to, uint64_t number);
 /* Optional sign, decimal digits, fits int64. */
 bool slice_to_i64(struct slice text, int64_t *number);
 /*

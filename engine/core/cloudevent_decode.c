@@ -30,13 +30,13 @@ no_memory(struct decoding *d)
 }
 
 static bool
-same_name(struct slice name, const char *wanted)
+same_name(struct slice name, struct slice wanted)
 {
-	return name.size == strlen(wanted) && strncasecmp(name.data, wanted, name.size) == 0;
+	return name.size == wanted.size && strncasecmp(name.data, wanted.data, name.size) == 0;
 }
 
 static bool
-header(const struct message *message, const char *name, struct slice *value)
+header(const struct message *message, struct slice name, struct slice *value)
 {
 	for (size_t i = message->header_count; i > 0; i--) {
 		if (same_name(message->headers[i - 1].name, name)) {
@@ -70,7 +70,7 @@ is_json(struct slice content_type)
 {
 	struct slice type = media(content_type);
 
-	return same_name(type, "application/json") || same_name(type, "text/json") ||
+	return same_name(type, SLICE("application/json")) || same_name(type, SLICE("text/json")) ||
 	       (type.size > 5 && strncasecmp(type.data + type.size - 5, "+json", 5) == 0);
 }
 
@@ -220,8 +220,8 @@ take_trace(struct decoding *d)
 {
 	struct slice trace;
 
-	if (!header(d->message, "traceparent", &trace) || trace.size == 0)
-		header(d->message, "ce_traceparent", &trace);
+	if (!header(d->message, SLICE("traceparent"), &trace) || trace.size == 0)
+		header(d->message, SLICE("ce_traceparent"), &trace);
 	if (trace.size != 0 && trace.size <= TRACE_MAX && json_utf8(trace))
 		d->decoded->traceparent = trace;
 }
@@ -234,15 +234,15 @@ decode_binary(struct decoding *d, struct slice version)
 	const struct message *message = d->message;
 	struct attributes given;
 
-	header(message, "ce_id", &given.id);
-	header(message, "ce_source", &given.source);
-	header(message, "ce_type", &given.type);
-	header(message, "ce_subject", &given.subject);
-	header(message, "ce_time", &given.time);
-	header(message, "ce_correlationid", &given.correlation);
-	header(message, "ce_sequence", &given.sequence);
-	header(message, "ce_streamversion", &given.version);
-	header(message, "content-type", &given.content_type);
+	header(message, SLICE("ce_id"), &given.id);
+	header(message, SLICE("ce_source"), &given.source);
+	header(message, SLICE("ce_type"), &given.type);
+	header(message, SLICE("ce_subject"), &given.subject);
+	header(message, SLICE("ce_time"), &given.time);
+	header(message, SLICE("ce_correlationid"), &given.correlation);
+	header(message, SLICE("ce_sequence"), &given.sequence);
+	header(message, SLICE("ce_streamversion"), &given.version);
+	header(message, SLICE("content-type"), &given.content_type);
 	if (check_version(d, version) != 0 || take_attributes(d, &given) != 0)
 		return -1;
 	return message->tombstone ? 0 : take_data(d, message->value, given.content_type);
@@ -308,9 +308,9 @@ decode_plain(struct decoding *d, struct slice content_type)
 	const struct message *message = d->message;
 	struct react_message *decoded = d->decoded;
 
-	if (!header(message, "type", &decoded->type) || decoded->type.size == 0 || !json_utf8(decoded->type))
+	if (!header(message, SLICE("type"), &decoded->type) || decoded->type.size == 0 || !json_utf8(decoded->type))
 		decoded->type = message->topic;
-	if (!header(message, "id", &decoded->id) || decoded->id.size == 0 || !json_utf8(decoded->id))
+	if (!header(message, SLICE("id"), &decoded->id) || decoded->id.size == 0 || !json_utf8(decoded->id))
 		decoded->id = arena_copy(d->arena, slice_text(d->place));
 	decoded->source = message->topic;
 	decoded->time_us = message->time_us;
@@ -328,15 +328,15 @@ cloudevent_decode(const struct message *message, const char *place, struct arena
 
 	*decoded = (struct react_message){ .topic = message->topic, .key = message->key, .data = SLICE("null") };
 	take_trace(&d);
-	header(message, "content-type", &content_type);
+	header(message, SLICE("content-type"), &content_type);
 	if (begins_with(content_type, "application/cloudevents")) {
-		if (!same_name(media(content_type), "application/cloudevents+json"))
+		if (!same_name(media(content_type), SLICE("application/cloudevents+json")))
 			return fault_set(fault, FAULT_INPUT, "bad_cloudevent",
 					 "%s: %.*s is not taken, only application/cloudevents+json", place,
 					 SLICE_ARG(content_type));
 		return decode_structured(&d);
 	}
-	if (header(message, "ce_specversion", &version))
+	if (header(message, SLICE("ce_specversion"), &version))
 		return decode_binary(&d, version);
 	return decode_plain(&d, content_type);
 }

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "core/consumer_inside.h"
 
-#define WINDOW         64
+#define WINDOW         256
 #define RETRY_FIRST_US ((int64_t)100 * 1000)
 #define RETRY_LAST_US  ((int64_t)30 * 1000 * 1000)
 #define ORDERS_MAX     64
@@ -96,6 +96,7 @@ consumer_name_spaces(struct consumer *consumer, struct fault *fault)
 	arena_init(&consumer->names, 4096);
 	snprintf(consumer->name, sizeof(consumer->name), "%.*s", SLICE_ARG(options->name));
 	snprintf(consumer->whole, sizeof(consumer->whole), "%.*s.%s", SLICE_ARG(options->domain->name), consumer->name);
+	consumer->fingerprint = fingerprint_make(slice_text(consumer->whole), SLICE_NONE);
 	consumer->place_space = arena_format(&consumer->names, "consumer/%s", consumer->whole);
 	consumer->dead_space = arena_format(&consumer->names, "dead/%s", consumer->whole);
 	consumer->heard_space = arena_format(&consumer->names, "heard/%s", consumer->whole);
@@ -115,6 +116,8 @@ open_inside(struct consumer *consumer, struct fault *fault)
 				       .script = options->script,
 				       .clock = options->clock,
 				       .timers = options->timers,
+				       .hot_states = options->hot_states,
+				       .warm_bytes = options->warm_bytes,
 				       .wrote = options->wrote,
 				       .self = options->self };
 

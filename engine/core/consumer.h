@@ -46,7 +46,8 @@ struct consumer_options {
 	const struct entropy *entropy;
 	const struct timer_clock *timers;      /* what due times are of; NULL: the wall clock */
 	struct waker waker;                    /* there is something to do: consumer_step */
-	unsigned window;                       /* appends given in and not yet answered; 0 = 64 */
+	size_t hot_states, warm_bytes;         /* as the engine's limits; 0 = 1024, 8 MiB */
+	unsigned window;                       /* appends given in and not yet answered; 0 = 256 */
 	int64_t retry_first_us, retry_last_us; /* 0 = 100 ms, 30 s */
 	int64_t remember_us;                   /* versions of foreign streams, since the last was heard; 0 = 7 days */
 };

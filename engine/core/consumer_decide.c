@@ -52,10 +52,18 @@ name_place(const struct letter *letter, char *place, size_t size)
 {
 	unsigned long long offset = letter->offset;
 
-	if (letter->lane != NULL)
-		snprintf(place, size, "%s/%llu", letter->lane->key, offset);
-	else
+	const struct consumer_lane *lane = letter->lane;
+
+	if (lane == NULL) {
 		snprintf(place, size, "%.*s/%d/%llu", SLICE_ARG(letter->message.topic), (int)letter->partition, offset);
+		return;
+	}
+	size_t at = strlen(lane->key);
+	must(at + 1 + 20 < size);
+	memcpy(place, lane->key, at);
+	place[at++] = '/';
+	at += slice_put_u64(place + at, letter->offset);
+	place[at] = '\0';
 }
 
 /* That of its record: it is known, and has its order, though the rest cannot be taken. */
@@ -147,6 +155,15 @@ consumer_ask(struct consumer *consumer, struct bench *bench, struct letter *lett
 	return reaction_decide(bench, &letter->reaction, &request, fault);
 }
 
+static void
+write_place(const struct consumer *consumer, struct letter *letter)
+{
+	size_t at = slice_put_u64(letter->place, letter->after);
+
+	letter->place[at++] = ' ';
+	memcpy(letter->place + at, consumer->mark, strlen(consumer->mark) + 1);
+}
+
 /* The lane's place, moved from what the append before this one left. */
 static bool
 add_place(struct consumer *consumer, struct letter *letter)
@@ -157,7 +174,7 @@ add_place(struct consumer *consumer, struct letter *letter)
 				       .key = slice_text(lane->key) };
 
 	memcpy(letter->before, lane->place_text, sizeof(letter->before));
-	snprintf(letter->place, sizeof(letter->place), "%llu %s", (unsigned long long)letter->after, consumer->mark);
+	write_place(consumer, letter);
 	record.before = lane->place_there ? slice_text(letter->before) : SLICE_NONE;
 	record.value = slice_text(letter->place);
 	return reaction_add(&letter->reaction, record);
@@ -218,7 +235,7 @@ consumer_give(struct consumer *consumer, struct letter *letter, struct fault *fa
 	}
 	if ((letter->purpose == LETTER_EFFECT || letter->purpose == LETTER_AGAIN) && letter->has_inbox) {
 		submission->append.command_id = &letter->id;
-		submission->append.fingerprint = fingerprint_make(slice_text(consumer->whole), SLICE_NONE);
+		submission->append.fingerprint = consumer->fingerprint;
 	}
 	letter->state = LETTER_FLYING;
 	if (letter->lane != NULL) {
@@ -378,5 +395,5 @@ consumer_decide(struct consumer *consumer)
 	if (waiting != NULL)
 		move_up(consumer, waiting);
 	/* Room was made meanwhile, and the sources have more. */
-	return consumer->more && !consumer->waits && consumer->queued < 2 * consumer->options.window ? 0 : INT64_MAX;
+	return consumer->more && !consumer->waits && consumer_has_room(consumer) ? 0 : INT64_MAX;
 }

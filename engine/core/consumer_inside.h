@@ -47,6 +47,7 @@ struct letter {
 	uint64_t after; /* the lane stands there when it is done */
 	const struct recorded_entry *entry;
 	struct message message;
+	size_t bytes; /* of its data, as it came */
 	struct react_message heard;
 	bool prepared;      /* `heard` and what follows hold */
 	bool has_inbox;     /* remembered by `id` */
@@ -83,7 +84,7 @@ struct consumer_lane {
 	struct source_lane lane; /* topic in `key` */
 	char key[LANE_KEY_SIZE]; /* <topic>/<partition> */
 	struct letter *first, *last;
-	size_t count;
+	size_t count, bytes;
 	size_t flying;
 	size_t width;     /* in flight at most; small after something went wrong */
 	bool starting;    /* its place is to be read, and the source to begin there */
@@ -137,6 +138,7 @@ struct consumer {
 	struct consumer_options options;
 	char name[STREAM_WORD_MAX + 1];
 	char whole[CONSUMER_NAME_SIZE]; /* <domain>.<name> */
+	struct fingerprint fingerprint; /* of what it remembers ids with */
 	struct arena names;
 	struct slice place_space, dead_space, parked_space, heard_space;
 	char mark[PLACE_MARK_SIZE]; /* on the places that it writes */
@@ -151,9 +153,9 @@ struct consumer {
 	struct letter *spare;
 	struct mailbox home;
 	size_t flying;
-	size_t queued; /* letters of lanes that go on */
-	bool more;     /* the sources had more than there was room for */
-	bool waits;    /* a decision waits for something that comes without mail */
+	size_t queued, queued_bytes; /* letters of lanes that go on */
+	bool more;                   /* the sources had more than there was room for */
+	bool waits;                  /* a decision waits for something that comes without mail */
 	struct parked_set parked;
 	bool parked_unsure; /* to be read again, once nothing is in flight */
 	struct mailbox orders;
@@ -177,6 +179,8 @@ consumer_now_ns(const struct consumer *consumer)
 
 /* ---- consumer_lanes.c: from the sources into the lanes ---- */
 
+/* For more from the sources? One message that is larger than all there may be is taken alone. */
+bool consumer_has_room(const struct consumer *consumer);
 /* Takes what the sources have, as far as there is room. Gives how long to wait before they are asked again. */
 int64_t consumer_pull(struct consumer *consumer);
 /* What lanes have to do besides deciding: begin, mend, move an idle place, go. */

@@ -13,6 +13,7 @@
 #include "core/consumer_inside.h"
 
 #define LETTER_MEMORY ((size_t)64 << 20)
+#define QUEUED_BYTES  ((size_t)16 << 20)
 #define IDLE_NS       ((int64_t)5 * 1000 * 1000 * 1000)
 #define IDLE_OFFSETS  1000
 
@@ -61,8 +62,11 @@ add_letter(struct consumer *consumer, struct consumer_lane *lane, struct letter 
 	*(lane->last != NULL ? &lane->last->next : &lane->first) = letter;
 	lane->last = letter;
 	lane->count++;
-	if (goes_on(lane))
+	lane->bytes += letter->bytes;
+	if (goes_on(lane)) {
 		consumer->queued++;
+		consumer->queued_bytes += letter->bytes;
+	}
 }
 
 static void
@@ -74,8 +78,11 @@ take_first(struct consumer *consumer, struct consumer_lane *lane)
 	if (lane->first == NULL)
 		lane->last = NULL;
 	lane->count--;
-	if (goes_on(lane))
+	lane->bytes -= letter->bytes;
+	if (goes_on(lane)) {
 		consumer->queued--;
+		consumer->queued_bytes -= letter->bytes;
+	}
 	consumer_put_away(consumer, letter);
 }
 
@@ -121,8 +128,10 @@ pause_source(struct consumer *consumer, struct consumer_lane *lane, bool paused)
 static void
 stand_still(struct consumer *consumer, struct consumer_lane *lane, const struct fault *fault)
 {
-	if (goes_on(lane))
+	if (goes_on(lane)) {
 		consumer->queued -= lane->count;
+		consumer->queued_bytes -= lane->bytes;
+	}
 	if (&lane->fault != fault)
 		lane->fault = *fault;
 	pause_source(consumer, lane, true);
@@ -163,6 +172,7 @@ consumer_go_on(struct consumer *consumer, struct consumer_lane *lane)
 	lane->halted = false;
 	lane->again_ns = 0;
 	consumer->queued += lane->count;
+	consumer->queued_bytes += lane->bytes;
 	pause_source(consumer, lane, false);
 }
 
@@ -451,6 +461,7 @@ heard(struct consumer *consumer, unsigned source, struct source_event *event, st
 		letter->after = event->offset + 1;
 		letter->entry = event->entry;
 		letter->message = event->message;
+		letter->bytes = event->entry != NULL ? event->entry->data.size : event->message.value.size;
 		add_letter(consumer, lane, letter);
 		return true;
 	case SOURCE_NOTHING:
@@ -495,6 +506,12 @@ pull_one(struct consumer *consumer, unsigned number)
 	return more;
 }
 
+bool
+consumer_has_room(const struct consumer *consumer)
+{
+	return consumer->queued < 2 * consumer->options.window && consumer->queued_bytes < QUEUED_BYTES;
+}
+
 int64_t
 consumer_pull(struct consumer *consumer)
 {
@@ -506,10 +523,10 @@ consumer_pull(struct consumer *consumer)
 
 		if (source->source == NULL)
 			continue;
-		while ((source->pause_us == 0 || source->again_ns <= now_ns) &&
-		       consumer->queued < 2 * consumer->options.window && pull_one(consumer, i))
+		while ((source->pause_us == 0 || source->again_ns <= now_ns) && consumer_has_room(consumer) &&
+		       pull_one(consumer, i))
 			;
-		consumer->more = consumer->more || consumer->queued >= 2 * consumer->options.window;
+		consumer->more = consumer->more || !consumer_has_room(consumer);
 		if (source->pause_us != 0 && source->again_ns - now_ns < wait_ns)
 			wait_ns = source->again_ns > now_ns ? source->again_ns - now_ns : 0;
 	}

@@ -40,8 +40,11 @@ heard_version_make(const struct consumer *consumer, uint64_t number, struct hear
 {
 	version->number = number;
 	version->hour = (uint64_t)(clock_wall_us(consumer->options.clock) / HEARD_HOUR_US);
-	snprintf(version->text, sizeof(version->text), "%llu %llu", (unsigned long long)number,
-		 (unsigned long long)version->hour);
+	size_t size = slice_put_u64(version->text, number);
+
+	version->text[size++] = ' ';
+	size += slice_put_u64(version->text + size, version->hour);
+	version->text[size] = '\0';
 }
 
 /* What one record of a page asks for; false: memory is out. */

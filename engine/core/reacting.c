@@ -132,6 +132,9 @@ begin_listener(struct reacting *reacting, struct slice name, struct fault *fault
 					    .clock = engine->parts.clock,
 					    .entropy = engine->parts.entropy,
 					    .timers = &reacting->timers,
+					    /* One thread, with the streams of all workers. */
+					    .hot_states = engine->limits.hot_states * engine->limits.workers,
+					    .warm_bytes = engine->limits.warm_bytes,
 					    .remember_us = engine->limits.remember_us,
 					    .waker = { wake, reacting } };
 

@@ -28,9 +28,12 @@ struct bench_load {
 int
 bench_open(const struct bench_options *options, struct bench *bench, struct fault *fault)
 {
+	size_t hot_states = options->hot_states != 0 ? options->hot_states : HOT_STATES;
+	size_t warm_bytes = options->warm_bytes != 0 ? options->warm_bytes : WARM_BYTES;
+
 	*bench = (struct bench){ .options = *options };
 	arena_init(&bench->pages, PAGES_MEMORY);
-	if (cache_init(&bench->cache, HOT_STATES, WARM_BYTES, fault) == 0 &&
+	if (cache_init(&bench->cache, hot_states, warm_bytes, fault) == 0 &&
 	    store_reader_open(options->store, &bench->reader, fault) == 0 && bench_adopt(bench, fault) == 0)
 		return 0;
 	bench_close(bench);

@@ -24,6 +24,7 @@ struct bench_options {
 	const struct script_options *script;
 	const struct clock *clock;
 	const struct timer_clock *timers; /* NULL: timers fall due by the wall clock */
+	size_t hot_states, warm_bytes;    /* as the engine's limits; 0 = 1024, 8 MiB */
 	struct ruleset *rules;            /* decide in place of the domain's active ones; NULL: those do */
 	/* A stream was written that a worker may keep the state of. May be NULL. */
 	void (*wrote)(void *self, struct slice stream);
