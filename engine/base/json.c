@@ -6,6 +6,7 @@
 #include "base/json.h"
 
 #include "base/clock.h"
+#include "base/word.h"
 
 struct scan {
 	const char *start;
@@ -165,7 +166,7 @@ static bool
 scan_string(struct scan *scan)
 {
 	scan->at++;
-	while (scan->at < scan->end) {
+	while ((scan->at = word_skip_plain(scan->at, scan->end)) < scan->end) {
 		unsigned char c = (unsigned char)*scan->at;
 		if (c == '"') {
 			scan->at++;
@@ -427,10 +428,21 @@ quote_byte(struct buf *out, unsigned char c)
 	const char *found = memchr(from, c, 7);
 
 	buf_byte(out, '\\');
-	if (found != NULL)
+	if (found != NULL) {
 		buf_byte(out, to[found - from]);
-	else
-		buf_format(out, "u%04x", c);
+	} else {
+		buf_text(out, "u00");
+		buf_hex(out, &c, 1);
+	}
+}
+
+/* At the end when there is nothing more to look at. */
+static size_t
+skip_plain(struct slice text, size_t from)
+{
+	if (from >= text.size)
+		return text.size;
+	return (size_t)(word_skip_plain(text.data + from, text.data + text.size) - text.data);
 }
 
 void
@@ -439,11 +451,11 @@ json_quote(struct buf *out, struct slice text)
 	size_t from = 0;
 
 	buf_byte(out, '"');
-	for (size_t i = 0; i < text.size; i++) {
+	for (size_t i = skip_plain(text, 0); i < text.size; i = skip_plain(text, i + 1)) {
 		unsigned char c = (unsigned char)text.data[i];
 		size_t length = c < 0x80 ? 1 : utf8_length((const unsigned char *)text.data + i, text.size - i);
 
-		if (length != 0 && c >= 0x20 && c != '"' && c != '\\') {
+		if (c >= 0x80 && length != 0) {
 			i += length - 1;
 			continue;
 		}
@@ -503,7 +515,9 @@ bool
 json_utf8(struct slice text)
 {
 	for (size_t at = 0; at < text.size;) {
-		size_t length = utf8_length((const unsigned char *)text.data + at, text.size - at);
+		unsigned char c = (unsigned char)text.data[at];
+		size_t length = c < 0x80 ? 1 : utf8_length((const unsigned char *)text.data + at, text.size - at);
+
 		if (length == 0)
 			return false;
 		at += length;

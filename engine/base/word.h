@@ -42,6 +42,21 @@ word_unplain(uint64_t word)
 	return (word | (word - ones * ' ') | (quote - ones) | (backslash - ones)) & highs;
 }
 
+/* To the first such byte of a text, or to its end. */
+static inline const char *
+word_skip_plain(const char *at, const char *end)
+{
+	for (; end - at >= 8; at += 8) {
+		uint64_t odd = word_unplain(word_get(at));
+
+		if (odd != 0)
+			return at + (unsigned)__builtin_ctzll(odd) / 8;
+	}
+	while (at < end && (unsigned char)*at >= ' ' && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
+		at++;
+	return at;
+}
+
 /* Four bytes as eight hexadecimal digits, as they stand in the word's bytes. */
 static inline uint64_t
 word_hex(const uint8_t four[4])

@@ -60,14 +60,7 @@ put_hex(char *at, const uint8_t *bytes, size_t size)
 static bool
 is_plain(struct slice text)
 {
-	size_t i = 0;
-
-	while (i + 8 <= text.size && word_unplain(word_get(text.data + i)) == 0)
-		i += 8;
-	for (; i < text.size; i++)
-		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == '"' || text.data[i] == '\\')
-			return false;
-	return true;
+	return text.size == 0 || word_skip_plain(text.data, text.data + text.size) == text.data + text.size;
 }
 
 static char *

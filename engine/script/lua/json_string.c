@@ -19,17 +19,6 @@
 
 static const char key_names = 0;
 
-/* Bytes of a string that need no look: everything but quote, backslash, controls and the upper half. */
-static const bool plain[256] = {
-	[' '] = true,  ['!'] = true,
-#define ROW(n) [n] = true, [n + 1] = true, [n + 2] = true, [n + 3] = true
-	ROW(0x23),     ROW(0x27),    ROW(0x2b),     ROW(0x2f),     ROW(0x33),     ROW(0x37), ROW(0x3b),
-	ROW(0x3f),     ROW(0x43),    ROW(0x47),     ROW(0x4b),     ROW(0x4f),     ROW(0x53), ROW(0x57),
-	[0x5b] = true, ROW(0x5d),    ROW(0x61),     ROW(0x65),     ROW(0x69),     ROW(0x6d), ROW(0x71),
-	ROW(0x75),     ROW(0x79),    [0x7d] = true, [0x7e] = true, [0x7f] = true,
-#undef ROW
-};
-
 struct json_names {
 	struct {
 		uint8_t size; /* 0: none yet */
@@ -197,20 +186,6 @@ push_unescaped(struct json_reader *reader, const char *at, const char *end)
 	return stop != NULL;
 }
 
-/* Eight bytes at a time; the last ones before the text's end singly. */
-static inline const char *
-skip_plain(const char *at, const char *end)
-{
-	for (; end - at >= 8; at += 8) {
-		uint64_t odd = word_unplain(word_get(at));
-		if (odd != 0)
-			return at + (unsigned)__builtin_ctzll(odd) / 8;
-	}
-	while (at < end && plain[(unsigned char)*at])
-		at++;
-	return at;
-}
-
 /* From behind the opening quote to behind the closing one; *raw: the bytes between. */
 static bool
 scan_string(struct json_reader *reader, struct slice *raw, bool *escaped)
@@ -218,7 +193,7 @@ scan_string(struct json_reader *reader, struct slice *raw, bool *escaped)
 	const char *begin = reader->at, *at = begin, *end = reader->end;
 	*escaped = false;
 	for (;;) {
-		at = skip_plain(at, end);
+		at = word_skip_plain(at, end);
 		if (at == end)
 			return json_reader_fail(reader, begin - 1, "string without end");
 		unsigned char c = (unsigned char)*at;

@@ -136,6 +136,25 @@ TEST(a_poison_message_whose_letter_does_not_fit_a_message_is_kept_all_the_same)
 	rig_close(rig);
 }
 
+TEST(large_messages_are_taken_a_few_at_a_time)
+{
+	struct rig *rig = open_rig("");
+	char id[16];
+
+	for (int i = 0; i < 40; i++) {
+		struct broker_message *message;
+
+		snprintf(id, sizeof(id), "m%d", i);
+		message = add_strange("Add", id, id);
+		message->id_size = STORE_KEY_MAX + 1; /* no handler hears it, which would take long */
+		message->value_size = 1000000;
+	}
+	consumer_step(rig->consumer);
+	CHECK_INT(rig->given_count, 17); /* the first beyond 16 MiB is the last */
+	check_passed(rig, 40);
+	rig_close(rig);
+}
+
 TEST(a_poison_message_of_many_headers_can_be_sent_on)
 {
 	struct rig *rig = open_rig("");
