@@ -176,6 +176,19 @@ inspect_note(struct inspection *in, enum finding_severity severity, const char *
 							       .excerpt = slice_text(shown) });
 }
 
+void
+inspect_unused(struct inspection *in)
+{
+	size_t count = in->program->sources.count;
+	bool used = in->missing; /* nobody knows what a broken file is */
+	for (size_t i = 0; i < count && !used; i++)
+		used = in->program->needs[i * count + in->source];
+	if (!used)
+		inspect_note(in, FINDING_WARNING, "unused_file",
+			     "no other file requires this one, and what it returns is no aggregate, document, process, "
+			     "reactor or projection, and has no queries, settings or routes");
+}
+
 struct attempt {
 	struct inspection *in;
 	void (*with)(struct inspection *in, void *self);

@@ -62,6 +62,8 @@ bool inspect_try(struct inspection *in, void (*with)(struct inspection *in, void
 /* Notes a finding that ends nothing; only where findings are gathered. */
 void inspect_note(struct inspection *in, enum finding_severity severity, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Notes a file that is no part of the domain itself and that no other one requires. */
+void inspect_unused(struct inspection *in);
 /* Are findings gathered? */
 static inline bool
 inspect_gathers(const struct inspection *in)

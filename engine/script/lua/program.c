@@ -443,6 +443,7 @@ inspect_body(lua_State *L)
 	luaL_checkstack(L, 40, NULL);
 	in->L = L;
 	const enum file_kind *kinds = classify(in);
+	each(in, kinds, FILE_MODULE, inspect_unused);
 	each(in, kinds, FILE_DOMAIN, inspect_settings);
 	each(in, kinds, FILE_AGGREGATE, inspect_aggregate);
 	each(in, kinds, FILE_DOCUMENT, inspect_document);

@@ -76,6 +76,18 @@ check_beside(const char *path, const char *text)
 	return check(files);
 }
 
+/* Findings of a module that another file requires. */
+static bool
+check_module(const char *text)
+{
+	const struct text_file files[] = {
+		{ "lib.lua", text },
+		{ "user.lua", "local lib = require 'lib'\nreturn { settings = { there = lib ~= nil } }" },
+		{ NULL, NULL }
+	};
+	return check(files);
+}
+
 #define AGGREGATE(events, commands)                                                                                    \
 	"return { name = 'thing', initial = function() return {} end,\nevents = { " events                             \
 	" },\ncommands = { " commands " } }\n"
@@ -170,8 +182,7 @@ TEST(tells_which_file_a_limit_stopped)
 
 TEST(finds_names_that_are_nothing)
 {
-	CHECK(!check_beside("lib.lua",
-			    "local M = {}\nfunction M.f(data)\n  cuont = 1\n  return dta, os.time(), json\nend\n"
+	CHECK(!check_module("local M = {}\nfunction M.f(data)\n  cuont = 1\n  return dta, os.time(), json\nend\n"
 			    "return M\n"));
 	says("error global_write lib.lua:3 assignment to undeclared global 'cuont'");
 	says("error unknown_global lib.lua:4 unknown global 'dta'; did you mean \"data\"?");
@@ -182,8 +193,7 @@ TEST(finds_names_that_are_nothing)
 
 TEST(follows_scopes_as_lua_does)
 {
-	check_beside("lib.lua",
-		     "local M, x <const> = {}, 1\nlocal function rec(n) return n == 0 and x or rec(n - 1) end\n"
+	check_module("local M, x <const> = {}, 1\nlocal function rec(n) return n == 0 and x or rec(n - 1) end\n"
 		     "function M:method(a, ...) local t <close> = nil; self.b = a; return select('#', ...) end\n"
 		     "M.f = function() for i = 1, 2 do local j = i end for k, v in pairs(M) do M[k] = v end end\n"
 		     "repeat local done = true until done\nwhile false do break end\ngoto out ::out::\n"
@@ -193,8 +203,8 @@ TEST(follows_scopes_as_lua_does)
 		     "do local _ENV = { a = 1 } M.a = _ENV.a end\nreturn M\n");
 	if (findings.count != 0)
 		CHECK_FAIL("%s", all);
-	CHECK(!check_beside("lib.lua", "do local a = 1 end\nlocal f = function() local b = b return b end\nreturn "
-				       "function() return a, f end\n"));
+	CHECK(!check_module("do local a = 1 end\nlocal f = function() local b = b return b end\nreturn "
+			    "function() return a, f end\n"));
 	says("lib.lua:2 unknown global 'b'");
 	says("lib.lua:3 unknown global 'a'");
 	CHECK_INT(findings.count, 2);
@@ -202,10 +212,11 @@ TEST(follows_scopes_as_lua_does)
 
 TEST(finds_unused_modules)
 {
-	const struct text_file files[] = { { "a.lua", "return {}" },
-					   { "b.lua",
-					     "local a = require 'a'\nlocal c = require 'a'\nreturn { c = c }" },
-					   { NULL, NULL } };
+	const struct text_file files[] = {
+		{ "a.lua", "return {}" },
+		{ "b.lua", "local a = require 'a'\nlocal c = require 'a'\nreturn { settings = { c = c } }" },
+		{ NULL, NULL }
+	};
 	CHECK(check(files));
 	says("warning unused_require b.lua:1 the module in 'a' is not used");
 	CHECK_INT(findings.count, 1);
@@ -311,6 +322,24 @@ TEST(finds_what_is_there_twice)
 	CHECK(!check_beside("d.lua", "return { routes = { { 'GET', '/a/{id}', state = 'account' },\n"
 				     "{ 'GET', '/a/{id}', history = 'account' }, { 'GET', '/a/b', text = 't' } } }"));
 	says("error duplicate d.lua:2 routes[2]: GET \"/a/{id}\" is there twice");
+}
+
+TEST(finds_files_that_are_nothing)
+{
+	CHECK(check_beside("other.lua", "return { nmae = 'other', evnets = {} }"));
+	says("warning unused_file other.lua:1 no other file requires this one, and what it returns is no aggregate, "
+	     "document, process, reactor or projection, and has no queries, settings or routes");
+	CHECK(check_beside("other.lua", "return 5"));
+	says("warning unused_file other.lua:1");
+	const struct text_file used[] = {
+		{ "lib.lua", "return 5" },
+		{ "d.lua", "local five = require 'lib'\nreturn { settings = { five = five } }" },
+		{ NULL, NULL },
+	};
+	CHECK(check(used));
+	silent("lib.lua");
+	CHECK(!check_beside("other.lua", "return { name = 'other', events = {}, commands = {} }"));
+	silent("unused_file");
 }
 
 TEST_MAIN()
