@@ -63,6 +63,13 @@ publisher_undo(struct publisher *publisher, struct fault *fault)
 }
 
 enum bus_answer
+publisher_end_hanging(struct publisher *publisher, const struct message *messages, size_t count, bool last,
+		      struct fault *fault)
+{
+	return publisher->ops->end_hanging(publisher, messages, count, last, fault);
+}
+
+enum bus_answer
 publisher_find(struct publisher *publisher, const struct slice *topics, size_t count, struct slice source,
 	       log_position *position, struct fault *fault)
 {

@@ -36,6 +36,9 @@ struct bus_mark {
 	struct slice owner;
 	uint64_t epoch; /* of the owner's lease */
 	int64_t at_us;
+	/* Only of one that is read back: behind it a mark of this log at `hanging` is open, and nobody will end it. */
+	bool hangs;
+	log_position hanging;
 };
 
 #endif

@@ -43,6 +43,9 @@ struct publisher_ops {
 	enum bus_answer (*commit)(struct publisher *publisher, const struct bus_mark *mark, struct fault *fault);
 	enum bus_answer (*settle)(struct publisher *publisher, int64_t wait_ns, struct fault *fault);
 	enum bus_answer (*undo)(struct publisher *publisher, struct fault *fault);
+	/* Optional; NULL: its marks never hang. */
+	enum bus_answer (*end_hanging)(struct publisher *publisher, const struct message *messages, size_t count,
+				       bool last, struct fault *fault);
 	/* Optional; NULL: it cannot look. */
 	enum bus_answer (*find)(struct publisher *publisher, const struct slice *topics, size_t count,
 				struct slice source, log_position *position, struct fault *fault);
@@ -68,7 +71,10 @@ struct publisher_maker {
 void publisher_close(struct publisher *publisher);
 /* Once, before all else: whoever published this log before can send no more, and what it had open is decided [R1]. */
 enum bus_answer publisher_fence(struct publisher *publisher, struct fault *fault);
-/* After the fence, never before: the newest mark of this log, with everything before it [R2]. */
+/*
+ * After the fence, never before: the newest mark of this log, with everything before it [R2]. When mark->hangs, what
+ * lies behind it is to be ended (publisher_end_hanging) and the mark read again, before anything else.
+ */
 enum bus_answer publisher_read_mark(struct publisher *publisher, struct arena *arena, struct bus_mark *mark,
 				    struct fault *fault);
 /* Makes those that are missing, and tells how many partitions each has. Before the first message of a topic. */
@@ -83,6 +89,14 @@ enum bus_answer publisher_commit(struct publisher *publisher, const struct bus_m
 enum bus_answer publisher_settle(struct publisher *publisher, int64_t wait_ns, struct fault *fault);
 /* What was begun is to have no effect. */
 enum bus_answer publisher_undo(struct publisher *publisher, struct fault *fault);
+/*
+ * A transaction that the brokers decided without ending it in its partitions (KIP-664 calls it hanging): the messages
+ * behind the mark, up to the one that hangs at least, are given once more, in several calls when they are many, and
+ * undone, so that each partition gets an end. DONE after the `last`: nobody has seen a message of it, and nobody will.
+ * UNDO: a part of it was ended and may have been seen, so that a person must decide; LOST: as ever, begin again.
+ */
+enum bus_answer publisher_end_hanging(struct publisher *publisher, const struct message *messages, size_t count,
+				      bool last, struct fault *fault);
 /*
  * Where the mark was, when it is lost: the highest position that the committed messages of `source` in these topics
  * carry (ce_sequence); 0: there is none. After the fence, outside a transaction; takes as long as reading them does.

@@ -2,7 +2,7 @@
 /*
  * The machine. One step is one call of the bus or the store, and the phase tells which is next:
  *
- *   identity -> open -> lease -> fence -> read back -> check -> claim +
+ *   identity -> open -> lease -> fence -> read back -> check -> claim +   (read back -> hangs -> read back)
  *                ^        ^                              |            |
  *                |        +-- lost -------- halt: stopped             v
  *                |                                      begin <- topics <- read <----------+
@@ -223,7 +223,7 @@ read_back(struct relay *relay)
 	if (!relay->publisher->transactional)
 		relay->found = kept;
 	(void)PROBE("relay.after_read_back");
-	return relay_go(relay, PHASE_CHECK);
+	return relay_go(relay, relay->found.hangs ? PHASE_HANGS : PHASE_CHECK);
 }
 
 /* Read while the bus is busy; what goes wrong here goes wrong again when it is this batch's turn. */
@@ -359,12 +359,13 @@ relay_step(struct relay *relay)
 	static int64_t (*const steps[PHASE_COUNT])(struct relay * relay) = {
 		[PHASE_IDENTITY] = relay_identify, [PHASE_OPEN] = open_publisher,
 		[PHASE_LEASE] = relay_take_lease,  [PHASE_FENCE] = fence,
-		[PHASE_READ_BACK] = read_back,     [PHASE_CHECK] = relay_check,
-		[PHASE_CLAIM] = relay_claim,       [PHASE_READ] = relay_read,
-		[PHASE_TOPICS] = relay_topics,     [PHASE_BEGIN] = relay_begin,
-		[PHASE_SEND] = relay_send,         [PHASE_COMMIT] = relay_commit,
-		[PHASE_AHEAD] = read_ahead,        [PHASE_SETTLE] = relay_settle,
-		[PHASE_MARK] = relay_keep_mark,    [PHASE_UNDO] = relay_undo,
+		[PHASE_READ_BACK] = read_back,     [PHASE_HANGS] = relay_end_hanging,
+		[PHASE_CHECK] = relay_check,       [PHASE_CLAIM] = relay_claim,
+		[PHASE_READ] = relay_read,         [PHASE_TOPICS] = relay_topics,
+		[PHASE_BEGIN] = relay_begin,       [PHASE_SEND] = relay_send,
+		[PHASE_COMMIT] = relay_commit,     [PHASE_AHEAD] = read_ahead,
+		[PHASE_SETTLE] = relay_settle,     [PHASE_MARK] = relay_keep_mark,
+		[PHASE_UNDO] = relay_undo,
 	};
 	int64_t now_ns = clock_mono_ns(relay->options.clock);
 

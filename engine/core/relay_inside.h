@@ -16,6 +16,7 @@ enum relay_phase {
 	PHASE_LEASE,     /* R0 */
 	PHASE_FENCE,     /* R1 */
 	PHASE_READ_BACK, /* R2 */
+	PHASE_HANGS,     /* what the brokers left open behind the mark */
 	PHASE_CHECK,     /* R3 */
 	PHASE_CLAIM,     /* R3: our name in the mark, before anything is sent */
 	PHASE_READ,      /* R4 */
@@ -90,6 +91,7 @@ struct relay {
 	/* mark */
 	struct bus_mark found; /* by R2, until R3 */
 	struct arena found_arena;
+	unsigned hung;           /* transactions whose end was lost, since one was settled */
 	bool claimed;            /* the mark in the bus has our name */
 	bool fenced;             /* somebody took the publisher from us, and no operator has spoken since */
 	struct relay_place mark; /* what the bus has */
@@ -165,6 +167,10 @@ int relay_keep_lease(struct relay *relay, bool *kept, struct fault *fault);
 /* So that its epoch is above one that the bus knows. */
 int relay_raise_lease(struct relay *relay, uint64_t above, bool *kept, struct fault *fault);
 void relay_give_lease_back(struct relay *relay);
+
+/* ---- relay_hang.c ---- */
+
+int64_t relay_end_hanging(struct relay *relay);
 
 /* ---- relay_check.c ---- */
 

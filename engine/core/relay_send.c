@@ -219,7 +219,7 @@ move_on(struct relay *relay)
 	struct fault fault;
 
 	relay->mark = relay->at = done->end;
-	relay->troubles = 0;
+	relay->troubles = relay->hung = 0;
 	relay->quiet_ns = relay->settled_ns = clock_mono_ns(relay->options.clock);
 	pthread_mutex_lock(&relay->lock);
 	relay->status.sent += done->count;

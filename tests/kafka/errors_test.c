@@ -364,7 +364,7 @@ TEST(after_an_end_that_was_resumed_a_new_client_goes_on)
 	mock_close();
 }
 
-/* One that is longer undoes it, and the same goes through later. */
+/* One that is longer undoes it, and the same goes through later, with a client that looks for what hangs. */
 TEST(an_outage_that_is_too_long_undoes)
 {
 	enum bus_answer answer;
@@ -378,7 +378,11 @@ TEST(an_outage_that_is_too_long_undoes)
 	CHECK_INT(answer, BUS_UNDO);
 	CHECK_INT(fault.class, FAULT_AWAY);
 	rd_kafka_mock_broker_set_up(mock.cluster, 1);
-	CHECK_INT(persistently(answer, 2), BUS_DONE);
+	answer = persistently(answer, 2);
+	CHECK_INT(answer, BUS_LOST);
+	CHECK_TEXT(fault.code, "kafka_resumed");
+	CHECK_INT(ready(), BUS_DONE);
+	CHECK_INT(transaction(2), BUS_DONE);
 	mock_close();
 }
 

@@ -10,15 +10,20 @@
  *
  *     ASK -> READ_TAIL -> (ours found) DONE
  *                      -> READ_ALL -> DONE
+ *
+ * The fence has ended whatever was ours. A mark of ours that is open all the same hangs: brokers (Kafka 4 while a
+ * partition has no leader) complete a transaction without writing its end. What lies before it is the newest mark then.
  */
 #include "bus/kafka/mark.h"
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "bus/kafka/topics.h"
 
-#define TAIL 1000
+#define TAIL     1000
+#define HANGS_NS ((int64_t)1000 * 1000 * 1000) /* a moment more than the brokers' own order of things asks for */
 
 enum stage { ASK, READ_TAIL, READ_ALL, DONE };
 
@@ -31,6 +36,11 @@ struct kafka_mark_reader {
 	int64_t first, end; /* as the desk saw them */
 	bool found;
 	struct buf newest; /* value of the newest record with our key; nothing: a tombstone */
+	int64_t open_at;   /* what is not decided begins there; -1: it is not known that something is */
+	bool looked;       /* whose that is */
+	int64_t ours_ns;   /* since when it is known to be ours; 0: it is not */
+	bool hangs;
+	struct buf open; /* value of the record at open_at, when it is ours */
 };
 
 void
@@ -160,6 +170,8 @@ kafka_mark_reader_open(const struct kafka_options *options, const char *topic, c
 	strcpy(reader->topic, topic);
 	strcpy(reader->key, key);
 	buf_init(&reader->newest, 1 << 20);
+	buf_init(&reader->open, 1 << 20);
+	reader->open_at = -1;
 	return reader;
 }
 
@@ -171,6 +183,7 @@ kafka_mark_reader_close(struct kafka_mark_reader *reader)
 	/* It is in no group: leaving one would only wait for a coordinator that may be away. */
 	rd_kafka_destroy_flags(reader->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	buf_fini(&reader->newest);
+	buf_fini(&reader->open);
 	free(reader);
 }
 
@@ -184,11 +197,18 @@ start_at(struct kafka_mark_reader *reader, int64_t offset)
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
+static bool
+is_ours(const struct kafka_mark_reader *reader, const rd_kafka_message_t *record)
+{
+	return record->key_len == strlen(reader->key) && memcmp(record->key, reader->key, record->key_len) == 0;
+}
+
 /* One record. true: that was the last before the end. */
 static bool
 take(struct kafka_mark_reader *reader, const rd_kafka_message_t *record)
 {
-	if (record->key_len == strlen(reader->key) && memcmp(record->key, reader->key, record->key_len) == 0) {
+	reader->open_at = -1;
+	if (is_ours(reader, record)) {
 		reader->found = record->payload != NULL;
 		buf_clear(&reader->newest);
 		if (record->payload != NULL)
@@ -197,38 +217,110 @@ take(struct kafka_mark_reader *reader, const rd_kafka_message_t *record)
 	return record->offset + 1 >= reader->end;
 }
 
+/* Nothing more is committed before `offset`. */
+static void
+meet_open(struct kafka_mark_reader *reader, int64_t offset)
+{
+	if (reader->open_at == offset)
+		return;
+	reader->open_at = offset;
+	reader->looked = false;
+	reader->ours_ns = 0;
+}
+
 /* true: the end is reached. */
 static bool
 read_some(struct kafka_mark_reader *reader, bool *heard, enum bus_answer *answer, struct fault *fault)
 {
-	bool ended = false;
+	bool ended = false, more = true;
 	rd_kafka_message_t *record;
 
-	fault_set(fault, FAULT_AWAY, "kafka_mark", "%s: the broker gives no record", reader->topic);
 	*answer = BUS_AGAIN;
-	while (!ended && (record = rd_kafka_consumer_poll(reader->client, KAFKA_SLICE_MS)) != NULL) {
+	while (!ended && more && (record = rd_kafka_consumer_poll(reader->client, KAFKA_SLICE_MS)) != NULL) {
+		*heard = *heard || record->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
+			 record->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
 		if (record->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-			*heard = true;
 			ended = take(reader, record);
 		} else if (record->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-			*heard = true;
 			ended = record->offset >= reader->end;
-			if (!ended) {
-				fault_set(fault, FAULT_AWAY, "kafka_mark",
-					  "%s: a transaction from offset %lld on is open, of this store or another",
-					  reader->topic, (long long)record->offset);
-				rd_kafka_message_destroy(record);
-				break;
-			}
+			more = ended;
+			meet_open(reader, record->offset);
 		} else {
 			kafka_fault(record->err, reader->topic, rd_kafka_message_errstr(record), fault);
 			*answer = fault->class == FAULT_AWAY ? BUS_AGAIN : BUS_LOST;
 			rd_kafka_message_destroy(record);
-			break;
+			return false;
 		}
 		rd_kafka_message_destroy(record);
 	}
+	if (reader->open_at >= 0)
+		fault_set(fault, FAULT_AWAY, "kafka_mark",
+			  "%s: a transaction from offset %lld on is open, of this store or another", reader->topic,
+			  (long long)reader->open_at);
+	else
+		fault_set(fault, FAULT_AWAY, "kafka_mark", "%s: the broker gives no record", reader->topic);
 	return ended;
+}
+
+/* Whose is the record that begins what is open? */
+static void
+look(struct kafka_mark_reader *reader, rd_kafka_t *desk)
+{
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(desk, reader->topic, NULL);
+	rd_kafka_message_t *record = NULL;
+
+	if (topic == NULL || rd_kafka_consume_start(topic, 0, reader->open_at) != 0) {
+		if (topic != NULL)
+			rd_kafka_topic_destroy(topic);
+		return;
+	}
+	record = rd_kafka_consume(topic, 0, KAFKA_SLICE_MS);
+	if (record != NULL && record->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		reader->looked = true;
+		if (record->offset == reader->open_at && record->payload != NULL && is_ours(reader, record)) {
+			reader->ours_ns = clock_mono_ns(clock_real());
+			buf_clear(&reader->open);
+			buf_add(&reader->open, slice_from(record->payload, record->len));
+		}
+	}
+	if (record != NULL)
+		rd_kafka_message_destroy(record);
+	rd_kafka_consume_stop(topic, 0);
+	rd_kafka_topic_destroy(topic);
+}
+
+static bool
+hangs(struct kafka_mark_reader *reader, rd_kafka_t *desk)
+{
+	if (reader->open_at < 0)
+		return false;
+	if (!reader->looked)
+		look(reader, desk);
+	return reader->ours_ns != 0 && clock_mono_ns(clock_real()) - reader->ours_ns >= HANGS_NS;
+}
+
+struct slice
+kafka_mark_open_value(const struct kafka_mark_reader *reader)
+{
+	return buf_slice(&reader->open);
+}
+
+/* What was read, as a mark. */
+static enum bus_answer
+give(const struct kafka_mark_reader *reader, struct arena *arena, struct bus_mark *mark, struct fault *fault)
+{
+	struct bus_mark open = { .position = 0 };
+
+	if (reader->newest.failed || reader->open.failed) {
+		fault_set(fault, FAULT_CORRUPT, "bad_mark", "the newest mark has more than a MiB");
+		return BUS_LOST;
+	}
+	if ((reader->hangs && kafka_mark_decode(buf_slice(&reader->open), arena, &open, fault) != 0) ||
+	    (reader->found && kafka_mark_decode(buf_slice(&reader->newest), arena, mark, fault) != 0))
+		return BUS_LOST;
+	mark->hangs = reader->hangs;
+	mark->hanging = open.position;
+	return BUS_DONE;
 }
 
 enum bus_answer
@@ -246,8 +338,12 @@ kafka_mark_read(struct kafka_mark_reader *reader, rd_kafka_t *desk, struct arena
 			start_at(reader, reader->end - TAIL > reader->first ? reader->end - TAIL : reader->first);
 	}
 	while (reader->stage == READ_TAIL || reader->stage == READ_ALL) {
-		if (!read_some(reader, heard, &answer, fault))
-			return answer;
+		if (!read_some(reader, heard, &answer, fault)) {
+			if (answer != BUS_AGAIN || !hangs(reader, desk))
+				return answer;
+			reader->hangs = true;
+			reader->end = reader->open_at;
+		}
 		if (reader->stage == READ_ALL || reader->newest.failed || reader->found ||
 		    reader->end - TAIL <= reader->first) {
 			reader->stage = DONE;
@@ -257,11 +353,5 @@ kafka_mark_read(struct kafka_mark_reader *reader, rd_kafka_t *desk, struct arena
 		}
 	}
 	fault_clear(fault);
-	if (!reader->found)
-		return BUS_DONE;
-	if (reader->newest.failed)
-		fault_set(fault, FAULT_CORRUPT, "bad_mark", "the newest mark has more than a MiB");
-	else if (kafka_mark_decode(buf_slice(&reader->newest), arena, mark, fault) == 0)
-		return BUS_DONE;
-	return BUS_LOST;
+	return give(reader, arena, mark, fault);
 }

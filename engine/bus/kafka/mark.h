@@ -18,6 +18,8 @@ struct kafka_mark_reader;
 /* Nothing is asked yet. NULL: *fault says. */
 struct kafka_mark_reader *kafka_mark_reader_open(const struct kafka_options *options, const char *topic,
 						 const char *key, struct fault *fault);
+/* The value of our mark that hangs; empty: none does. Lives as long as the reader. */
+struct slice kafka_mark_open_value(const struct kafka_mark_reader *reader);
 /*
  * DONE: every record before the end that `desk` saw at the first call was read, what was open among them decided.
  * `heard`: the broker answers, though what it has is not yet decided. AGAIN keeps what was read so far.

@@ -17,50 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bus/kafka/ending.h"
 #include "bus/kafka/mark.h"
+#include "bus/kafka/publisher_inside.h"
 #include "bus/kafka/topics.h"
 
 #define TRANSACTION_TIMEOUT_MS 10000
-#define TOPIC_NAME_MAX         249
 #define SENDS_PER_POLL         128
-
-enum stage { OPEN, FENCED, READY, BEGUN, ENDING };
-
-struct known_topic {
-	char name[TOPIC_NAME_MAX + 1];
-	size_t name_size;
-	int32_t partitions;
-	rd_kafka_topic_t *handle;
-};
-
-struct kafka_publisher {
-	struct publisher door;
-	const struct kafka_options *options;
-	rd_kafka_t *producer;
-	rd_kafka_t *desk;
-	struct kafka_reports reports;
-	struct kafka_ending ending;
-	struct kafka_patience patience;
-	enum stage stage;
-	struct kafka_mark_reader *mark_reader;
-	char control[TOPIC_NAME_MAX + 1];
-	char key[256]; /* of our marks */
-	rd_kafka_topic_t *control_topic;
-	struct known_topic *topics;
-	size_t topic_count, topic_room;
-	size_t last_topic; /* of the last message sent */
-	unsigned sends;
-	bool denied;      /* a topic refused us */
-	bool resumed;     /* an undo was, see KAFKA_END_MS */
-	struct buf value; /* a mark being written */
-};
-
-static struct kafka_publisher *
-inside(struct publisher *publisher)
-{
-	return container_of(publisher, struct kafka_publisher, door);
-}
 
 /* Of each record; those that were given up count. What we threw away ourselves is none of those. */
 static void
@@ -84,7 +46,7 @@ report(rd_kafka_t *producer, const rd_kafka_message_t *record, void *self)
 static enum bus_answer
 fence(struct publisher *publisher, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 	enum bus_answer answer = BUS_DONE;
 
 	must(p->stage == OPEN);
@@ -136,7 +98,7 @@ open_control(struct kafka_publisher *p, struct fault *fault)
 static enum bus_answer
 read_mark(struct publisher *publisher, struct arena *arena, struct bus_mark *mark, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 	enum bus_answer answer = BUS_DONE;
 	bool heard = false;
 
@@ -153,15 +115,18 @@ read_mark(struct publisher *publisher, struct arena *arena, struct bus_mark *mar
 	}
 	if (answer == BUS_AGAIN)
 		return answer;
+	buf_clear(&p->value);
+	if (answer == BUS_DONE && mark->hangs)
+		buf_add(&p->value, kafka_mark_open_value(p->mark_reader));
+	else if (answer == BUS_DONE)
+		p->stage = READY;
 	kafka_mark_reader_close(p->mark_reader);
 	p->mark_reader = NULL;
-	if (answer == BUS_DONE)
-		p->stage = READY;
 	return answer;
 }
 
-static struct known_topic *
-find_topic(struct kafka_publisher *p, struct slice name)
+struct known_topic *
+kafka_find_topic(struct kafka_publisher *p, struct slice name)
 {
 	for (size_t i = 0; i < p->topic_count; i++) {
 		struct known_topic *t = &p->topics[(p->last_topic + i) % p->topic_count];
@@ -200,7 +165,7 @@ topic_place(struct kafka_publisher *p, struct slice name, struct fault *fault)
 static enum bus_answer
 topics(struct publisher *publisher, struct topic_wanted *wanted, size_t count, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 	const struct kafka_shape shape = {
 		.partitions = p->options->partitions > 0 ? p->options->partitions : -1,
 		.replication = p->options->replication > 0 ? p->options->replication : -1,
@@ -208,7 +173,7 @@ topics(struct publisher *publisher, struct topic_wanted *wanted, size_t count, s
 
 	must(p->stage == FENCED || p->stage == READY);
 	for (size_t i = 0; i < count; i++) {
-		struct known_topic *t = find_topic(p, wanted[i].name);
+		struct known_topic *t = kafka_find_topic(p, wanted[i].name);
 		enum bus_answer answer = BUS_DONE;
 		if (t == NULL) {
 			t = topic_place(p, wanted[i].name, fault);
@@ -235,7 +200,7 @@ topics(struct publisher *publisher, struct topic_wanted *wanted, size_t count, s
 static enum bus_answer
 begin(struct publisher *publisher, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 	enum bus_answer answer = BUS_DONE;
 
 	must(p->stage == READY);
@@ -245,7 +210,8 @@ begin(struct publisher *publisher, struct fault *fault)
 		return BUS_LOST;
 	if (p->resumed || p->ending.resumed) {
 		fault_set(fault, FAULT_AWAY, "kafka_resumed",
-			  "a transaction's end took longer than %d s; a new client goes on", KAFKA_END_MS / 1000);
+			  "the end of a transaction took longer than %d s, or was lost; a new client goes on",
+			  KAFKA_END_MS / 1000);
 		return BUS_LOST;
 	}
 	if (publisher->transactional)
@@ -290,9 +256,9 @@ refused(struct kafka_publisher *p, rd_kafka_resp_err_t code, const char *topic, 
 	return BUS_UNDO;
 }
 
-static enum bus_answer
-put(struct kafka_publisher *p, rd_kafka_topic_t *topic, int32_t partition, const struct message *message,
-    struct fault *fault)
+enum bus_answer
+kafka_put(struct kafka_publisher *p, rd_kafka_topic_t *topic, int32_t partition, const struct message *message,
+	  struct fault *fault)
 {
 	rd_kafka_headers_t *headers = headers_of(message);
 
@@ -319,18 +285,18 @@ put(struct kafka_publisher *p, rd_kafka_topic_t *topic, int32_t partition, const
 static enum bus_answer
 send_message(struct publisher *publisher, const struct message *message, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 
 	must(p->stage == BEGUN);
-	struct known_topic *t = find_topic(p, message->topic);
+	struct known_topic *t = kafka_find_topic(p, message->topic);
 	must(t != NULL);
-	return put(p, t->handle, RD_KAFKA_PARTITION_UA, message, fault);
+	return kafka_put(p, t->handle, RD_KAFKA_PARTITION_UA, message, fault);
 }
 
 static enum bus_answer
 commit(struct publisher *publisher, const struct bus_mark *mark, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 	enum bus_answer answer = BUS_DONE;
 
 	must(p->stage == BEGUN);
@@ -342,7 +308,7 @@ commit(struct publisher *publisher, const struct bus_mark *mark, struct fault *f
 			return BUS_AGAIN;
 		}
 		const struct message record = { .key = slice_text(p->key), .value = buf_slice(&p->value) };
-		answer = put(p, p->control_topic, 0, &record, fault);
+		answer = kafka_put(p, p->control_topic, 0, &record, fault);
 	}
 	if (answer == BUS_DONE) {
 		p->stage = ENDING;
@@ -354,7 +320,7 @@ commit(struct publisher *publisher, const struct bus_mark *mark, struct fault *f
 static enum bus_answer
 settle(struct publisher *publisher, int64_t wait_ns, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 
 	must(p->stage == ENDING);
 	enum bus_answer answer = kafka_ending_wait(&p->ending, wait_ns, fault);
@@ -362,6 +328,10 @@ settle(struct publisher *publisher, int64_t wait_ns, struct fault *fault)
 		p->stage = READY;
 	if (answer == BUS_UNDO && fault != NULL && fault->native == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 		p->denied = true;
+	/* Brokers that were away may lose the end of what is undone; what hangs is found after the next fence. */
+	if (answer == BUS_UNDO && fault != NULL &&
+	    (fault->native == RD_KAFKA_RESP_ERR__TIMED_OUT || fault->native == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT))
+		p->resumed = true;
 	return kafka_patience(&p->patience, answer, fault);
 }
 
@@ -396,7 +366,7 @@ ask_topics(struct kafka_publisher *p)
 static enum bus_answer
 undo(struct publisher *publisher, struct fault *fault)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 	enum bus_answer answer;
 
 	must(!p->ending.begun);
@@ -424,7 +394,7 @@ undo(struct publisher *publisher, struct fault *fault)
 static void
 close_publisher(struct publisher *publisher)
 {
-	struct kafka_publisher *p = inside(publisher);
+	struct kafka_publisher *p = kafka_inside(publisher);
 	struct fault ignored;
 
 	if (p->producer != NULL) {
@@ -440,6 +410,7 @@ close_publisher(struct publisher *publisher)
 		rd_kafka_destroy(p->producer);
 	}
 	kafka_mark_reader_close(p->mark_reader);
+	kafka_end_looking(p);
 	if (p->desk != NULL)
 		rd_kafka_destroy(p->desk);
 	buf_fini(&p->value);
@@ -457,6 +428,7 @@ static const struct publisher_ops ops = {
 	.commit = commit,
 	.settle = settle,
 	.undo = undo,
+	.end_hanging = kafka_end_hanging,
 };
 
 static rd_kafka_t *
@@ -515,7 +487,7 @@ kafka_publisher_open(void *options, struct publisher **publisher, struct fault *
 		.ops = &ops, .kind = "kafka", .transactional = p->options->mode == KAFKA_TRANSACTIONAL, .carries = true
 	};
 	buf_init(&p->value, 64 << 10);
-	if (set_names(p, fault) == 0 && (p->desk = kafka_desk(p->options, fault)) != NULL &&
+	if (set_names(p, fault) == 0 && (p->desk = kafka_desk(p->options, false, fault)) != NULL &&
 	    (p->producer = open_producer(p, fault)) != NULL) {
 		if (kafka_ending_init(&p->ending, p->producer, p->door.transactional, &p->reports, fault) == 0) {
 			*publisher = &p->door;

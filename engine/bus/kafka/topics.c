@@ -16,10 +16,10 @@ static const char *const compact[][2] = {
 };
 
 rd_kafka_t *
-kafka_desk(const struct kafka_options *options, struct fault *fault)
+kafka_desk(const struct kafka_options *options, bool committed, struct fault *fault)
 {
-	static const struct kafka_setting settings[] = {
-		{ "isolation.level", "read_uncommitted" },
+	const struct kafka_setting settings[] = {
+		{ "isolation.level", committed ? "read_committed" : "read_uncommitted" },
 		{ "allow.auto.create.topics", "false" },
 		{ NULL, NULL },
 	};

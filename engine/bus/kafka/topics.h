@@ -15,7 +15,8 @@ struct kafka_shape {
 	bool compact; /* the newest record of each key is kept for ever */
 };
 
-rd_kafka_t *kafka_desk(const struct kafka_options *options, struct fault *fault);
+/* `committed`: the ends that it tells are those that one who reads only what is committed comes to. */
+rd_kafka_t *kafka_desk(const struct kafka_options *options, bool committed, struct fault *fault);
 /* Makes the topic when it is missing and tells its partitions. AGAIN: not known, or not ready yet. LOST: refused. */
 enum bus_answer kafka_topic(rd_kafka_t *desk, const char *name, const struct kafka_shape *shape, int32_t *partitions,
 			    struct fault *fault);

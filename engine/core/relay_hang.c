@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between R2 and R3: the mark was read back, and behind it lies one of ours that nobody will end, because the brokers
+ * lost the end of its transaction. Its messages are those of the log from the mark on, so they are read again, given to
+ * the publisher to be undone, and the mark is read once more [I9].
+ */
+#include "base/log.h"
+#include "core/relay_inside.h"
+
+#define HANGS_MOST 3 /* in a row: more is no accident */
+
+/* Where its transaction began, or before: what lies between is not routed. *well false: R3 says what is wrong. */
+static int
+begin_of(struct relay *relay, struct relay_place *place, bool *well, struct fault *fault)
+{
+	const struct bus_mark *mark = &relay->found;
+	struct recorded_entry entry;
+
+	*well = true;
+	*place = relay->incarnation > 1 ? relay->incarnation_from : (struct relay_place){ .position = 0 };
+	if (!mark->found || mark->incarnation < relay->incarnation)
+		return 0;
+	*well = slice_equal(mark->store, relay->store_id) && mark->incarnation == relay->incarnation &&
+		mark->position <= store_head(relay->options.store);
+	if (!*well)
+		return 0;
+	*place = (struct relay_place){ .position = mark->position };
+	if (mark->position == 0)
+		return 0;
+	if (relay_entry_at(relay, mark->position, &entry, fault) != 0)
+		return -1;
+	place->link = entry.link;
+	*well = check_equal(&mark->link, &entry.link);
+	return 0;
+}
+
+/* One batch after another, up to the mark that hangs at least. */
+static enum bus_answer
+end_all(struct relay *relay, struct relay_place place, struct fault *fault)
+{
+	struct relay_batch *batch = relay->now;
+	log_position hanging = relay->found.hanging;
+	enum bus_answer answer = BUS_DONE;
+
+	if (hanging <= place.position)
+		return publisher_end_hanging(relay->publisher, NULL, 0, true, fault);
+	while (answer == BUS_DONE && place.position < hanging) {
+		if (relay_batch_read(relay, &place, batch, fault) != 0)
+			return BUS_LOST;
+		if (!batch->ready) {
+			fault_set(fault, FAULT_CONFIG, "hung",
+				  "the brokers lost the end of a transaction up to position %llu, and the log ends at "
+				  "%llu: this is an older copy",
+				  (unsigned long long)hanging, (unsigned long long)place.position);
+			return BUS_UNDO;
+		}
+		place = batch->end;
+		answer = publisher_end_hanging(relay->publisher, batch->messages, batch->count,
+					       place.position >= hanging, fault);
+	}
+	return answer;
+}
+
+int64_t
+relay_end_hanging(struct relay *relay)
+{
+	enum bus_answer answer;
+	struct relay_place place;
+	struct fault fault;
+	bool well;
+
+	if (begin_of(relay, &place, &well, &fault) != 0)
+		return relay_trouble(relay, &fault);
+	if (!well || relay->rebuilding)
+		return relay_go(relay, PHASE_CHECK);
+	if (relay->hung == HANGS_MOST)
+		return relay_halt(relay, "hung", "a transaction up to position %llu hangs, and cannot be ended",
+				  (unsigned long long)relay->found.hanging);
+	answer = end_all(relay, place, &fault);
+	relay_batch_drop(relay->now);
+	if (answer == BUS_AGAIN)
+		return relay_trouble(relay, &fault);
+	if (answer == BUS_LOST)
+		return relay_lose(relay, &fault);
+	if (answer == BUS_UNDO)
+		return relay_halt(relay, fault.code, "%s", fault.text);
+	relay->hung++;
+	log_line(LOG_WARN, "a transaction hangs: its end was lost by the brokers; it is ended now",
+		 log_int("from", (int64_t)place.position), log_int("to", (int64_t)relay->found.hanging));
+	return relay_go(relay, PHASE_READ_BACK);
+}
