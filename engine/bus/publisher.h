@@ -91,7 +91,7 @@ enum bus_answer publisher_settle(struct publisher *publisher, int64_t wait_ns, s
 enum bus_answer publisher_undo(struct publisher *publisher, struct fault *fault);
 /*
  * A transaction that the brokers decided without ending it in its partitions (KIP-664 calls it hanging): the messages
- * behind the mark, up to the one that hangs at least, are given once more, in several calls when they are many, and
+ * behind the mark, up to the one that hangs, are given once more, in several calls when they are many, and
  * undone, so that each partition gets an end. DONE after the `last`: nobody has seen a message of it, and nobody will.
  * UNDO: a part of it was ended and may have been seen, so that a person must decide; LOST: as ever, begin again.
  */

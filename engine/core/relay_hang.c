@@ -34,7 +34,18 @@ begin_of(struct relay *relay, struct relay_place *place, bool *well, struct faul
 	return 0;
 }
 
-/* One batch after another, up to the mark that hangs at least. */
+/* What lies behind the mark that hangs was not in its transaction. */
+static size_t
+count_of(const struct relay_batch *batch, log_position hanging)
+{
+	size_t count = batch->count;
+
+	while (count > 0 && batch->positions[count - 1] > hanging)
+		count--;
+	return count;
+}
+
+/* One batch after another, up to the mark that hangs. */
 static enum bus_answer
 end_all(struct relay *relay, struct relay_place place, struct fault *fault)
 {
@@ -55,7 +66,7 @@ end_all(struct relay *relay, struct relay_place place, struct fault *fault)
 			return BUS_UNDO;
 		}
 		place = batch->end;
-		answer = publisher_end_hanging(relay->publisher, batch->messages, batch->count,
+		answer = publisher_end_hanging(relay->publisher, batch->messages, count_of(batch, hanging),
 					       place.position >= hanging, fault);
 	}
 	return answer;
