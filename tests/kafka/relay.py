@@ -6,16 +6,18 @@
   relay.py steps    the daemon dies once at each step of the protocol
   relay.py copies   two daemons that believe to own one log; a store restored from an old copy
   relay.py outage   the broker is away under an open load; afterwards the lag goes by itself
+  relay.py hang     the brokers have lost the end of a transaction: its records are open for ever (KIP-664)
 
 A broker of its own is started for it (broker.py).
 """
-import argparse, http.client, json, os, random, re, shutil, signal, subprocess, sys, tempfile, threading, time
+import argparse, http.client, json, os, random, re, shutil, signal, sqlite3, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "crash"))
 from broker import Broker, Missing, SKIP  # noqa: E402
-from crash import Daemon, Failure, get  # noqa: E402
+from crash import Daemon, Failure, get, wait_for  # noqa: E402
+from raw import Client, Record  # noqa: E402
 
 COUNTER = """-- SPDX-License-Identifier: MIT
 return {
@@ -39,8 +41,8 @@ STEPS = ("fence", "read_back", "read", "begin", "send", "commit", "settle", "hin
 
 
 class Rig:
-    def __init__(self, options, scratch, broker):
-        self.options, self.scratch, self.broker = options, scratch, broker
+    def __init__(self, options, scratch, broker, settings=()):
+        self.options, self.scratch, self.broker, self.settings = options, scratch, broker, list(settings)
         self.folder = os.path.join(scratch, "counting")
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "counter.lua"), "w") as file:
@@ -49,7 +51,8 @@ class Rig:
     def daemon(self, name, probe=None):
         data = os.path.join(self.scratch, name)
         os.makedirs(data, 0o700, exist_ok=True)
-        extra = ["--workers", "2", "--bus", "kafka", "--set", f"kafka.brokers={self.broker.address}"]
+        extra = ["--workers", "2", "--bus", "kafka", "--set", f"kafka.brokers={self.broker.address}",
+                 *self.settings]
         return Daemon(self.options.binary, data, self.folder, {"MOONLOG_PROBE": probe} if probe else None, extra)
 
     def moonlog(self, *arguments):
@@ -76,14 +79,16 @@ class Rig:
                 raise Failure(f"after {seconds} s the relay is not done: {status}")
             time.sleep(0.05)
 
-    def read(self, isolation="read_committed"):
-        done = subprocess.run(["kcat", "-b", self.broker.address, "-C", "-t", "counted", "-e", "-q", "-J", "-X",
+    def records(self, topic, isolation="read_committed"):
+        done = subprocess.run(["kcat", "-b", self.broker.address, "-C", "-t", topic, "-e", "-q", "-J", "-X",
                                f"isolation.level={isolation}"], capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise Failure(f"kcat: {done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def read(self, isolation="read_committed"):
         found = []
-        for line in done.stdout.splitlines():
-            record = json.loads(line)
+        for record in self.records("counted", isolation):
             headers = dict(zip(record["headers"][::2], record["headers"][1::2]))
             found.append((record["partition"], record["key"], headers["ce_id"], json.loads(record["payload"]),
                           headers["ce_sequence"]))
@@ -360,9 +365,172 @@ def outage(options, scratch, broker):
           f"caught up {took:.1f} s after it came back; {count} messages, each seen once")
 
 
+class Hanging:
+    """Copies of what the daemon sends, under its transactional id, in a transaction that no coordinator knows."""
+
+    CONTROL = ("moonlog.relay-state", 0)
+
+    def __init__(self, rig, daemon):
+        self.rig, self.daemon, self.raw = rig, daemon, Client(rig.broker.address)
+        self.store = self.newest_mark()["store"]
+        self.producer, self.parts = None, []
+
+    def newest_mark(self):
+        return json.loads(self.rig.records(self.CONTROL[0])[-1]["payload"])
+
+    def cut_off(self, salt, count=60, threads=4, later=0):
+        """The daemon dies with `count` messages at the broker, not their mark, and `later` more in its log. Gives the
+        messages by partition, and the mark."""
+        rig, daemon = self.rig, self.daemon
+        daemon.stop()
+        daemon.environment["MOONLOG_PROBE"] = "relay.after_send:2:pause_ms=60000"  # the first is the claim
+        daemon.start()
+        wait_for("the relay runs", lambda: rig.status(daemon)["state"] == "running")
+        rig.moonlog("relay", "pause", "--data", daemon.data)
+        wait_for("the relay is paused", lambda: rig.status(daemon)["state"] == "paused")
+        known = {record[2] for record in rig.read()}
+        join(write(lambda: daemon, count, threads, salt))
+        position = head(daemon)
+        rig.moonlog("relay", "resume", "--data", daemon.data)
+
+        def sent():
+            found = [record for record in rig.records("counted", "read_uncommitted") if ce_id(record) not in known]
+            return found if len(found) == count else None
+        messages = wait_for("the messages are at the broker", sent)
+        join(write(lambda: daemon, later, salt=f"later-{salt}"))
+        daemon.kill()
+        daemon.environment.pop("MOONLOG_PROBE")
+        parts = {}
+        for message in messages:
+            headers = zip(message["headers"][::2], message["headers"][1::2])
+            parts.setdefault(("counted", message["partition"]), []).append(
+                Record(message["key"].encode(), message["payload"].encode(), list(headers)))
+        return parts, self.mark_at(salt, position)
+
+    def mark_at(self, salt, position=None):
+        """What the relay would have written with the log up to a position; None: the newest mark again."""
+        path = os.path.join(self.rig.scratch, salt)
+        backup(self.rig, self.daemon, salt)
+        with sqlite3.connect(os.path.join(path, "moonlog.db")) as store:
+            links = dict(store.execute("SELECT position, lower(hex(substr(link, 1, 16))) FROM entries"))
+        mark = self.newest_mark()
+        if links[mark["position"]] != mark["link"]:
+            raise Failure(f"the store's link at {mark['position']} is not the mark's")
+        position = mark["position"] if position is None else position
+        return dict(mark, position=position, link=links[position], at_us=int(time.time() * 1e6))
+
+    def leave(self, parts, mark):
+        """All of it hangs, also after a new producer of the same id has come."""
+        name = f"moonlog.relay.{self.store}.0"
+        value = json.dumps(mark, separators=(",", ":")).encode()
+        parts = {**parts, self.CONTROL: [Record(f"{self.store}/0".encode(), value, [])]}
+        self.producer = self.raw.fence(name)
+        wait_for("what was open has ended", lambda: not any(self.raw.is_open(*part) for part in self.all()))
+        for part, records in parts.items():
+            self.raw.produce(name, *self.producer, *part, records)
+        self.raw.fence(name)
+        for part in parts:
+            if not self.raw.is_open(*part):
+                raise Failure(f"nothing hangs in {part}")
+        self.parts = list(parts)
+
+    def tear(self, salt, commit):
+        """One partition's part of what hangs has an end: the relay stops, and guesses nothing. Gives its status."""
+        self.leave(*self.cut_off(salt))
+        self.end(self.parts[0], commit)
+        self.daemon.start()
+        status = stopped(self.rig, self.daemon, ("hung",))
+        if "moonlog.relay-state" not in status["reason"] and "counted" not in status["reason"]:
+            raise Failure(f"the reason names no topic: {status['reason']}")
+        for part in self.parts[1:]:
+            if not self.raw.is_open(*part):
+                raise Failure(f"the end of {part} was guessed")
+        return status
+
+    def all(self):
+        return [*(("counted", partition) for partition in range(3)), self.CONTROL]
+
+    def end(self, part, commit):
+        self.raw.mark_end(*self.producer, *part, commit)
+        if self.raw.is_open(*part):
+            raise Failure(f"it still hangs in {part}")
+
+    def told(self):
+        with open(self.daemon.log, errors="replace") as file:
+            return file.read().count("a transaction hangs: its end was lost by the brokers; it is ended now")
+
+    def gone(self, wanted, salt, told):
+        """Every message was seen once, nothing is open, and it goes on."""
+        rig, daemon = self.rig, self.daemon
+        rig.wait_out(daemon, 30)
+        wait_for("no partition is open", lambda: not any(self.raw.is_open(*part) for part in self.all()), 10)
+        check(rig, daemon, wanted)
+        if self.told() != told:
+            raise Failure(f"{self.told()} times it is told that a transaction hangs, not {told}")
+        join(write(lambda: daemon, 20, salt=f"after-{salt}"))
+        status = rig.wait_out(daemon, 30)
+        if status["state"] != "running":
+            raise Failure(f"the relay does not run: {status}")
+        return check(rig, daemon, wanted + 20)
+
+
+def ce_id(record):
+    return record["headers"][record["headers"].index("ce_id") + 1]
+
+
+def hang(options, scratch, broker):
+    rig = Rig(options, scratch, broker, ("--set", "kafka.partitions=3"))
+    daemon = rig.daemon("store")
+    daemon.start()
+    join(write(lambda: daemon, 40))
+    rig.wait_out(daemon, 60)
+    count = check(rig, daemon, 40)
+    hanging, took = Hanging(rig, daemon), []
+
+    def gone(wanted, salt, told):
+        began = time.monotonic()
+        count = hanging.gone(wanted, salt, told)
+        took.append(f"{salt} {time.monotonic() - began:.1f} s")
+        return count
+
+    parts, mark = hanging.cut_off("batch")
+    if len(parts) != 3:
+        raise Failure(f"the messages are in {len(parts)} partitions, not 3")
+    hanging.leave(parts, mark)
+    daemon.start()
+    count = gone(count + 60, "batch", 1)
+
+    # What the log holds behind it goes to other partitions too, where nothing hangs.
+    parts, mark = hanging.cut_off("short", 2, 1, later=60)
+    if len(parts) == 3:
+        raise Failure("the messages are in all partitions")
+    hanging.leave(parts, mark)
+    daemon.start()
+    count = gone(count + 62, "short", 2)
+
+    daemon.stop()
+    hanging.leave({}, hanging.mark_at("claim"))
+    daemon.start()
+    count = gone(count, "claim", 3)
+
+    # One partition's part has got its end. Was it the end of all? Only a person can find out, who then ends the rest.
+    torn = hanging.tear("torn", True)
+    for part in hanging.parts[1:]:
+        hanging.end(part, True)
+    rig.moonlog("relay", "resume", "--data", daemon.data)
+    count = gone(count + 60, "torn", 3)
+
+    daemon.stop()
+    print(f"hang: {count} messages, each seen once and in order, through transactions that hung ({', '.join(took)}); "
+          f"torn: {torn['reason']}")
+
+
+PROPERTIES = {"hang": ["transaction.partition.verification.enable=false"]}  # takes what no coordinator knows
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("story", choices=("kills", "steps", "copies", "outage"))
+    parser.add_argument("story", choices=("kills", "steps", "copies", "outage", "hang"))
     parser.add_argument("--binary", required=True)
     parser.add_argument("--load")
     parser.add_argument("--messages", type=int, default=10000)
@@ -380,9 +548,10 @@ def main():
     scratch = tempfile.mkdtemp(prefix="moonlog-relay-")
     broker = None
     try:
-        broker = Broker()
+        broker = Broker(properties=PROPERTIES.get(options.story, ()))
         broker.start()
-        {"kills": kills, "steps": steps, "copies": copies, "outage": outage}[options.story](options, scratch, broker)
+        stories = {"kills": kills, "steps": steps, "copies": copies, "outage": outage, "hang": hang}
+        stories[options.story](options, scratch, broker)
     except Missing as missing:
         print(f"skipped: {missing}")
         sys.exit(SKIP)
@@ -394,7 +563,7 @@ def main():
         sys.exit(1)
     finally:
         if broker:
-            broker.stop()
+            broker.close()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
