@@ -63,10 +63,12 @@ publisher_undo(struct publisher *publisher, struct fault *fault)
 }
 
 enum bus_answer
-publisher_end_hanging(struct publisher *publisher, const struct message *messages, size_t count, bool last,
-		      struct fault *fault)
+publisher_end_hanging(struct publisher *publisher, enum bus_hanging which, const struct message *messages, size_t count,
+		      bool last, struct fault *fault)
 {
-	return publisher->ops->end_hanging(publisher, messages, count, last, fault);
+	if (publisher->ops->end_hanging == NULL)
+		return BUS_DONE;
+	return publisher->ops->end_hanging(publisher, which, messages, count, last, fault);
 }
 
 enum bus_answer

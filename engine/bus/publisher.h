@@ -31,6 +31,13 @@ struct topic_wanted {
 	int32_t partitions; /* as it stands */
 };
 
+/* Which transaction's end the brokers lost. */
+enum bus_hanging {
+	HANGING_MARK,  /* one whose mark hangs: all of it must, or nobody can tell what was decided */
+	HANGING_SURE,  /* likewise, and a person has said that it does not count: what was ended is passed over */
+	HANGING_PARTS, /* perhaps one that was undone, for the mark does not tell of it: mostly there is none */
+};
+
 struct publisher_ops {
 	void (*close)(struct publisher *publisher);
 	enum bus_answer (*fence)(struct publisher *publisher, struct fault *fault);
@@ -44,8 +51,8 @@ struct publisher_ops {
 	enum bus_answer (*settle)(struct publisher *publisher, int64_t wait_ns, struct fault *fault);
 	enum bus_answer (*undo)(struct publisher *publisher, struct fault *fault);
 	/* Optional; NULL: its marks never hang. */
-	enum bus_answer (*end_hanging)(struct publisher *publisher, const struct message *messages, size_t count,
-				       bool last, struct fault *fault);
+	enum bus_answer (*end_hanging)(struct publisher *publisher, enum bus_hanging which,
+				       const struct message *messages, size_t count, bool last, struct fault *fault);
 	/* Optional; NULL: it cannot look. */
 	enum bus_answer (*find)(struct publisher *publisher, const struct slice *topics, size_t count,
 				struct slice source, log_position *position, struct fault *fault);
@@ -73,7 +80,7 @@ void publisher_close(struct publisher *publisher);
 enum bus_answer publisher_fence(struct publisher *publisher, struct fault *fault);
 /*
  * After the fence, never before: the newest mark of this log, with everything before it [R2]. When mark->hangs, what
- * lies behind it is to be ended (publisher_end_hanging) and the mark read again, before anything else.
+ * lies behind it is to be ended first (publisher_end_hanging), or counts from the next commit on.
  */
 enum bus_answer publisher_read_mark(struct publisher *publisher, struct arena *arena, struct bus_mark *mark,
 				    struct fault *fault);
@@ -91,12 +98,13 @@ enum bus_answer publisher_settle(struct publisher *publisher, int64_t wait_ns, s
 enum bus_answer publisher_undo(struct publisher *publisher, struct fault *fault);
 /*
  * A transaction that the brokers decided without ending it in its partitions (KIP-664 calls it hanging): the messages
- * behind the mark, up to the one that hangs, are given once more, in several calls when they are many, and
- * undone, so that each partition gets an end. DONE after the `last`: nobody has seen a message of it, and nobody will.
- * UNDO: a part of it was ended and may have been seen, so that a person must decide; LOST: as ever, begin again.
+ * behind the mark, up to the one that hangs, are given once more, in several calls when they are many, and undone, so
+ * that each partition gets an end. DONE after the `last`: nobody has seen a message of it, and nobody will; where it was
+ * the mark, that is to be read again. UNDO: a part was ended and may have been seen, so that a person must decide; LOST:
+ * as ever, begin again. Outside a transaction.
  */
-enum bus_answer publisher_end_hanging(struct publisher *publisher, const struct message *messages, size_t count,
-				      bool last, struct fault *fault);
+enum bus_answer publisher_end_hanging(struct publisher *publisher, enum bus_hanging which,
+				      const struct message *messages, size_t count, bool last, struct fault *fault);
 /*
  * Where the mark was, when it is lost: the highest position that the committed messages of `source` in these topics
  * carry (ce_sequence); 0: there is none. After the fence, outside a transaction; takes as long as reading them does.

@@ -127,7 +127,7 @@ let_go(struct relay *relay)
 	relay->publisher = NULL;
 	relay_batch_drop(relay->now);
 	relay_batch_drop(relay->next);
-	relay->claimed = false;
+	relay->claimed = relay->looked = false;
 	relay->at = relay->mark;
 }
 
@@ -284,7 +284,7 @@ take_orders(struct relay *relay)
 	let_go(relay);
 	relay->fenced = false;
 	relay->not_before_ns = 0;
-	relay->troubles = 0;
+	relay->troubles = relay->hung = 0;
 	relay->phase = PHASE_IDENTITY;
 }
 

@@ -2,9 +2,9 @@
 /*
  * Between R2 and R3: the mark was read back, and behind it lies one of ours that nobody will end, because the brokers
  * lost the end of its transaction. Its messages are those of the log from the mark on, so they are read again, given to
- * the publisher to be undone, and the mark is read once more [I9].
+ * the publisher to be undone, and the mark is read once more [I9]. Where only messages hang, those are the first ones
+ * behind the mark: they are looked for before the first batch.
  */
-#include "base/log.h"
 #include "core/relay_inside.h"
 
 #define HANGS_MOST 3 /* in a row: more is no accident */
@@ -50,11 +50,12 @@ static enum bus_answer
 end_all(struct relay *relay, struct relay_place place, struct fault *fault)
 {
 	struct relay_batch *batch = relay->now;
+	enum bus_hanging which = relay->rebuilding ? HANGING_SURE : HANGING_MARK;
 	log_position hanging = relay->found.hanging;
 	enum bus_answer answer = BUS_DONE;
 
 	if (hanging <= place.position)
-		return publisher_end_hanging(relay->publisher, NULL, 0, true, fault);
+		return publisher_end_hanging(relay->publisher, which, NULL, 0, true, fault);
 	while (answer == BUS_DONE && place.position < hanging) {
 		if (relay_batch_read(relay, &place, batch, fault) != 0)
 			return BUS_LOST;
@@ -66,7 +67,7 @@ end_all(struct relay *relay, struct relay_place place, struct fault *fault)
 			return BUS_UNDO;
 		}
 		place = batch->end;
-		answer = publisher_end_hanging(relay->publisher, batch->messages, count_of(batch, hanging),
+		answer = publisher_end_hanging(relay->publisher, which, batch->messages, count_of(batch, hanging),
 					       place.position >= hanging, fault);
 	}
 	return answer;
@@ -75,6 +76,8 @@ end_all(struct relay *relay, struct relay_place place, struct fault *fault)
 int64_t
 relay_end_hanging(struct relay *relay)
 {
+	/* By an operator's word it counts: it does so with the next commits. */
+	bool counts = relay->rebuilding && relay->order.from >= relay->found.hanging;
 	enum bus_answer answer;
 	struct relay_place place;
 	struct fault fault;
@@ -82,7 +85,7 @@ relay_end_hanging(struct relay *relay)
 
 	if (begin_of(relay, &place, &well, &fault) != 0)
 		return relay_trouble(relay, &fault);
-	if (!well || relay->rebuilding)
+	if (!well || counts)
 		return relay_go(relay, PHASE_CHECK);
 	if (relay->hung == HANGS_MOST)
 		return relay_halt(relay, "hung", "a transaction up to position %llu hangs, and cannot be ended",
@@ -96,7 +99,18 @@ relay_end_hanging(struct relay *relay)
 	if (answer == BUS_UNDO)
 		return relay_halt(relay, fault.code, "%s", fault.text);
 	relay->hung++;
-	log_line(LOG_WARN, "a transaction hangs: its end was lost by the brokers; it is ended now",
-		 log_int("from", (int64_t)place.position), log_int("to", (int64_t)relay->found.hanging));
 	return relay_go(relay, PHASE_READ_BACK);
+}
+
+enum bus_answer
+relay_end_parts(struct relay *relay, struct fault *fault)
+{
+	enum bus_answer answer = BUS_DONE;
+
+	if (!relay->looked && relay->publisher->transactional && relay->now->count != 0) {
+		answer = publisher_end_hanging(relay->publisher, HANGING_PARTS, relay->now->messages, relay->now->count,
+					       true, fault);
+		relay->looked = answer == BUS_DONE;
+	}
+	return answer;
 }

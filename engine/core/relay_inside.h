@@ -92,6 +92,7 @@ struct relay {
 	struct bus_mark found; /* by R2, until R3 */
 	struct arena found_arena;
 	unsigned hung;           /* transactions whose end was lost, since one was settled */
+	bool looked;             /* for messages that hang, since the fence */
 	bool claimed;            /* the mark in the bus has our name */
 	bool fenced;             /* somebody took the publisher from us, and no operator has spoken since */
 	struct relay_place mark; /* what the bus has */
@@ -171,6 +172,8 @@ void relay_give_lease_back(struct relay *relay);
 /* ---- relay_hang.c ---- */
 
 int64_t relay_end_hanging(struct relay *relay);
+/* Before the first batch after a fence: what of it hangs, though no mark does. */
+enum bus_answer relay_end_parts(struct relay *relay, struct fault *fault);
 
 /* ---- relay_check.c ---- */
 

@@ -148,7 +148,9 @@ relay_begin(struct relay *relay)
 	if (relay->publisher->transactional && relay->settled_ns != 0 && rested_ns < rest_ns)
 		return rest_ns - rested_ns;
 	(void)PROBE("relay.before_begin");
-	answer = publisher_begin(relay->publisher, &fault);
+	answer = relay_end_parts(relay, &fault);
+	if (answer == BUS_DONE)
+		answer = publisher_begin(relay->publisher, &fault);
 	if (answer != BUS_DONE)
 		return answer_to(relay, answer, &fault);
 	(void)PROBE("relay.after_begin");

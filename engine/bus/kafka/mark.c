@@ -266,27 +266,17 @@ read_some(struct kafka_mark_reader *reader, bool *heard, enum bus_answer *answer
 static void
 look(struct kafka_mark_reader *reader, rd_kafka_t *desk)
 {
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(desk, reader->topic, NULL);
-	rd_kafka_message_t *record = NULL;
+	rd_kafka_message_t *record = kafka_record_at(desk, reader->topic, 0, reader->open_at);
 
-	if (topic == NULL || rd_kafka_consume_start(topic, 0, reader->open_at) != 0) {
-		if (topic != NULL)
-			rd_kafka_topic_destroy(topic);
+	if (record == NULL)
 		return;
+	reader->looked = true;
+	if (record->offset == reader->open_at && record->payload != NULL && is_ours(reader, record)) {
+		reader->ours_ns = clock_mono_ns(clock_real());
+		buf_clear(&reader->open);
+		buf_add(&reader->open, slice_from(record->payload, record->len));
 	}
-	record = rd_kafka_consume(topic, 0, KAFKA_SLICE_MS);
-	if (record != NULL && record->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-		reader->looked = true;
-		if (record->offset == reader->open_at && record->payload != NULL && is_ours(reader, record)) {
-			reader->ours_ns = clock_mono_ns(clock_real());
-			buf_clear(&reader->open);
-			buf_add(&reader->open, slice_from(record->payload, record->len));
-		}
-	}
-	if (record != NULL)
-		rd_kafka_message_destroy(record);
-	rd_kafka_consume_stop(topic, 0);
-	rd_kafka_topic_destroy(topic);
+	rd_kafka_message_destroy(record);
 }
 
 static bool

@@ -118,7 +118,7 @@ read_mark(struct publisher *publisher, struct arena *arena, struct bus_mark *mar
 	buf_clear(&p->value);
 	if (answer == BUS_DONE && mark->hangs)
 		buf_add(&p->value, kafka_mark_open_value(p->mark_reader));
-	else if (answer == BUS_DONE)
+	if (answer == BUS_DONE)
 		p->stage = READY;
 	kafka_mark_reader_close(p->mark_reader);
 	p->mark_reader = NULL;

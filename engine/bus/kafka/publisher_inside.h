@@ -58,8 +58,8 @@ enum bus_answer kafka_put(struct kafka_publisher *p, rd_kafka_topic_t *topic, in
 
 /* ---- hanging.c ---- */
 
-enum bus_answer kafka_end_hanging(struct publisher *publisher, const struct message *messages, size_t count, bool last,
-				  struct fault *fault);
+enum bus_answer kafka_end_hanging(struct publisher *publisher, enum bus_hanging which, const struct message *messages,
+				  size_t count, bool last, struct fault *fault);
 /* Forgets what was looked at for it. */
 void kafka_end_looking(struct kafka_publisher *p);
 

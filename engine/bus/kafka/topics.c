@@ -154,3 +154,22 @@ kafka_ends(rd_kafka_t *desk, const char *topic, int32_t partition, int64_t *firs
 	kafka_fault(code, topic, NULL, fault);
 	return fault->class == FAULT_CONFIG ? BUS_LOST : BUS_AGAIN;
 }
+
+rd_kafka_message_t *
+kafka_record_at(rd_kafka_t *desk, const char *topic, int32_t partition, int64_t offset)
+{
+	rd_kafka_topic_t *handle = rd_kafka_topic_new(desk, topic, NULL);
+	rd_kafka_message_t *record = NULL;
+
+	if (handle != NULL && rd_kafka_consume_start(handle, partition, offset) == 0) {
+		record = rd_kafka_consume(handle, partition, KAFKA_SLICE_MS);
+		rd_kafka_consume_stop(handle, partition);
+	}
+	if (record != NULL && record->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		rd_kafka_message_destroy(record);
+		record = NULL;
+	}
+	if (handle != NULL)
+		rd_kafka_topic_destroy(handle);
+	return record;
+}

@@ -23,5 +23,7 @@ enum bus_answer kafka_topic(rd_kafka_t *desk, const char *name, const struct kaf
 /* The first offset that is there, and the one that the next record gets. AGAIN: cannot be told now. */
 enum bus_answer kafka_ends(rd_kafka_t *desk, const char *topic, int32_t partition, int64_t *first, int64_t *next,
 			   struct fault *fault);
+/* The record at an offset, committed or not; NULL: it cannot be told now. The caller's (rd_kafka_message_destroy). */
+rd_kafka_message_t *kafka_record_at(rd_kafka_t *desk, const char *topic, int32_t partition, int64_t offset);
 
 #endif
