@@ -99,9 +99,9 @@ enum bus_answer publisher_undo(struct publisher *publisher, struct fault *fault)
 /*
  * A transaction that the brokers decided without ending it in its partitions (KIP-664 calls it hanging): the messages
  * behind the mark, up to the one that hangs, are given once more, in several calls when they are many, and undone, so
- * that each partition gets an end. DONE after the `last`: nobody has seen a message of it, and nobody will; where it was
- * the mark, that is to be read again. UNDO: a part was ended and may have been seen, so that a person must decide; LOST:
- * as ever, begin again. Outside a transaction.
+ * that each partition gets an end. DONE after the `last`: nobody has seen a message of it, and nobody will; where it
+ * was the mark, that is to be read again. UNDO: a part was ended and may have been seen, so that a person must decide;
+ * LOST: as ever, begin again. Outside a transaction.
  */
 enum bus_answer publisher_end_hanging(struct publisher *publisher, enum bus_hanging which,
 				      const struct message *messages, size_t count, bool last, struct fault *fault);

@@ -513,13 +513,18 @@ def hang(options, scratch, broker):
     daemon.start()
     count = gone(count, "claim", 3)
 
+    # The mark was undone and tells of nothing; its messages hang, and would count with the next ones of theirs.
+    hanging.leave(*hanging.cut_off("parts"))
+    hanging.end(hanging.CONTROL, False)
+    daemon.start()
+    count = gone(count + 60, "parts", 4)
+
     # One partition's part has got its end. Was it the end of all? Only a person can find out, who then ends the rest.
     torn = hanging.tear("torn", True)
     for part in hanging.parts[1:]:
         hanging.end(part, True)
     rig.moonlog("relay", "resume", "--data", daemon.data)
-    count = gone(count + 60, "torn", 3)
-
+    count = gone(count + 60, "torn", 4)
 
     # Or all was undone, and he says from where on it is to be sent again.
     position = hanging.newest_mark()["position"]
