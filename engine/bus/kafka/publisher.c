@@ -8,6 +8,8 @@
  *                                         ^              |               |
  *                                         +----undo------+-----undo------+ settle: UNDO
  *
+ * A mark that hangs is ended from READY (hanging.c), and read again from FENCED.
+ *
  * Without transactions there is nothing to fence and no mark; commit is a flush, and a record that was given up makes
  * all since the last mark of the caller's go again. Records wait without a limit of time there, because one that was
  * given up while later ones were taken would leave a gap.
