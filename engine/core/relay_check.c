@@ -36,6 +36,23 @@ place_at(struct relay *relay, log_position position, struct relay_place *place, 
 	return 0;
 }
 
+int
+relay_place_of_mark(struct relay *relay, struct relay_place *place, bool *same, struct fault *fault)
+{
+	log_position first, last;
+
+	if (place_at(relay, relay->found.position, place, &first, &last, fault) != 0)
+		return -1;
+	*same = check_equal(&relay->found.link, &place->link);
+	return 0;
+}
+
+struct relay_place
+relay_first_place(const struct relay *relay)
+{
+	return relay->incarnation > 1 ? relay->incarnation_from : (struct relay_place){ .position = 0 };
+}
+
 static int64_t
 go_on_at(struct relay *relay, const struct relay_place *place)
 {
@@ -179,9 +196,9 @@ check_found(struct relay *relay)
 {
 	const struct bus_mark *mark = &relay->found;
 	log_position head = store_head(relay->options.store);
-	struct relay_place place = { .position = 0 };
-	struct recorded_entry entry;
+	struct relay_place place;
 	struct fault fault;
+	bool same;
 
 	if (mark->position < relay->hinted_mark)
 		return relay_halt(
@@ -195,12 +212,9 @@ check_found(struct relay *relay)
 			"Put the newer store back, or begin a new history with "
 			"`moonlog relay rebuild --from POSITION --new-incarnation`",
 			(unsigned long long)mark->position, (unsigned long long)head);
-	if (mark->position != 0) {
-		if (relay_entry_at(relay, mark->position, &entry, &fault) != 0)
-			return relay_trouble(relay, &fault);
-		place = (struct relay_place){ mark->position, entry.link };
-	}
-	if (!check_equal(&mark->link, &place.link))
+	if (relay_place_of_mark(relay, &place, &same, &fault) != 0)
+		return relay_trouble(relay, &fault);
+	if (!same)
 		return relay_halt(
 			relay, "store_diverged",
 			"the log is not the one that was published up to position %llu: this store was restored "
@@ -255,13 +269,13 @@ check_others(struct relay *relay, bool *well)
 int64_t
 relay_check(struct relay *relay)
 {
-	struct relay_place none = { .position = 0 };
+	struct relay_place first = relay_first_place(relay);
 	bool well;
 
 	if (relay->rebuilding)
 		return rebuild(relay);
 	if (!relay->found.found && !relay->bootstrapped)
-		return go_on_at(relay, relay->incarnation > 1 ? &relay->incarnation_from : &none);
+		return go_on_at(relay, &first);
 	if (!relay->found.found)
 		return relay_halt(relay, "no_mark",
 				  "the bus has no mark of this store, although it was published before: " REBUILD);
@@ -270,6 +284,6 @@ relay_check(struct relay *relay)
 		return wait;
 	/* A new history was declared, and nothing of it has been published yet. */
 	if (relay->found.incarnation < relay->incarnation)
-		return go_on_at(relay, &relay->incarnation_from);
+		return go_on_at(relay, &first);
 	return check_found(relay);
 }

@@ -14,24 +14,14 @@ static int
 begin_of(struct relay *relay, struct relay_place *place, bool *well, struct fault *fault)
 {
 	const struct bus_mark *mark = &relay->found;
-	struct recorded_entry entry;
 
 	*well = true;
-	*place = relay->incarnation > 1 ? relay->incarnation_from : (struct relay_place){ .position = 0 };
+	*place = relay_first_place(relay);
 	if (!mark->found || mark->incarnation < relay->incarnation)
 		return 0;
 	*well = slice_equal(mark->store, relay->store_id) && mark->incarnation == relay->incarnation &&
 		mark->position <= store_head(relay->options.store);
-	if (!*well)
-		return 0;
-	*place = (struct relay_place){ .position = mark->position };
-	if (mark->position == 0)
-		return 0;
-	if (relay_entry_at(relay, mark->position, &entry, fault) != 0)
-		return -1;
-	place->link = entry.link;
-	*well = check_equal(&mark->link, &entry.link);
-	return 0;
+	return *well ? relay_place_of_mark(relay, place, well, fault) : 0;
 }
 
 /* What lies behind the mark that hangs was not in its transaction. */

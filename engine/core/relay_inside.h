@@ -178,6 +178,10 @@ enum bus_answer relay_end_parts(struct relay *relay, struct fault *fault);
 /* ---- relay_check.c ---- */
 
 int64_t relay_check(struct relay *relay);
+/* Where a log is begun that has no mark of this history. */
+struct relay_place relay_first_place(const struct relay *relay);
+/* The place that the mark that was found names, which the log must reach. `same`: it has the mark's link. */
+int relay_place_of_mark(struct relay *relay, struct relay_place *place, bool *same, struct fault *fault);
 
 /* ---- relay_batch.c ---- */
 

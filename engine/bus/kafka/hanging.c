@@ -136,6 +136,20 @@ begin(struct kafka_publisher *p, struct fault *fault)
 	return answer;
 }
 
+/* A full queue is waited for. */
+static enum bus_answer
+put_patiently(struct kafka_publisher *p, const struct message *message, struct fault *fault)
+{
+	rd_kafka_topic_t *handle = kafka_find_topic(p, message->topic)->handle;
+	enum bus_answer answer;
+
+	do
+		answer = kafka_patience(&p->patience, kafka_put(p, handle, RD_KAFKA_PARTITION_UA, message, fault),
+					fault);
+	while (answer == BUS_AGAIN);
+	return answer;
+}
+
 static enum bus_answer
 send_what_hangs(struct kafka_publisher *p, const struct message *messages, size_t count, struct fault *fault)
 {
@@ -145,15 +159,8 @@ send_what_hangs(struct kafka_publisher *p, const struct message *messages, size_
 		if (!hangs(p, &messages[i]))
 			continue;
 		answer = begin(p, fault);
-		while (answer == BUS_DONE) {
-			rd_kafka_topic_t *handle = kafka_find_topic(p, messages[i].topic)->handle;
-
-			answer = kafka_put(p, handle, RD_KAFKA_PARTITION_UA, &messages[i], fault);
-			answer = kafka_patience(&p->patience, answer, fault);
-			if (answer != BUS_AGAIN)
-				break;
-			answer = BUS_DONE;
-		}
+		if (answer == BUS_DONE)
+			answer = put_patiently(p, &messages[i], fault);
 	}
 	return answer;
 }

@@ -236,14 +236,15 @@ read_some(struct kafka_mark_reader *reader, bool *heard, enum bus_answer *answer
 	rd_kafka_message_t *record;
 
 	*answer = BUS_AGAIN;
-	while (!ended && more && (record = rd_kafka_consumer_poll(reader->client, KAFKA_SLICE_MS)) != NULL) {
+	while (more && (record = rd_kafka_consumer_poll(reader->client, KAFKA_SLICE_MS)) != NULL) {
 		*heard = *heard || record->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
 			 record->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
 		if (record->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 			ended = take(reader, record);
+			more = !ended;
 		} else if (record->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
 			ended = record->offset >= reader->end;
-			more = ended;
+			more = false;
 			meet_open(reader, record->offset);
 		} else {
 			kafka_fault(record->err, reader->topic, rd_kafka_message_errstr(record), fault);

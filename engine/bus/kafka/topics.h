@@ -5,10 +5,10 @@
 
 #include "bus/kafka/client.h"
 
-/* What a topic is made with; -1: the broker's default. */
 /* An entry of the log with its headers and key fits: what was recorded can be sent. More than a broker's default. */
 #define KAFKA_MESSAGE_MAX "1200000"
 
+/* What a topic is made with; -1: the broker's default. */
 struct kafka_shape {
 	int32_t partitions;
 	int16_t replication;
