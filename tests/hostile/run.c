@@ -306,6 +306,17 @@ check_after(struct host *host, struct host *neighbour, const struct script *scri
 		complain("%s: the machine is of no use afterwards: %s", script->name, host->fault.text);
 }
 
+/* What happens while a script runs. A result that is judged afterwards may have no line. */
+static bool
+is_placed(const char *code)
+{
+	static const char *const placed[] = { "time_limit", "memory_limit", "pattern_limit", "script_error" };
+	for (size_t i = 0; i < sizeof placed / sizeof *placed; i++)
+		if (strcmp(code, placed[i]) == 0)
+			return true;
+	return false;
+}
+
 static void
 check_place(const struct host *host, const struct script *script)
 {
@@ -345,8 +356,7 @@ run_script(const char *name, struct host *neighbour)
 		complain("%s: %s (%s), not %s", name, code, result == 0 ? "" : host.fault.text, script.expect);
 	if (took > SLACK * (2 * limit + 100))
 		complain("%s: took %lld ms of its thread", name, (long long)took);
-	/* One that runs out of memory at the same moment has no place. */
-	if (!loads && strcmp(script.expect, "time_limit") == 0 && result != 0)
+	if (!loads && result != 0 && strcmp(script.expect, code) == 0 && is_placed(code))
 		check_place(&host, &script);
 	check_after(&host, neighbour, &script);
 	host_close(&host);

@@ -68,6 +68,8 @@ static bool
 refuse(struct alloc *alloc, enum alloc_refusal refusal)
 {
 	alloc->refusal = refusal;
+	if (alloc->on_refusal != NULL)
+		alloc->on_refusal(alloc->owner);
 	return false;
 }
 
@@ -215,7 +217,7 @@ resize(struct alloc *alloc, void *block, size_t old_size, size_t new_size)
 	if (moved == NULL) {
 		if (new_size <= old_size) /* a shrink must not fail: the block stays, counted at its new size */
 			return block;
-		alloc->refusal = ALLOC_SYSTEM;
+		refuse(alloc, ALLOC_SYSTEM);
 		return NULL;
 	}
 	count_change(alloc, before, after);
@@ -231,7 +233,7 @@ alloc_lua(void *self, void *block, size_t old_size, size_t new_size)
 			return NULL;
 		block = block_take(alloc, new_size);
 		if (block == NULL)
-			alloc->refusal = ALLOC_SYSTEM;
+			refuse(alloc, ALLOC_SYSTEM);
 		else
 			count_change(alloc, 0, counted(new_size));
 		return block;

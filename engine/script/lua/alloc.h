@@ -36,6 +36,9 @@ struct alloc {
 	char *slab_at;
 	size_t slab_left;
 	enum alloc_refusal refusal;
+	/* Called at each refusal, with Lua in the middle of asking: may look at the state, must not change it. */
+	void (*on_refusal)(void *owner);
+	void *owner;
 	unsigned last_stacks; /* blocks of the stack's greatest size, which the cap lets pass: 2 at most */
 };
 

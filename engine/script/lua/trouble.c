@@ -206,14 +206,22 @@ vm_excerpt(struct slice source, int number, const char *message, size_t column, 
 	snprintf(text, size, "%5d | %.*s\n      | %s^", number, SLICE_ARG(line), indent);
 }
 
-static void
-excerpt(struct vm *vm)
+void
+vm_excerpt_trouble(struct vm *vm)
 {
 	struct vm_trouble *trouble = &vm->trouble;
 	if (vm->host.source == NULL || trouble->line <= 0)
 		return;
 	struct slice source = vm->host.source(vm->host.self, slice_text(trouble->file));
 	vm_excerpt(source, trouble->line, trouble->message, SIZE_MAX, trouble->excerpt, sizeof trouble->excerpt);
+}
+
+void
+vm_place(lua_State *L, struct vm_trouble *trouble)
+{
+	trouble->file[0] = trouble->message[0] = trouble->excerpt[0] = trouble->traceback[0] = '\0';
+	trouble->line = 0;
+	walk(L, trouble);
 }
 
 void
@@ -225,15 +233,13 @@ vm_describe(lua_State *L)
 	const char *rest, *message = text;
 	size_t file_size;
 	int line;
-	trouble->file[0] = trouble->excerpt[0] = trouble->traceback[0] = '\0';
-	trouble->line = 0;
 	describe_value(L, lua_gettop(L), text, sizeof text);
-	walk(L, trouble);
+	vm_place(L, trouble);
 	if (message_place(text, &file_size, &line, &rest) && take_named(L, trouble, slice_from(text, file_size))) {
 		trouble->line = line;
 		message = rest;
 	}
 	snprintf(trouble->message, sizeof trouble->message, "%.*s", (int)sizeof trouble->message - 1, message);
 	lib_one_line(trouble->message);
-	excerpt(vm);
+	vm_excerpt_trouble(vm);
 }

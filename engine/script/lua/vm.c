@@ -6,8 +6,8 @@
  *
  * Errors that carry a fault (vm_raise) travel as plain texts, because scripts may catch and print them; the fault is
  * recognised again by its text. Describing an error runs in the message handler, before the stack unwinds, with raw
- * access only and without taking memory from the state. For memory errors Lua calls no message handler: they have no
- * place.
+ * access only and without taking memory from the state. For memory errors Lua calls no message handler: their place is
+ * looked up when the heap refuses, before Lua knows.
  */
 #include "script/lua/vm.h"
 
@@ -33,6 +33,17 @@ panic(lua_State *L)
 	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error value is no text";
 	fprintf(stderr, "moonlog: Lua error outside of the protected door: %s\n", text);
 	abort();
+}
+
+/* Lua moves its stack while an error ends a call and may be refused again, with nothing running: the first tells. */
+static void
+on_refusal(void *self)
+{
+	struct vm *vm = self;
+	lua_State *L = atomic_load_explicit(&vm->running, memory_order_relaxed);
+	lua_Debug ar;
+	if (lua_getstack(L, 0, &ar))
+		vm_place(L, &vm->refused);
 }
 
 static int
@@ -79,6 +90,8 @@ vm_new(const struct vm_limits *limits, const struct vm_host *host, struct alloc_
 	*(struct vm **)lua_getextraspace(new->L) = new;
 	lua_atpanic(new->L, panic);
 	atomic_store(&new->running, new->L);
+	new->alloc.owner = new;
+	new->alloc.on_refusal = on_refusal;
 	if (vm_protect(new, open_body, NULL, fault) != 0) {
 		vm_free(new);
 		return -1;
@@ -196,6 +209,15 @@ unwatch(struct vm *vm, const struct watchdog_outer *outer)
 }
 
 static int
+placed_fault(const struct vm_trouble *trouble, const char *code, struct fault *fault)
+{
+	fault_set(fault, FAULT_SCRIPT, code, "%s", trouble->message);
+	if (trouble->file[0] != '\0')
+		fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
+	return -1;
+}
+
+static int
 kill_fault(struct vm *vm, struct fault *fault)
 {
 	struct vm_trouble *trouble = &vm->trouble;
@@ -203,10 +225,7 @@ kill_fault(struct vm *vm, struct fault *fault)
 	if (!vm->kill_told) /* it ran in C, or was over already when it was told */
 		memset(trouble, 0, sizeof *trouble);
 	snprintf(trouble->message, sizeof trouble->message, "the call was stopped at its limit of %u ms", vm->limit_ms);
-	fault_set(fault, FAULT_SCRIPT, "time_limit", "%s", trouble->message);
-	if (trouble->file[0] != '\0')
-		fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
-	return -1;
+	return placed_fault(trouble, "time_limit", fault);
 }
 
 /* ---- the door ---- */
@@ -229,12 +248,14 @@ memory_fault(struct vm *vm, struct fault *fault)
 		[ALLOC_POOL_CAP] = "all scripts together need more memory than they may have",
 		[ALLOC_SYSTEM] = "the system has no more memory",
 	};
+	struct vm_trouble *trouble = &vm->trouble;
 	vm->spent = true;
-	memset(&vm->trouble, 0, sizeof vm->trouble);
+	*trouble = vm->refused;
 	size_t limit = vm->alloc.refusal == ALLOC_BLOCK_CAP ? vm->alloc.block_bytes : vm->alloc.cap_bytes;
-	snprintf(vm->trouble.message, sizeof vm->trouble.message, "%s (limit %zu KiB)", reasons[vm->alloc.refusal],
+	snprintf(trouble->message, sizeof trouble->message, "%s (limit %zu KiB)", reasons[vm->alloc.refusal],
 		 limit >> 10);
-	return fault_set(fault, FAULT_SCRIPT, "memory_limit", "%s", vm->trouble.message);
+	vm_excerpt_trouble(vm);
+	return placed_fault(trouble, "memory_limit", fault);
 }
 
 static int
@@ -261,13 +282,15 @@ call(struct vm *vm, lua_CFunction body, void *request, struct fault *fault)
 	lua_State *L = atomic_load_explicit(&vm->running, memory_order_relaxed);
 	if (atomic_load_explicit(&vm->killed, memory_order_relaxed))
 		return kill_fault(vm, fault);
+	vm->alloc.refusal = ALLOC_NOT_REFUSED;
+	vm->refused.file[0] = vm->refused.traceback[0] = '\0';
+	vm->refused.line = 0;
 	if (!lua_checkstack(L, 4))
 		return memory_fault(vm, fault);
 	int top = lua_gettop(L);
 	lua_pushcfunction(L, on_error);
 	lua_pushcfunction(L, body);
 	lua_pushlightuserdata(L, request);
-	vm->alloc.refusal = ALLOC_NOT_REFUSED;
 	vm->raised.class = FAULT_NONE;
 	locale_t before = locale_enter();
 	int status = lua_pcall(L, 1, 0, top + 1);

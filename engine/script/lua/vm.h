@@ -56,6 +56,7 @@ struct vm {
 	struct vm_host host;
 	void *owner; /* for the files above; untouched here */
 	struct vm_trouble trouble;
+	struct vm_trouble refused;  /* where memory was refused last in this call: place and traceback */
 	struct fault raised;        /* what vm_raise last carried */
 	bool spent;                 /* killed, or out of memory: to be made anew */
 	lua_CFunction stock_format; /* the packaged string.format behind our checks */
@@ -147,6 +148,10 @@ size_t vm_bytes(const struct vm *vm);
  * a metamethod. Exposed for loaders that get an error from sandbox_load instead of raising it.
  */
 void vm_describe(lua_State *L);
+/* Where L is now, as place and traceback; its other texts empty. Changes nothing in L, takes no memory. */
+void vm_place(lua_State *L, struct vm_trouble *trouble);
+/* Fills the excerpt for the place and the message that vm->trouble has. Touches no Lua. */
+void vm_excerpt_trouble(struct vm *vm);
 /*
  * The line with its number before it and a caret below: at `column` (from 0), or with SIZE_MAX under the name that
  * `message` has in quotes. "" when there is no such line. Touches no Lua.

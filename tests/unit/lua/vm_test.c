@@ -167,10 +167,14 @@ TEST(heap_limit)
 	struct lua_case run;
 	struct vm_limits limits = { .heap_bytes = 1 << 20 };
 	lua_case_open(&run, &limits);
-	CHECK_INT(lua_case_run(&run, "local t = {} for i = 1, 1e9 do t[i] = { i } end"), -1);
+	CHECK_INT(lua_case_run(&run, "local t = {}\nfor i = 1, 1e9 do\n  t[i] = { i }\nend"), -1);
 	CHECK_INT(run.fault.class, FAULT_SCRIPT);
 	CHECK_TEXT(run.fault.code, "memory_limit");
-	CHECK(strstr(run.fault.text, "limit 1024 KiB") != NULL);
+	CHECK_TEXT(run.fault.text,
+		   "bank/account.lua:3: the script needs more memory than a state may have (limit 1024 KiB)");
+	CHECK_INT(run.vm->trouble.line, 3);
+	CHECK(strstr(run.vm->trouble.excerpt, "t[i] = { i }") != NULL);
+	CHECK_TEXT(run.vm->trouble.traceback, "bank/account.lua:3\n");
 	CHECK(run.vm->spent);
 	CHECK(run.vm->alloc.peak_bytes <= limits.heap_bytes);
 	CHECK_INT(lua_case_run(&run, "return 'still alive'"), 0);
@@ -183,9 +187,35 @@ TEST(block_limit)
 	struct lua_case run;
 	struct vm_limits limits = { .block_bytes = 64 << 10 };
 	lua_case_open(&run, &limits);
-	CHECK_INT(lua_case_run(&run, "local s = 'x' for i = 1, 30 do s = s .. s end"), -1);
+	CHECK_INT(lua_case_run(&run, "local s = 'x'\nfor i = 1, 30 do s = s .. s end"), -1);
 	CHECK_TEXT(run.fault.code, "memory_limit");
-	CHECK(strstr(run.fault.text, "single value") != NULL);
+	CHECK(strstr(run.fault.text, "bank/account.lua:2: the script made a single value") != NULL);
+	lua_case_close(&run);
+}
+
+TEST(memory_is_placed_where_it_was_refused)
+{
+	struct lua_case run;
+	struct vm_limits limits = { .heap_bytes = 1 << 20 };
+	static const char in_coroutine[] = "local function fill()\n"
+					   "  local t = {}\n"
+					   "  for i = 1, 1e9 do t[i] = { i } end\n"
+					   "end\n"
+					   "coroutine.wrap(fill)()";
+	static const char raised_again[] = "local ok, e = pcall(function()\n"
+					   "  local t = {} for i = 1, 1e9 do t[i] = { i } end\n"
+					   "end)\n"
+					   "error(e, 0)";
+	lua_case_open(&run, &limits);
+	CHECK_INT(lua_case_run(&run, in_coroutine), -1);
+	CHECK_TEXT(run.fault.code, "memory_limit");
+	CHECK(strstr(run.fault.text, "bank/account.lua:3: ") == run.fault.text);
+	CHECK_INT(lua_case_run(&run, raised_again), -1);
+	CHECK_TEXT(run.fault.code, "memory_limit");
+	CHECK(strstr(run.fault.text, "bank/account.lua:2: ") == run.fault.text);
+	/* what was refused in a call before is not the place of a later one's */
+	CHECK_INT(lua_case_run(&run, "\n\n\nerror('else')"), -1);
+	CHECK_TEXT(run.fault.text, "bank/account.lua:4: else");
 	lua_case_close(&run);
 }
 

@@ -176,7 +176,7 @@ TEST(tells_which_file_a_limit_stopped)
 	says("error time_limit lib.lua:2 the call was stopped at its limit of 500 ms");
 	CHECK_INT(findings.count, 1);
 	CHECK(!check_beside("lib.lua", "local s = ('a'):rep(100000)\nwhile true do s = s .. s end\n"));
-	says("error memory_limit lib.lua:1 the script made a single value that is too large (limit 16384 KiB)");
+	says("error memory_limit lib.lua:2 the script made a single value that is too large (limit 16384 KiB)");
 	CHECK_INT(findings.count, 1);
 }
 
