@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * In a chunk the first machine goes through the thread's streams forwards and the second backwards, so that what one
- * stream leaves behind in a module shows, too; then the two states' canonical bytes are compared. Equal bytes are kept,
+ * stream leaves behind in a module shows, too (the second has folded a stream more before, so it shows with one stream
+ * as well); then the two states' canonical bytes are compared. Equal bytes are kept,
  * one copy, and both machines go on from them in the next chunk. Where they differ, the chunk's events are folded again
  * one by one, up to the first that parts them; that stream is left out from then on.
  */
@@ -380,6 +381,19 @@ sort_chunk(struct folder *folder, const struct entries *entries, struct pair *pa
 	return 0;
 }
 
+/* A stream more for the second machine, its state dropped. That the rules fail at it is told in its turn. */
+static int
+stir(struct folder *folder, const struct pair *first, struct fault *fault)
+{
+	struct pair aside = { .known = first->known };
+	size_t folded;
+	int result = fold(folder, &aside, 1, first->items, first->count, &folded, fault);
+
+	release(folder, &aside);
+	folder->stirred = true;
+	return result;
+}
+
 int
 determinism_chunk(struct folder *folder, const struct entries *entries, struct fault *fault)
 {
@@ -393,6 +407,8 @@ determinism_chunk(struct folder *folder, const struct entries *entries, struct f
 	if (pairs == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a chunk of the log");
 	result = sort_chunk(folder, entries, pairs, count, fault);
+	if (result == 0 && count != 0 && !folder->stirred)
+		result = stir(folder, &pairs[0], fault);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = begin_pair(folder, &pairs[i], fault);
 	for (size_t i = count; i-- > 0;) {

@@ -94,7 +94,10 @@ check_history(struct store *store, const struct script_program *program, const s
 	if (result == 0)
 		fprintf(stderr, "history of %.*s: %llu streams, %llu events folded twice, %llu projected twice: %s\n",
 			SLICE_ARG(program->domain), (unsigned long long)check.streams, (unsigned long long)check.events,
-			(unsigned long long)check.projected, check.findings == 0 ? "equal" : "not equal");
+			(unsigned long long)check.projected,
+			check.findings != 0  ? "not equal"
+			: check.streams != 0 ? "equal"
+					     : "the store has nothing of this domain");
 	return result;
 }
 

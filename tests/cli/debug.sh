@@ -134,4 +134,9 @@ expect 0 "history of a fold" check --history --data books ledger
 expect 1 "history of a leak" check --history --data books leaky/ledger
 says "a leak is named" '^ledger.book/b[0-9]+ version 1 \(position [0-9]+\), Opened: the state after it'
 says "as often as it takes" '^[0-9]+ more differences are not shown$'
+expect 1 "a leak in one stream alone" check --history --data long leaky/ledger
+says "it is named" '^ledger.book/long version 1 \(position 1\)'
+cp -r ledger unseen
+expect 0 "history of nothing" check --history --data books unseen
+says "history of nothing" 'the store has nothing of this domain$'
 finish

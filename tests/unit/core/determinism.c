@@ -299,6 +299,30 @@ TEST(what_a_module_remembers_is_found)
 	tear_down();
 }
 
+TEST(what_a_module_remembers_is_found_in_a_stream_alone)
+{
+	set_up(false);
+	put("shop.post/0", "Posted", "{\"set\":" SET "}");
+	put("shop.post/0", "Leaky", "{\"kind\":\"module\",\"set\":{}}");
+	put("shop.post/0", "Leaky", "{\"kind\":\"module\",\"set\":{}}");
+	CHECK_INT(findings(), 1);
+	says("state at shop.post/0 2 Leaky: the state after it: ");
+	tear_down();
+	set_up(false);
+	put("shop.post/0", "Leaky", "{\"kind\":\"module\",\"set\":{}}");
+	put("shop.post/0", "Healed", "{}");
+	put("shop.post/0", "Leaky", "{\"kind\":\"module\",\"set\":{}}");
+	CHECK_INT(findings(), 1);
+	says("state at shop.post/0 1 Leaky: the state after it: ");
+	tear_down();
+	set_up(false);
+	put("shop.post/0", "Old", "{\"kind\":\"module\",\"set\":{}}");
+	CHECK_INT(findings(), 2);
+	says("pieces at shop.post/0 1 Old: what upcasters make of it: ");
+	says("rows texts at shop.post/0 1 Old: what the handler writes");
+	tear_down();
+}
+
 TEST(streams_can_be_asked_alone)
 {
 	static const struct slice streams[] = { SLICE("shop.post/1"), SLICE("shop.post/2"), SLICE("shop.post/none") };
