@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "view/memory/view_memory.h"
 #include "view/rows.h"
 
@@ -260,52 +259,11 @@ debug_rows_past(struct debug_rows *rows, const struct recorded_entry *entries, s
 
 /* ---- one event ---- */
 
-static void
-put_cell(const struct column *column, const struct cell *cell, struct buf *out)
-{
-	if (cell->kind == CELL_INTEGER && column->type == COLUMN_BOOLEAN)
-		buf_text(out, cell->integer != 0 ? "true" : "false");
-	else if (cell->kind == CELL_INTEGER)
-		buf_i64(out, cell->integer);
-	else if (cell->kind == CELL_REAL)
-		json_real(out, cell->real);
-	else if (cell->kind == CELL_TEXT && column->type == COLUMN_JSON)
-		buf_add(out, cell->text);
-	else if (cell->kind == CELL_TEXT)
-		json_quote(out, cell->text);
-	else
-		buf_text(out, "null");
-}
-
-/* The column whose name follows `last` in bytewise order; NULL after the last one. */
-static const struct column *
-next_column(const struct table *table, const struct column *last)
-{
-	const struct column *next = NULL;
-
-	for (uint16_t i = 0; i < table->column_count; i++) {
-		const struct column *column = &table->columns[i];
-		if ((last == NULL || slice_compare(column->name, last->name) > 0) &&
-		    (next == NULL || slice_compare(column->name, next->name) < 0))
-			next = column;
-	}
-	return next;
-}
-
 static struct slice
 row_text(struct debug_rows *rows, const struct table *table, const struct row *row, struct buf *out)
 {
-	const struct column *column = NULL;
-
 	buf_clear(out);
-	buf_byte(out, '{');
-	while ((column = next_column(table, column)) != NULL) {
-		json_comma(out);
-		json_quote(out, column->name);
-		buf_byte(out, ':');
-		put_cell(column, &row->cells[column - table->columns], out);
-	}
-	buf_byte(out, '}');
+	rows_write(table, row->cells, false, out);
 	return out->failed ? SLICE_NONE : arena_copy(&rows->arena, buf_slice(out));
 }
 

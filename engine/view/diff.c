@@ -86,53 +86,13 @@ side_close(struct side *side)
 
 /* ---- rows as JSON ---- */
 
-static void
-write_cell(struct buf *out, const struct column *column, const struct cell *cell)
-{
-	if (cell->kind == CELL_INTEGER && column->type == COLUMN_BOOLEAN)
-		buf_text(out, cell->integer != 0 ? "true" : "false");
-	else if (cell->kind == CELL_INTEGER)
-		buf_i64(out, cell->integer);
-	else if (cell->kind == CELL_REAL)
-		json_real(out, cell->real);
-	else if (cell->kind == CELL_TEXT && column->type == COLUMN_JSON)
-		buf_add(out, cell->text);
-	else if (cell->kind == CELL_TEXT)
-		json_quote(out, cell->text);
-	else
-		buf_text(out, "null");
-}
-
-/* The column whose name comes next after that of `last` (-1: the first); -1 when there is none. */
-static int
-next_column(const struct table *table, int last, bool key_only)
-{
-	int next = -1;
-	for (uint16_t i = 0; i < table->column_count; i++) {
-		struct slice name = table->columns[i].name;
-		if (key_only && !rows_in_set(&table->key, i))
-			continue;
-		if ((last < 0 || slice_compare(name, table->columns[last].name) > 0) &&
-		    (next < 0 || slice_compare(name, table->columns[next].name) < 0))
-			next = i;
-	}
-	return next;
-}
-
 static int
 write_row(const struct table *table, const struct cell *cells, bool key_only, struct arena *arena, struct slice *json,
 	  struct fault *fault)
 {
 	struct buf out;
 	buf_init(&out, SAMPLE_MAX);
-	buf_byte(&out, '{');
-	for (int i = -1; (i = next_column(table, i, key_only)) >= 0;) {
-		json_comma(&out);
-		json_quote(&out, table->columns[i].name);
-		buf_byte(&out, ':');
-		write_cell(&out, &table->columns[i], &cells[i]);
-	}
-	buf_byte(&out, '}');
+	rows_write(table, cells, key_only, &out);
 	*json = out.failed ? SLICE_NONE : arena_copy(arena, buf_slice(&out));
 	buf_fini(&out);
 	return json->data != NULL ? 0 : fault_set(fault, FAULT_MEMORY, "memory", "no memory for a sample");

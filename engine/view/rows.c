@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/json.h"
+
 static const char *
 type_name(enum column_type type)
 {
@@ -430,4 +432,52 @@ rows_duplicate(const struct table *table, const struct column_set *set, struct f
 	}
 	return fault_set(fault, FAULT_INPUT, "duplicate_row", "table %.*s: there is a row with this %s already",
 			 SLICE_ARG(table->name), columns);
+}
+
+/* ---- as text ---- */
+
+static void
+write_cell(const struct column *column, const struct cell *cell, struct buf *out)
+{
+	if (cell->kind == CELL_INTEGER && column->type == COLUMN_BOOLEAN)
+		buf_text(out, cell->integer != 0 ? "true" : "false");
+	else if (cell->kind == CELL_INTEGER)
+		buf_i64(out, cell->integer);
+	else if (cell->kind == CELL_REAL)
+		json_real(out, cell->real);
+	else if (cell->kind == CELL_TEXT && column->type == COLUMN_JSON)
+		buf_add(out, cell->text);
+	else if (cell->kind == CELL_TEXT)
+		json_quote(out, cell->text);
+	else
+		buf_text(out, "null");
+}
+
+/* The column whose name comes next after that of `last` (-1: the first); -1 when there is none. */
+static int
+next_column(const struct table *table, int last, bool key_only)
+{
+	int next = -1;
+	for (uint16_t i = 0; i < table->column_count; i++) {
+		struct slice name = table->columns[i].name;
+		if (key_only && !rows_in_set(&table->key, i))
+			continue;
+		if ((last < 0 || slice_compare(name, table->columns[last].name) > 0) &&
+		    (next < 0 || slice_compare(name, table->columns[next].name) < 0))
+			next = i;
+	}
+	return next;
+}
+
+void
+rows_write(const struct table *table, const struct cell *cells, bool key_only, struct buf *out)
+{
+	buf_byte(out, '{');
+	for (int i = -1; (i = next_column(table, i, key_only)) >= 0;) {
+		json_comma(out);
+		json_quote(out, table->columns[i].name);
+		buf_byte(out, ':');
+		write_cell(&table->columns[i], &cells[i], out);
+	}
+	buf_byte(out, '}');
 }

@@ -9,6 +9,7 @@
 #ifndef MOONLOG_VIEW_ROWS_H
 #define MOONLOG_VIEW_ROWS_H
 
+#include "base/buf.h"
 #include "model/table.h"
 
 /* <0, 0, >0; integers and reals compare by exact value; UNSET counts as null. */
@@ -50,6 +51,11 @@ bool rows_hold(const struct filter *filters, size_t count, const struct cell *ce
 void rows_key_of(const struct table *table, const struct cell *cells, struct cell *key);
 /* Is the column part of the key? */
 bool rows_in_set(const struct column_set *set, uint16_t column);
+/*
+ * Appends a whole row, or the columns of its key alone, as canonical JSON: members in bytewise order; money in minor
+ * units, time in microseconds since 1970.
+ */
+void rows_write(const struct table *table, const struct cell *cells, bool key_only, struct buf *out);
 /* INPUT "duplicate_row" naming table and columns. Gives -1. */
 int rows_duplicate(const struct table *table, const struct column_set *set, struct fault *fault);
 
