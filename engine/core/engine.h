@@ -288,6 +288,8 @@ struct projection_status {
 /* Copies into `arena`. */
 int engine_projections(struct engine *engine, struct arena *arena, struct projection_status **statuses, size_t *count,
 		       struct fault *fault);
+/* Appends the members of a JSON object, all but `build`. */
+void engine_projection_members(const struct projection_status *status, struct buf *out);
 /* Appends a JSON array, an object a domain: the read models that are read, kept, being made, and were made last. */
 void engine_builds(struct engine *engine, struct buf *out);
 /* Orders to the rows that are read; they return when taken, the status tells the rest. REBUILD empties them at once:

@@ -11,38 +11,27 @@ static const char *const projection_states[] = { [PROJECTION_LIVE] = "live",
 						 [PROJECTION_STOPPED] = "stopped",
 						 [PROJECTION_AWAY] = "away" };
 
-static void
-member_slice(struct buf *out, const char *key, struct slice value)
+void
+engine_projection_members(const struct projection_status *status, struct buf *out)
 {
-	json_key(out, key);
-	json_quote(out, value);
-}
-
-static void
-write_projection(struct buf *out, const struct projection_status *status)
-{
-	json_comma(out);
-	buf_byte(out, '{');
-	member_slice(out, "domain", status->domain);
-	member_slice(out, "name", status->name);
-	member_slice(out, "state", slice_text(projection_states[status->state]));
+	json_put_text(out, "domain", status->domain);
+	json_put_text(out, "name", status->name);
+	json_put_text(out, "state", slice_text(projection_states[status->state]));
 	json_put_u64(out, "position", status->position);
 	json_put_u64(out, "head", status->head);
 	json_key(out, "behind_us");
 	buf_i64(out, status->behind_us);
+	json_put_u64(out, "rate", status->rate);
+	if (status->seconds_left >= 0 && status->state != PROJECTION_STOPPED)
+		json_put_u64(out, "seconds_left", (uint64_t)status->seconds_left);
+	if (status->note.size != 0)
+		json_put_text(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
 	if (status->state == PROJECTION_STOPPED)
 		json_put_u64(out, "poison", status->poison);
 	if (status->reason.size != 0)
-		member_slice(out, "reason", status->reason);
+		json_put_text(out, "reason", status->reason);
 	if (status->away_us != 0)
 		json_put_time(out, "away_since", status->away_us);
-	if (status->note.size != 0)
-		member_slice(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
-	if (status->rate != 0)
-		json_put_u64(out, "rate", status->rate);
-	if (status->seconds_left >= 0 && status->state != PROJECTION_STOPPED)
-		json_put_u64(out, "seconds_left", (uint64_t)status->seconds_left);
-	buf_byte(out, '}');
 }
 
 /* Appends "projections": [...]; true when none is stopped or being rebuilt. */
@@ -61,7 +50,10 @@ write_projections(struct engine *engine, struct buf *out)
 	if (engine_projections(engine, &arena, &statuses, &count, &fault) != 0)
 		count = 0;
 	for (size_t i = 0; i < count; i++) {
-		write_projection(out, &statuses[i]);
+		json_comma(out);
+		buf_byte(out, '{');
+		engine_projection_members(&statuses[i], out);
+		buf_byte(out, '}');
 		well = well && statuses[i].state != PROJECTION_STOPPED && statuses[i].state != PROJECTION_REBUILDING;
 	}
 	buf_byte(out, ']');
@@ -83,8 +75,8 @@ status_ready(struct engine *engine, struct buf *out)
 	ready = sending_write(engine, out) && ready;
 	json_key(out, "reactors");
 	ready = reacting_write(engine, out) && ready;
-	member_slice(out, "store", store ? SLICE("well") : SLICE("failed"));
-	member_slice(out, "status", ready ? SLICE("ready") : draining ? SLICE("draining") : SLICE("not_ready"));
+	json_put_text(out, "store", store ? SLICE("well") : SLICE("failed"));
+	json_put_text(out, "status", ready ? SLICE("ready") : draining ? SLICE("draining") : SLICE("not_ready"));
 	buf_byte(out, '}');
 	return ready && out->size != at;
 }
@@ -99,7 +91,7 @@ write_domains(struct engine *engine, struct buf *out)
 
 		json_comma(out);
 		buf_byte(out, '{');
-		member_slice(out, "name", engine->domains[i]->name);
+		json_put_text(out, "name", engine->domains[i]->name);
 		json_put_u64(out, "generation", rules->generation);
 		json_key(out, "sources");
 		buf_byte(out, '"');
@@ -122,7 +114,7 @@ write_store(struct engine *engine, struct buf *out)
 
 	json_key(out, "store");
 	buf_byte(out, '{');
-	member_slice(out, "kind", slice_text(engine->parts.store->kind));
+	json_put_text(out, "kind", slice_text(engine->parts.store->kind));
 	if (stats != NULL) {
 		json_put_u64(out, "commits", store_stat(&stats->commits));
 		json_put_u64(out, "syncs", store_stat(&stats->syncs));
@@ -160,8 +152,8 @@ status_write(struct engine *engine, struct buf *out)
 
 	clock_format(engine->started_us, since);
 	buf_byte(out, '{');
-	member_slice(out, "version", SLICE(MOONLOG_VERSION));
-	member_slice(out, "started", slice_text(since));
+	json_put_text(out, "version", SLICE(MOONLOG_VERSION));
+	json_put_text(out, "started", slice_text(since));
 	json_put_u64(out, "head", store_head(engine->parts.store));
 	write_store(engine, out);
 	write_queues(engine, out);

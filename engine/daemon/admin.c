@@ -16,12 +16,6 @@
 
 #define ARENA_MAX ((size_t)64 << 20)
 
-static const char *const states[] = { [PROJECTION_LIVE] = "live",
-				      [PROJECTION_CATCHING_UP] = "catching_up",
-				      [PROJECTION_REBUILDING] = "rebuilding",
-				      [PROJECTION_STOPPED] = "stopped",
-				      [PROJECTION_AWAY] = "away" };
-
 /* ---- status ---- */
 
 static int
@@ -80,24 +74,7 @@ write_projection(const struct projection_status *status, struct buf *out)
 {
 	json_comma(out);
 	buf_byte(out, '{');
-	json_put_text(out, "domain", status->domain);
-	json_put_text(out, "name", status->name);
-	json_put_text(out, "state", slice_text(states[status->state]));
-	json_put_u64(out, "position", status->position);
-	json_put_u64(out, "head", status->head);
-	json_key(out, "behind_us");
-	buf_i64(out, status->behind_us);
-	json_put_u64(out, "rate", status->rate);
-	if (status->seconds_left >= 0 && status->state != PROJECTION_STOPPED)
-		json_put_u64(out, "seconds_left", (uint64_t)status->seconds_left);
-	if (status->note.size != 0)
-		json_put_text(out, status->note_failed ? "not_rebuilt" : "rebuilt", status->note);
-	if (status->state == PROJECTION_STOPPED)
-		json_put_u64(out, "poison", status->poison);
-	if (status->reason.size != 0)
-		json_put_text(out, "reason", status->reason);
-	if (status->away_us != 0)
-		json_put_time(out, "away_since", status->away_us);
+	engine_projection_members(status, out);
 	if (status->build.size != 0) {
 		json_key(out, "build");
 		buf_add(out, status->build);
