@@ -4,8 +4,8 @@
  * moment it rings for what waits; when nothing waits it checks one snapshot, or folds some streams twice, and rests
  * for twenty times as long as that took, so that checking never takes more than a twentieth of a processor.
  *
- * A snapshot that is not what a replay gives is reported, removed, and its stream's owner forgets the state that may
- * have come from it. One of another state_version is removed without a word.
+ * A snapshot that is not what a replay gives, or not what was written, is reported, removed, and its stream's owner
+ * forgets the state that may have come from it. One of another state_version is removed without a word.
  * Fails: a replay that cannot be made (a rule raised) leaves the snapshot as it is.
  */
 #include "core/keeper.h"
@@ -132,12 +132,14 @@ next_aggregate(struct keeper *keeper, const struct script_program *program)
 	keeper->domain = (keeper->domain + 1) % keeper->domain_count;
 }
 
+/* A damaged record cannot be compared with anything. */
 static void
-drop(struct keeper *keeper, struct slice space, struct slice key, const struct snapshot *snapshot)
+drop(struct keeper *keeper, struct slice space, const struct record *kept, bool damaged)
 {
-	struct record_write record = {
-		.rule = RECORD_REMOVE_EQUALS, .space = space, .key = key, .before = snapshot->value
-	};
+	struct record_write record = { .rule = damaged ? RECORD_REMOVE : RECORD_REMOVE_EQUALS,
+				       .space = space,
+				       .key = kept->key,
+				       .before = damaged ? SLICE_NONE : kept->value };
 	struct append append = { .records = &record, .record_count = 1, .arena = &keeper->arena };
 	struct fault fault;
 
@@ -180,7 +182,7 @@ replay(struct keeper *keeper, struct seat *seat, struct slice stream, const stru
 }
 
 static void
-check(struct keeper *keeper, struct seat *seat, struct slice space, const struct record *record)
+check(struct keeper *keeper, struct seat *seat, struct slice space, const struct record *record, bool damaged)
 {
 	const struct script_program *program = seat->rules->program;
 	const struct script_aggregate *aggregate = &program->aggregates[keeper->aggregate];
@@ -193,10 +195,11 @@ check(struct keeper *keeper, struct seat *seat, struct slice space, const struct
 	if (stream.data == NULL || stream.size > STREAM_NAME_MAX)
 		return;
 	snapshot_parse(stream, record->value, &snapshot);
+	snapshot.sound = snapshot.sound && !damaged;
 	if (snapshot.sound && !snapshot_fits(&snapshot, aggregate)) {
 		if (snapshot.state_version >= aggregate->state_version)
 			return;
-		drop(keeper, space, record->key, &snapshot);
+		drop(keeper, space, record, damaged);
 		atomic_fetch_add(&keeper->stale, 1);
 		return;
 	}
@@ -206,7 +209,7 @@ check(struct keeper *keeper, struct seat *seat, struct slice space, const struct
 	if (same)
 		return;
 	report(keeper, stream, &snapshot);
-	drop(keeper, space, record->key, &snapshot);
+	drop(keeper, space, record, damaged);
 	workers_forget_wrong(keeper->workers, stream, command_hash(stream));
 }
 
@@ -219,6 +222,7 @@ check_next(struct keeper *keeper)
 	struct record *records;
 	struct fault fault;
 	size_t count;
+	bool damaged;
 
 	arena_clear(&keeper->arena);
 	if (seat == NULL || keeper->aggregate >= seat->rules->program->aggregate_count) {
@@ -227,15 +231,17 @@ check_next(struct keeper *keeper)
 		return;
 	}
 	struct slice name = snapshot_space(seat->rules->program, keeper->aggregate, space);
-	if (store_list_records(keeper->reader, name, slice_from(keeper->after, keeper->after_size), 1, &keeper->arena,
-			       &records, &count, &fault) != 0 ||
-	    count == 0 || records[0].key.size > sizeof(keeper->after)) {
+	damaged = store_list_records(keeper->reader, name, slice_from(keeper->after, keeper->after_size), 1,
+				     &keeper->arena, &records, &count, &fault) != 0;
+	if (damaged && (strcmp(fault.code, "record_mismatch") != 0 || count != 0))
+		records = NULL;
+	if (records == NULL || (count == 0 && !damaged) || records[0].key.size > sizeof(keeper->after)) {
 		next_aggregate(keeper, seat->rules->program);
 		return;
 	}
 	keeper->after_size = records[0].key.size;
 	memcpy(keeper->after, records[0].key.data, keeper->after_size);
-	check(keeper, seat, name, &records[0]);
+	check(keeper, seat, name, &records[0], damaged);
 }
 
 /* ---- the thread ---- */

@@ -293,6 +293,10 @@ int store_list_generations(struct store_reader *reader, struct arena *arena, uin
 			   struct fault *fault);
 int store_read_record(struct store_reader *reader, struct slice space, struct slice key, struct arena *arena,
 		      struct slice *value, bool *found, struct fault *fault);
+/*
+ * At most `limit` of a space, by key, behind `after`. Fails: CORRUPT "record_mismatch"; then (*records)[*count] is the
+ * record that is not what was written, or *records is NULL where that cannot be told.
+ */
 int store_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 		       struct arena *arena, struct record **records, size_t *count, struct fault *fault);
 /* Spaces that hold records and begin with `prefix`, after `after`, in bytewise order. */

@@ -64,6 +64,23 @@ done
 same "it is compared with a replay" "$(curl -s "http://$ADDRESS/metrics" | grep -cE '^moonlog_snapshots_checked_total [1-9]|^moonlog_snapshots_wrong_total 0$')" 2
 stop 0 "TERM after a comparison"
 
+# One whose bytes somebody changed is reported and removed too; those behind it are still compared.
+start long --set limits.snapshot_events=10 --set limits.snapshot_check_ms=1
+account 2 >/dev/null
+for i in $(seq 12); do deposit 2 1 >/dev/null; done
+metric() { curl -s "http://$ADDRESS/metrics" | sed -n "s/^moonlog_snapshots_$1_total //p"; }
+for _ in $(seq 200); do [ "$(metric written)" != 0 ] && break; sleep 0.05; done
+sqlite3 long/moonlog.db ".timeout 5000" \
+	"update records set value = cast(replace(value, ':', ';') as blob) where space = 'snapshot/banking.account' and cast(key as text) = '1'"
+for _ in $(seq 200); do [ "$(metric wrong)" != 0 ] && break; sleep 0.05; done
+same "a damaged snapshot is told" "$(metric wrong) $(grep -c 'snapshot was wrong and is removed" stream=banking.account/1 ' daemon.err)" "1 1"
+CHECKED=$(metric checked)
+for _ in $(seq 200); do [ "$(metric checked)" -gt "$CHECKED" ] && break; sleep 0.05; done
+same "the one behind it is compared" "$([ "$(metric checked)" -gt "$CHECKED" ] && echo yes)" yes
+same "the damaged one is gone" "$(sqlite3 long/moonlog.db "select key from records where space = 'snapshot/banking.account'")" 2
+stop 0 "TERM after a damaged snapshot"
+expect 0 "verify after a damaged snapshot" verify --data long
+
 # A byte inside an event changes.
 cp -r data bent
 python3 - bent/moonlog.db <<'END' && pass || fail "no byte to bend was found"

@@ -100,13 +100,24 @@ add_record(struct arena *arena, const struct stored_record *stored, struct recor
 	return 0;
 }
 
+/* Behind those that are counted, for whoever wants to be rid of it. */
+static void
+show_damaged(struct arena *arena, struct slice space, const struct stored_record *stored, struct record **records,
+	     size_t count, size_t *room)
+{
+	struct fault fault;
+
+	if (!slice_equal(stored->space, space) || add_record(arena, stored, records, &count, room, &fault) != 0)
+		*records = NULL;
+}
+
 int
 sqlite_list_records(struct store_reader *reader, struct slice space, struct slice after, size_t limit,
 		    struct arena *arena, struct record **records, size_t *count, struct fault *fault)
 {
 	struct link *link = &sqlite_reader_of(reader)->link;
 	sqlite3_stmt *statement = link_use(link, SQL_LIST_RECORDS, fault);
-	struct stored_record stored;
+	struct stored_record stored = { 0 };
 	size_t room = 0;
 	int stepped = 1;
 
@@ -123,6 +134,8 @@ sqlite_list_records(struct store_reader *reader, struct slice space, struct slic
 			break;
 		}
 	}
+	if (stepped < 0 && strcmp(fault->code, "record_mismatch") == 0)
+		show_damaged(arena, space, &stored, records, *count, &room);
 	sqlite3_reset(statement);
 	return stepped < 0 ? -1 : 0;
 }
