@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Do the rules give the same twice [I7]? Every stream is folded in two machines whose hash seeds differ, in another
- * order of streams in each, and canonical bytes are compared; so are the pieces of old events, and what projections
- * write.
+ * order of streams in each and in one of them after a first time for nothing, and canonical bytes are compared; so are
+ * the pieces of old events, and what projections write.
  */
 #ifndef MOONLOG_CORE_DETERMINISM_H
 #define MOONLOG_CORE_DETERMINISM_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In a chunk the first machine goes through the thread's streams forwards and the second backwards, so that what one
- * stream leaves behind in a module shows, too (the second has folded a stream more before, so it shows with one stream
- * as well); then the two states' canonical bytes are compared. Equal bytes are kept,
- * one copy, and both machines go on from them in the next chunk. Where they differ, the chunk's events are folded again
- * one by one, up to the first that parts them; that stream is left out from then on.
+ * In a chunk the first machine goes through the thread's streams forwards and the second backwards, and it folds each
+ * once for nothing before, so that what streams leave behind in a module shows, too; then the two states' canonical
+ * bytes are compared. Equal bytes are kept, one copy, and both machines go on from them in the next chunk. Where they
+ * differ, the chunk's events are folded again one by one, up to the first that parts them; that stream is left out from
+ * then on.
  */
 #include "core/determinism_fold.h"
 
@@ -127,13 +127,18 @@ encode(struct folder *folder, const struct pair *pair, int machine, struct fault
 }
 
 static void
-release(struct folder *folder, struct pair *pair)
+release(struct folder *folder, struct pair *pair, int machine)
 {
-	for (int i = 0; i < 2; i++) {
-		if (pair->states[i] != 0)
-			script_state_release(folder->machines[i], pair->states[i]);
-		pair->states[i] = 0;
-	}
+	if (pair->states[machine] != 0)
+		script_state_release(folder->machines[machine], pair->states[machine]);
+	pair->states[machine] = 0;
+}
+
+static void
+release_both(struct folder *folder, struct pair *pair)
+{
+	release(folder, pair, 0);
+	release(folder, pair, 1);
 }
 
 static bool
@@ -183,7 +188,7 @@ explain(struct folder *folder, struct pair *pair, struct fault *fault)
 {
 	struct determinism_finding *finding;
 
-	release(folder, pair);
+	release_both(folder, pair);
 	for (size_t i = 0; i < pair->count; i++) {
 		size_t folded[2] = { 0, 0 };
 
@@ -202,8 +207,8 @@ explain(struct folder *folder, struct pair *pair, struct fault *fault)
 	}
 	finding = add_finding(folder, DIFFERS_STATE, &pair->items[pair->count - 1]);
 	snprintf(finding->text, sizeof(finding->text),
-		 "the state after it depends on which streams were folded before: something outside of the state is "
-		 "kept between calls");
+		 "the state after it depends on what was folded before: something outside of the state is kept between "
+		 "calls");
 	return 0;
 }
 
@@ -287,12 +292,25 @@ begin_pair(struct folder *folder, struct pair *pair, struct fault *fault)
 	return 0;
 }
 
+/* For nothing: what the stream leaves behind of itself must not matter when it is folded again, as after a restart. */
+static int
+rehearse(struct folder *folder, struct pair *pair, struct fault *fault)
+{
+	size_t folded;
+	int result = fold(folder, pair, 1, pair->items, pair->count, &folded, fault);
+
+	release(folder, pair, 1);
+	return result;
+}
+
 static int
 end_pair(struct folder *folder, struct pair *pair, struct fault *fault)
 {
 	struct digest digest;
 
 	pair->known->left_out = true; /* unless all is well */
+	if (rehearse(folder, pair, fault) != 0)
+		return -1;
 	if (fold(folder, pair, 1, pair->items, pair->count, &pair->folded[1], fault) != 0)
 		return -1;
 	if (pair->folded[1] < pair->count &&
@@ -381,19 +399,6 @@ sort_chunk(struct folder *folder, const struct entries *entries, struct pair *pa
 	return 0;
 }
 
-/* A stream more for the second machine, its state dropped. That the rules fail at it is told in its turn. */
-static int
-stir(struct folder *folder, const struct pair *first, struct fault *fault)
-{
-	struct pair aside = { .known = first->known };
-	size_t folded;
-	int result = fold(folder, &aside, 1, first->items, first->count, &folded, fault);
-
-	release(folder, &aside);
-	folder->stirred = true;
-	return result;
-}
-
 int
 determinism_chunk(struct folder *folder, const struct entries *entries, struct fault *fault)
 {
@@ -407,14 +412,12 @@ determinism_chunk(struct folder *folder, const struct entries *entries, struct f
 	if (pairs == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a chunk of the log");
 	result = sort_chunk(folder, entries, pairs, count, fault);
-	if (result == 0 && count != 0 && !folder->stirred)
-		result = stir(folder, &pairs[0], fault);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = begin_pair(folder, &pairs[i], fault);
 	for (size_t i = count; i-- > 0;) {
 		if (result == 0)
 			result = end_pair(folder, &pairs[i], fault);
-		release(folder, &pairs[i]);
+		release_both(folder, &pairs[i]);
 		pairs[i].known->pair = 0;
 	}
 	return result;

@@ -42,7 +42,6 @@ struct folder {
 	bool running;
 	struct store_reader *reader;
 	struct script_machine *machines[2];
-	bool stirred;        /* the second has folded more than the first */
 	struct known *known; /* by hash */
 	size_t known_count;
 	size_t known_room;

@@ -2,7 +2,8 @@
 /*
  * The log goes by once; each event goes to each projection in two machines, each over rows of its own. What the
  * handlers ask of the rows - reads, writes, with all values - is hashed on the way: the first event whose hashes differ
- * is the finding, and ends that projection's part. The second machine has handled some more before.
+ * is the finding, and ends that projection's part. The second machine goes through each page once before, and its rows
+ * are rolled back: so what handlers keep in a module shows.
  * Fails: as the store and the views do.
  */
 #include <stdio.h>
@@ -247,22 +248,22 @@ project_entry(struct both *both, uint16_t projection, const struct recorded_entr
 	return 0;
 }
 
-/* The second machine handles the log's first page once more than the first, its rows undone: modules remember that. */
+/* Rules that fail tell so when it counts. */
 static int
-stir(struct both *both, uint16_t projection, const struct entries *entries, struct fault *fault)
+rehearse(struct side *side, uint16_t projection, const struct entries *entries, struct fault *fault)
 {
-	struct side *side = &both->sides[1];
+	int result = view_begin(side->view, fault);
 	size_t done;
 
-	if (view_begin(side->view, fault) != 0)
+	if (result != 0)
 		return -1;
 	listen(side);
-	for (size_t i = 0; i < entries->count; i++)
-		if (entries->items[i].kind == ENTRY_EVENT &&
-		    script_project(side->machine, projection, &side->port, &entries->items[i], 1, &done, fault) != 0)
-			break; /* told in its turn */
+	for (size_t i = 0; i < entries->count && result == 0; i++)
+		if (entries->items[i].kind == ENTRY_EVENT)
+			result = script_project(side->machine, projection, &side->port, &entries->items[i], 1, &done,
+						fault);
 	view_rollback(side->view);
-	return 0;
+	return result == 0 || is_rules(fault) ? 0 : -1;
 }
 
 static int
@@ -271,7 +272,7 @@ project_page(struct both *both, uint16_t projection, const struct entries *entri
 {
 	struct view_checkpoint checkpoint = { .projection = both->check->program->projections[projection].name,
 					      .position = seen };
-	int result = 0;
+	int result = rehearse(&both->sides[1], projection, entries, fault);
 
 	for (int i = 0; i < 2 && result == 0; i++) {
 		result = view_begin(both->sides[i].view, fault);
@@ -307,8 +308,6 @@ project_log(struct both *both, void (*tick)(void *self), void *self, struct faul
 		arena_clear(&arena);
 		result = store_read_log(reader, at, &filter, (struct read_limit){ PAGE_ENTRIES, PAGE_BYTES }, &arena,
 					&entries, &at, fault);
-		for (uint16_t i = 0; result == 0 && check->projected == 0 && i < check->program->projection_count; i++)
-			result = stir(both, i, &entries, fault);
 		for (uint16_t i = 0; result == 0 && i < check->program->projection_count; i++)
 			if (!both->ended[i])
 				result = project_page(both, i, &entries, at, fault);

@@ -48,16 +48,20 @@ static const char rules[] =
 	"    Healed = { data = {}, apply = function(state) state.text = '' return state end },\n"
 	"    Broken = { data = {}, apply = function() error('out of luck') end },\n"
 	"    Named = { data = { text = 'string' }, apply = function(state) return state end },\n"
+	"    Counted = { data = {}, apply = function(state) return state end },\n"
 	"  },\n"
 	"  retired = { Old = { upcast = { [1] = function(data)\n"
 	"    return { { type = 'Named', data = { text = leak(data.kind, data) } } } end } } },\n"
 	"}\n";
 
 static const char rows[] =
+	"local seen = 0\n"
 	"return { name = 'texts', tables = { Texts = { key = { 'Id' }, columns = { Id = 'text', Text = "
 	"'text' } } },\n"
 	"  on = { Named = function(view, data, meta) view.Texts:put { Id = meta.stream_id, Text = "
-	"data.text } end } }\n";
+	"data.text } end,\n"
+	"    Counted = function(view, data, meta) seen = seen + 1\n"
+	"      view.Texts:put { Id = meta.stream_id, Text = 'number ' .. seen } end } }\n";
 
 /* ---- a sandbox with holes: stock functions instead of ours ---- */
 
@@ -320,6 +324,28 @@ TEST(what_a_module_remembers_is_found_in_a_stream_alone)
 	CHECK_INT(findings(), 2);
 	says("pieces at shop.post/0 1 Old: what upcasters make of it: ");
 	says("rows texts at shop.post/0 1 Old: what the handler writes");
+	tear_down();
+}
+
+/* Also when it is one stream of many that remembers itself: folded again after a restart it would begin anew. */
+TEST(what_a_module_remembers_of_one_stream_of_many_is_found)
+{
+	set_up(false);
+	fill(2, 2);
+	put("shop.post/1", "Leaky", "{\"kind\":\"module\",\"set\":{}}");
+	CHECK_INT(findings(), 1);
+	says("state at shop.post/1 3 Leaky: the state after it: ");
+	tear_down();
+}
+
+TEST(what_a_projection_remembers_is_found)
+{
+	set_up(false);
+	fill(2, 2);
+	put("shop.post/1", "Counted", "{}");
+	put("shop.post/0", "Counted", "{}");
+	CHECK_INT(findings(), 1);
+	says("rows texts at shop.post/1 3 Counted: what the handler writes differs from machine to machine");
 	tear_down();
 }
 
