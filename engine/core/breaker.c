@@ -89,11 +89,22 @@ breaker_stopped(struct breaker *breaker, const struct breaker_limits *limits, in
 	return trips;
 }
 
-void
+bool
 breaker_probed(struct breaker *breaker)
 {
 	pthread_mutex_lock(&breaker->lock);
 	breaker->kills = breaker->doublings = 0;
-	atomic_store(&breaker->open_until_ns, 0);
+	bool closed = atomic_exchange(&breaker->open_until_ns, 0) != 0;
+	pthread_mutex_unlock(&breaker->lock);
+	return closed;
+}
+
+void
+breaker_renewed(struct breaker *breaker)
+{
+	pthread_mutex_lock(&breaker->lock);
+	breaker->kills = breaker->doublings = 0;
+	if (atomic_load(&breaker->open_until_ns) != 0)
+		atomic_store(&breaker->open_until_ns, 1);
 	pthread_mutex_unlock(&breaker->lock);
 }

@@ -48,7 +48,9 @@ int breaker_admit(struct breaker *breaker, const struct breaker_limits *limits, 
 bool breaker_counts(const struct fault *fault);
 /* A command was stopped. Gives true when that tripped it. */
 bool breaker_stopped(struct breaker *breaker, const struct breaker_limits *limits, int64_t now_ns);
-/* The probe went well. */
-void breaker_probed(struct breaker *breaker);
+/* The probe went well. Gives true when that closed it. */
+bool breaker_probed(struct breaker *breaker);
+/* Other rules decide from now on: the next command is let through as if the first pause were over. */
+void breaker_renewed(struct breaker *breaker);
 
 #endif

@@ -22,13 +22,6 @@
 #define DRAIN_LOOK_NS ((int64_t)2 * 1000 * 1000)
 
 static void
-say(void *self, int level, struct slice domain, struct slice text)
-{
-	(void)self;
-	log_line((enum log_level)level, "script", log_slice("domain", domain), log_slice("text", text));
-}
-
-static void
 fill_limits(struct engine_limits *limits)
 {
 	limits->workers = limits->workers != 0 ? limits->workers : 2;
@@ -113,7 +106,8 @@ engine_open(const struct engine_parts *parts, const struct engine_limits *limits
 						.domain_limits = made->limits.domain_limits,
 						.domain_limit_count = made->limits.domain_limit_count,
 						.development = made->limits.development,
-						.say = say };
+						.say = saying_write,
+						.say_self = &made->saying };
 	if (committer_open(&made->committer, parts->store, made->parts.clock, made->limits.group_appends, fault) != 0) {
 		free(made);
 		return -1;

@@ -128,8 +128,8 @@ tell_breaker(struct worker *worker, struct command *command, const struct fault 
 			log_line(LOG_WARN, "a domain's commands are turned away for a while",
 				 log_slice("domain", command->domain->name), log_text("code", fault->code),
 				 log_int("stopped", (int64_t)atomic_load(&breaker->stopped)));
-	} else if (command->probe) {
-		breaker_probed(breaker);
+	} else if (command->probe && breaker_probed(breaker)) {
+		log_line(LOG_INFO, "a domain's commands are served again", log_slice("domain", command->domain->name));
 	}
 	command->probe = false;
 }

@@ -8,6 +8,7 @@
 #include "core/reader.h"
 #include "core/relay.h"
 #include "core/reload.h"
+#include "core/saying.h"
 #include "core/timer.h"
 #include "core/watch.h"
 #include "core/worker.h"
@@ -26,6 +27,7 @@ struct engine {
 	struct reloader reloader;
 	struct keeper keeper;
 	struct watch_list watches;
+	struct saying saying;
 	struct relay *relay; /* NULL: none */
 	struct timer_clock timers;
 	struct reacting *reacting[DOMAIN_MAX]; /* by domain; NULL: nothing of it reacts */

@@ -278,6 +278,7 @@ adopt(struct candidate *candidate)
 		for (struct mail *mail = mailbox_wait(&home, -1); mail != NULL; mail = mail->next)
 			back++;
 	mailbox_fini(&home);
+	breaker_renewed(&domain->breaker);
 	reacting_wake(engine->reacting[domain->number]);
 	past_add(&domain->past, before);
 }

@@ -57,6 +57,24 @@ TEST(a_reload_decides_by_new_rules_and_rollback_by_the_old)
 	change_close(&change);
 }
 
+/* Who mends a rule that tripped its domain need not wait for the pause. */
+TEST(a_tripped_domain_is_asked_again_after_a_reload)
+{
+	static const struct variant stuck = { .by = "one", .fold = "while true do end" };
+	char reply[128];
+	int stopped = 0;
+
+	change_open(&change, &stuck, 1);
+	while (stopped < 100 && change_command(&change, "first", "a", "Add", reply) == OUTCOME_FAILED &&
+	       strcmp(reply, "time_limit") == 0)
+		stopped++;
+	CHECK_TEXT(reply, "domain_tripped");
+	change_write(&change, "first", &one);
+	check_answer(change_ask(&change, RELOAD_TAKE, "first"), RELOAD_DONE, "adopt", "");
+	check_add("first", "a", "one", 1);
+	change_close(&change);
+}
+
 TEST(equal_folds_keep_the_states_and_other_folds_make_them_anew)
 {
 	static const struct variant doubles = { .by = "two", .fold = "state.value = state.value + 2 * data.amount" };

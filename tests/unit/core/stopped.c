@@ -2,7 +2,13 @@
 /* Commands that have to be stopped: the breaker, turns between streams, states that their machine dropped. */
 #include "rig.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include "core/breaker.h"
+#include "core/saying.h"
 #include "support/check.h"
 
 #define MANY 40
@@ -125,12 +131,73 @@ TEST(a_breaker_by_the_clock)
 	CHECK_INT(breaker_admit(&breaker, &few, 4500000, &probe, &fault), -1); /* twice as long now */
 	CHECK_INT(breaker_admit(&breaker, &few, 4700000, &probe, &fault), 0);
 	CHECK(probe);
-	breaker_probed(&breaker);
+	CHECK(breaker_probed(&breaker));
+	CHECK(!breaker_probed(&breaker));
 	CHECK(!breaker_is_open(&breaker));
 	CHECK_INT(breaker_admit(&breaker, &few, 4700001, &probe, &fault), 0);
 	CHECK(!probe);
 	CHECK_INT(atomic_load(&breaker.trips), 2);
+	CHECK(!breaker_stopped(&breaker, &few, 9000000));
+	CHECK(breaker_stopped(&breaker, &few, 9000001));
+	breaker_renewed(&breaker); /* other rules */
+	CHECK_INT(breaker_admit(&breaker, &few, 9000002, &probe, &fault), 0);
+	CHECK(probe);
+	CHECK_INT(breaker_admit(&breaker, &few, 9000003, &probe, &fault), -1);
+	CHECK(breaker_stopped(&breaker, &few, 9000004));
 	breaker_fini(&breaker);
+}
+
+TEST(what_rules_say_is_so_many_lines_a_second)
+{
+	static struct saying saying;
+	const int64_t second_ns = 1000000000;
+	struct slice one = SLICE("one"), two = SLICE("two");
+
+	for (int i = 0; i < SAYING_LINES; i++)
+		CHECK_INT(saying_admit(&saying, one, 5 * second_ns + i), SAYING_TAKEN);
+	CHECK_INT(saying_admit(&saying, one, 6 * second_ns - 1), SAYING_FIRST_LEFT_OUT);
+	CHECK_INT(saying_admit(&saying, one, 6 * second_ns - 1), SAYING_LEFT_OUT);
+	CHECK_INT(saying_admit(&saying, two, 6 * second_ns - 1), SAYING_TAKEN);
+	CHECK_INT(saying_admit(&saying, one, 6 * second_ns), SAYING_TAKEN);
+}
+
+TEST(a_long_text_is_cut_where_the_line_has_no_room)
+{
+	static char text[9000];
+
+	CHECK_SLICE(saying_cut(SLICE("short \xc3\xa9")), "short \xc3\xa9");
+	memset(text, 'x', sizeof(text));
+	CHECK_INT(saying_cut(slice_from(text, sizeof(text))).size, SAYING_BYTES);
+	memset(text, '"', sizeof(text));
+	CHECK_INT(saying_cut(slice_from(text, sizeof(text))).size, SAYING_BYTES / 2);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = "\xe2\x82\xac"[i % 3];
+	CHECK_INT(saying_cut(slice_from(text, sizeof(text))).size, SAYING_BYTES / 3 * 3);
+}
+
+/* A rule that talks without end takes no disk with it. */
+TEST(rules_that_talk_without_end_are_cut_short)
+{
+	struct rig rig;
+	struct ask ask;
+	char name[] = "/tmp/moonlog-saying-XXXXXX", line[400];
+	int file = mkstemp(name), lines = 0, told = 0;
+
+	log_setup(file, LOG_INFO, LOG_LOGFMT);
+	rig_open(&rig, RIG_MEMORY, NULL);
+	CHECK_INT(ask_once(&rig, &ask, "a", "Talk", "{\"lines\":20000}"), OUTCOME_ACCEPTED);
+	ask_fini(&ask);
+	rig_close(&rig);
+	log_setup(2, LOG_INFO, LOG_LOGFMT);
+	FILE *log = fopen(name, "r");
+	while (fgets(line, sizeof(line), log) != NULL) {
+		lines += strstr(line, "msg=script domain=tally text=\"line\\u0009") != NULL;
+		told += strstr(line, "rules say too much") != NULL;
+	}
+	fclose(log);
+	unlink(name);
+	CHECK(lines >= SAYING_LINES && lines < 20000);
+	CHECK(told >= 1);
 }
 
 TEST_MAIN()

@@ -55,6 +55,14 @@ return {
                 return {}, { value = other.exists and other.state.value or -1, version = other.version }
             end,
         },
+        Talk = {
+            anywhere = true,
+            data = { lines = "integer" },
+            handle = function(_, data)
+                for i = 1, data.lines do print("line", i) end
+                return {}
+            end,
+        },
         Spin = {
             anywhere = true,
             handle = function()
