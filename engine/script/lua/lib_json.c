@@ -7,6 +7,13 @@
 #include "script/lua/sandbox.h"
 #include "script/lua/vm.h"
 
+/* The rule's error, whatever the text or value came from: no body of a request is at fault here. */
+static _Noreturn void
+raise(lua_State *L, const char *name, const struct fault *fault)
+{
+	vm_fail(L, FAULT_SCRIPT, "script_error", "json.%s: %s", name, fault->text);
+}
+
 int
 lib_json_decode(lua_State *L)
 {
@@ -14,7 +21,7 @@ lib_json_decode(lua_State *L)
 	struct fault fault;
 	text.data = luaL_checklstring(L, 1, &text.size);
 	if (json_read(L, text, NULL, &fault) != 0)
-		vm_raise(L, &fault);
+		raise(L, "decode", &fault);
 	return 1;
 }
 
@@ -45,7 +52,7 @@ lib_json_encode(lua_State *L)
 	luaL_checkany(L, 1);
 	struct buf *out = lib_push_buf(L, JSON_TOTAL_BYTES);
 	if (json_write(L, 1, out, NULL, &fault) != 0)
-		vm_raise(L, &fault);
+		raise(L, "encode", &fault);
 	lua_pushlstring(L, out->data, out->size);
 	buf_fini(out);
 	buf_init(out, 0);
