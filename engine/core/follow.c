@@ -162,8 +162,12 @@ follow_wait_out(struct projector *projector, struct projection *projection, cons
 	if (often && strcmp(projector->trouble, fault->code) == 0)
 		return;
 	memcpy(projector->trouble, fault->code, sizeof(projector->trouble));
-	log_fault(fault->class == FAULT_CORRUPT || fault->class == FAULT_BUG ? LOG_ERROR : LOG_WARN,
-		  "projector waits and tries again", fault);
+	log_line(fault->class == FAULT_CORRUPT || fault->class == FAULT_BUG ? LOG_ERROR : LOG_WARN,
+		 "projector waits and tries again", log_slice("domain", projector->options.program->domain),
+		 log_slice("projection", projection != NULL ? projection->script->name : SLICE("all")),
+		 log_text("class", fault_class_name(fault->class)), log_text("code", fault->code),
+		 log_text("reason", fault->text), log_int("native", fault->native),
+		 log_int("pause_ms", projector->pause_ns / 1000000));
 }
 
 /* ---- batches ---- */
@@ -279,6 +283,9 @@ project(struct projector *projector, struct projection *projection, const struct
 	/* What wait_out halves is the batch that was too long, not the bound it stayed below. */
 	if (is_killed(&fault) && entries->count < projector->batch)
 		projector->batch = entries->count;
+	if (is_killed(&fault) && done < entries->count)
+		fault_prefix(&fault, "%.*s of %.*s", SLICE_ARG(entries->items[done].type),
+			     SLICE_ARG(entries->items[done].stream));
 	follow_wait_out(projector, projection, follow_is_poison(&fault) && done < entries->count ? &again : &fault);
 	return false;
 }
@@ -410,15 +417,16 @@ bool
 follow_round(struct projector *projector, log_position head)
 {
 	struct projection *projection;
-	bool well = true, more = false;
+	bool well = true, more = false,
+	     idle = projector->limit != UINT64_MAX; /* held where it stands: that tells nothing */
 	for (size_t i = 0; i < projector->count; i++)
 		projector->projections[i].visited = false;
 	projector->pause_ns = 0;
-	while ((projection = next_to_feed(projector, head)) != NULL)
+	for (; (projection = next_to_feed(projector, head)) != NULL; idle = false)
 		well = feed(projector, projection, head) && well;
 	if (projector->limit == UINT64_MAX)
 		well = feed_round(projector) && well;
-	if (well && projector->failures != 0) {
+	if (well && !idle && projector->failures != 0) {
 		projector->failures = 0;
 		projector->trouble[0] = '\0';
 		log_line(LOG_INFO, "projector goes on", log_slice("domain", projector->options.program->domain));

@@ -464,13 +464,67 @@ TEST(what_may_pass_is_tried_again)
 		CHECK_INT(status_of("moves")->position, 0);
 		CHECK_INT(status_of("sums")->position, 6);
 		CHECK_INT(status_of("moves")->state, PROJECTION_LIVE);
-		CHECK_SLICE(status_of("moves")->reason, "moves.lua: took too long");
+		CHECK_SLICE(status_of("moves")->reason, "Slow of bank.account/a: moves.lua: took too long");
 		run();
 		CHECK_INT(projector_position(projector), 6);
 		CHECK_INT(status_of("moves")->reason.size, 0);
 		CHECK_INT(rows_in(1), 6);
 		end();
 	}
+}
+
+static char said[4000];
+
+/* What is logged during steps of the projector. */
+static void
+listen_to(void (*steps)(void))
+{
+	char name[] = "/tmp/moonlog-waits-XXXXXX";
+	int file = mkstemp(name);
+
+	log_setup(file, LOG_INFO, LOG_LOGFMT);
+	steps();
+	log_setup(2, LOG_OFF, LOG_LOGFMT);
+	ssize_t size = pread(file, said, sizeof(said) - 1, 0);
+	said[size > 0 ? size : 0] = '\0';
+	unlink(name);
+	close(file);
+}
+
+static void
+meet_a_slow_handler(void)
+{
+	fake_append("bank.account/a", "Slow", 1);
+	fake_slow = 1;
+	projector_step(projector);
+}
+
+static void
+meet_and_be_held(void)
+{
+	fake_append("bank.account/a", "Moved", 1);
+	fake_away = 1;
+	projector_step(projector);
+	projector_pause_at(projector, 1);
+	projector_step(projector);
+	projector_resume(projector);
+}
+
+/* One line says where: domain, projection, event; being held for a moment is no recovery. */
+TEST(what_is_waited_out_is_told_with_its_place)
+{
+	begin(false);
+	listen_to(meet_a_slow_handler);
+	CHECK(strstr(said, "waits and tries again\" domain=bank projection=moves ") != NULL);
+	CHECK(strstr(said, "reason=\"Slow of bank.account/a: moves.lua: took too long\"") != NULL);
+	listen_to(run);
+	CHECK(strstr(said, "projector goes on\" domain=bank") != NULL);
+	listen_to(meet_and_be_held);
+	CHECK(strstr(said, "waits and tries again\" domain=bank projection=all ") != NULL);
+	CHECK(strstr(said, "goes on") == NULL);
+	listen_to(run);
+	CHECK(strstr(said, "goes on") != NULL);
+	end();
 }
 
 TEST(a_killed_handler_gets_smaller_batches)
