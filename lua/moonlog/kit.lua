@@ -11,9 +11,19 @@ local DEFAULT_TIME = "2026-01-01T00:00:00Z"
 -- of an event that is given
 local FIELDS = { type = true, data = true, version = true, stream = true, json = true, at = true }
 
+-- The line of the spec that calls one of our words, however deep inside them we are.
+local function place()
+    local level = 2
+    local info = debug.getinfo(level, "Sl")
+    while info and (info.what == "C" or info.short_src:find "^moonlog/") do
+        level = level + 1
+        info = debug.getinfo(level, "Sl")
+    end
+    return info and ("%s:%d: "):format(info.short_src, info.currentline) or ""
+end
+
 local function fail(text, ...)
-    -- level: the line of the spec that calls :expect...
-    busted.fail(select("#", ...) > 0 and text:format(...) or text, 3)
+    busted.fail(place() .. (select("#", ...) > 0 and text:format(...) or text), 0)
 end
 
 -- What the words of other files use, too.
@@ -117,7 +127,7 @@ local function shown_events(result)
 end
 
 local function must_be(result, kind)
-    if result.kind ~= kind then busted.fail("the command " .. describe(result), 3) end
+    if result.kind ~= kind then fail("the command %s", describe(result)) end
 end
 
 -- The whole list: types and data; `stream = id` may name another stream's.

@@ -19,6 +19,23 @@ end
 package.preload["busted.outputHandlers.moonlog"] = chunk "output"
 package.preload["busted.outputHandlers.plain"] = package.preload["busted.outputHandlers.moonlog"]
 
+-- What is raised inside the words of specs - what a spec gave them is not as they take it - is told at the spec's line.
+local make = require "busted.core"
+package.loaded["busted.core"] = function()
+    local busted = make()
+    local rewrite = busted.rewriteMessage
+    function busted.rewriteMessage(element, message, trace)
+        local text = rewrite(element, message, trace):gsub("^moonlog test:%d+: ", "") -- no line is known: no memory
+        local reason = text:match "^moonlog/[%w_]+%.lua:%d+: (.*)$"
+        for line in (reason and trace and trace.traceback or ""):gmatch "[^\n]+" do
+            local at = line:match "^%s+([^%[].-:%d+): in "
+            if at and not at:find "^moonlog/" then return at .. ": " .. reason end
+        end
+        return text
+    end
+    return busted
+end
+
 -- Every output handler is made of the base handler, which counts: what ran is asked of it, whatever the output.
 local base, counters = require "busted.outputHandlers.base", {}
 package.loaded["busted.outputHandlers.base"] = function()
@@ -34,7 +51,7 @@ local function count_run()
     return count
 end
 
--- The options that choose specs by their names or tags, as text; nil when there are none, or nothing is to be run.
+-- The options that choose specs by their names or tags, as text, "" when there are none; nil: nothing is to be run.
 local function choice()
     local chosen = {}
     for i, text in ipairs(arguments) do
@@ -43,7 +60,7 @@ local function choice()
             chosen[#chosen + 1] = text:find "=" and text or text .. " " .. (arguments[i + 1] or "")
         end
     end
-    return chosen[1] and table.concat(chosen, " ")
+    return table.concat(chosen, " ")
 end
 
 arg = { [0] = "moonlog test" }
@@ -70,7 +87,7 @@ end)
 if ok or (type(result) == "table" and result.code == 0) then
     local chosen = choice()
     if not chosen or count_run() > 0 then return 0 end
-    io.stderr:write("moonlog test: no spec is chosen by ", chosen, "\n")
+    io.stderr:write("moonlog test: ", chosen ~= "" and "no spec is chosen by " .. chosen or "no spec was run", "\n")
     return 1
 end
 if type(result) == "table" then return 1 end

@@ -2,23 +2,20 @@
 -- The words of specs for upcasters: recorded bytes in, the events of today out.
 
 local core, tools = ...
-local busted = require "busted"
 local fail, difference, same, prepare = tools.fail, tools.difference, tools.same, tools.prepare
 
 local Old = {}
 Old.__index = Old
 
-local function pieces_of(old, level)
+local function pieces_of(old)
     local got = core.upcast { domain = old.domain, aggregate = old.name, events = old.events, at = old.time }
-    if got.kind == "error" then
-        busted.fail(("upcasting failed: %s (%s)"):format(got.message, got.code), level + 1)
-    end
+    if got.kind == "error" then fail("upcasting failed: %s (%s)", got.message, got.code) end
     return got.pieces
 end
 
 -- The whole list: a renamed event is one, a split one is several, a dropped one is {}.
 function Old:expect(pieces)
-    local got, shown = pieces_of(self, 3), {}
+    local got, shown = pieces_of(self), {}
     local matches = #got == #pieces
     for i, piece in ipairs(got) do
         local wanted = pieces[i]
@@ -32,7 +29,7 @@ function Old:expect(pieces)
 end
 
 function Old:expect_dropped()
-    local got = pieces_of(self, 3)
+    local got = pieces_of(self)
     if #got > 0 then fail("the event becomes %d of today, the first a %s", #got, got[1].type) end
     return self
 end

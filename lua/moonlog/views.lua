@@ -2,7 +2,6 @@
 -- The words of specs for read models: what rows a projection gives, what a query answers.
 
 local core, tools = ...
-local busted = require "busted"
 local fail, pretty, difference = tools.fail, tools.pretty, tools.difference
 local describe, prepare = tools.describe, tools.prepare
 
@@ -20,13 +19,30 @@ end
 local Rows = {}
 Rows.__index = Rows
 
-local function table_rows(self, name, level)
+local function table_rows(self, name)
     if self.result.kind == "error" then
-        busted.fail(("the projection failed: %s (%s)"):format(self.result.message, self.result.code), level + 1)
+        fail("the projection failed: %s (%s)", self.result.message, self.result.code)
     end
     local rows = self.result.tables[name]
-    if rows == nil then error("the projection has no table '" .. name .. "'", level) end
+    if rows == nil then error("the projection has no table '" .. tostring(name) .. "'", 3) end
     return rows
+end
+
+-- A key of one column may be given by its value, as in handlers; a column that the table lacks would match no row.
+local function row_of(self, name, key)
+    local rows, columns = table_rows(self, name), self.result.columns[name]
+    if type(key) ~= "table" then
+        if #columns.key ~= 1 then error("the key of " .. name .. " is a table of " .. #columns.key .. " columns", 3) end
+        key = { [columns.key[1]] = key }
+    end
+    for column in pairs(key) do
+        if not columns.all[column] then error(name .. " has no column '" .. tostring(column) .. "'", 3) end
+    end
+    for _, row in ipairs(rows) do
+        local match = true
+        for column, value in pairs(key) do match = match and row[column] == value end
+        if match then return row end
+    end
 end
 
 local function sorted_texts(rows)
@@ -37,24 +53,19 @@ local function sorted_texts(rows)
 end
 
 function Rows:expect_rows(name, rows)
-    local got = table_rows(self, name, 3)
+    local got = table_rows(self, name)
     if sorted_texts(rows) ~= sorted_texts(got) then fail(difference("rows of " .. name, rows, got)) end
     return self
 end
 
 function Rows:expect_count(name, count)
-    local got = #table_rows(self, name, 3)
+    local got = #table_rows(self, name)
     if got ~= count then fail("%s has %d rows, expected %d", name, got, count) end
     return self
 end
 
 function Rows:expect_row(name, key, fields)
-    local found
-    for _, row in ipairs(table_rows(self, name, 3)) do
-        local match = true
-        for column, value in pairs(key) do match = match and row[column] == value end
-        if match then found = row end
-    end
+    local found = row_of(self, name, key)
     if found == nil then fail("%s has no row %s", name, pretty(key)) end
     for column, value in pairs(fields) do
         if core.encode(value) ~= (found[column] ~= nil and core.encode(found[column]) or "null") then
@@ -65,11 +76,7 @@ function Rows:expect_row(name, key, fields)
 end
 
 function Rows:expect_no_row(name, key)
-    for _, row in ipairs(table_rows(self, name, 3)) do
-        local match = true
-        for column, value in pairs(key) do match = match and row[column] == value end
-        if match then fail("%s has a row %s", name, pretty(key)) end
-    end
+    if row_of(self, name, key) then fail("%s has a row %s", name, pretty(key)) end
     return self
 end
 

@@ -39,6 +39,49 @@ expect 0 "coverage of a function that nobody calls" test shop --coverage
 says "coverage of a function that nobody calls" "0.0 %  shop/helper.lua: 0 of 2 lines; missed 3-4"
 rm shop/helper.lua
 
+# What a spec says wrongly, and what fails, is told at its own line, whichever word of the kit finds it.
+mv shop/spec kept_spec
+expect 1 "no specs" test shop
+says "no specs" '^moonlog test: shop/spec: No such file or directory$'
+mkdir shop/spec
+echo 'return 1' >shop/spec/x_spec.lua
+expect 1 "a file without specs" test shop
+says "a file without specs" '^moonlog test: no spec was run$'
+cat >shop/spec/x_spec.lua <<'END2'
+local item, items = moonlog.aggregate "shop.item", moonlog.projection "shop.items"
+local made = { { type = "ItemCreated", data = { title = "tea" } } }
+it("3", function() item:given {}:when { type = "CreateItm" } end)
+it("4", function() item:given { { type = "ItemCreated", data = { titel = 1 } } }:when { type = "RenameItem" } end)
+it("5", function() item:given(made):expect() end)
+it("6", function() item:at "noon":given(made):expect_state {} end)
+it("7", function() moonlog.upcaster "shop.item":given_bytes { type = "Gone", json = "{}" }:expect {} end)
+it("8", function() moonlog.upcaster "shop.item":given_bytes { type = "ItemCreated", version = 9, json = "{}" }:expect {} end)
+it("9", function() items:given(made):expect_no_row("Items", { Idd = "1" }) end)
+it("10", function() items:given(made):expect_row("Itms", "1", {}) end)
+it("11", function() items:given { { type = "ItemCreated", data = {} } } end)
+it("12", function() item:given {}:when { type = "CreateItem", data = { title = "tea" } }:expect_refusal() end)
+it("13", function() items:given(made):expect_row("Items", "1", { Title = "coffee" }) end)
+it("passes", function() items:given(made):expect_row("Items", "1", { Title = "tea" }):expect_no_row("Items", "2") end)
+END2
+expect 1 "specs that are wrong" test shop
+for line in $(seq 3 13); do says "at line $line" "^    shop/spec/x_spec.lua:$line: [^:]"; done
+silent "specs that are wrong" "moonlog/"
+says "specs that are wrong" "x_spec.lua:9: Items has no column 'Idd'"
+says "specs that are wrong" "^1 passed, 11 failed"
+expect 1 "specs that are wrong, junit" test shop --output junit
+says "specs that are wrong, junit" "<error>shop/spec/x_spec.lua:3: aggregate item has no command"
+
+# A spec that eats memory is stopped, and the next one runs.
+cat >shop/spec/x_spec.lua <<'END2'
+it("eats", function() local all = {} for i = 1, 1 << 20 do all[i] = ("x"):rep(1 << 20) .. i end end)
+it("goes on", function() moonlog.aggregate "shop.item":given {}:expect_state { title = "" } end)
+END2
+expect 1 "a spec that eats memory" test shop
+says "a spec that eats memory" '^    not enough memory$'
+says "a spec that eats memory" '^1 passed, 1 failed$'
+rm -r shop/spec
+mv kept_spec shop/spec
+
 # --watch: again after a save.
 "$MOONLOG" test shop --watch >watch.out 2>&1 &
 WATCHER=$!

@@ -4,10 +4,12 @@
  * JSON texts to the door of scripts and its answers back. Time, ids and chance are fixed, so a spec gives the
  * same each time.
  *
- * The specs' state is a stock Lua state of its own: nothing of it reaches the sandbox, and its errors are its own.
+ * The specs' state is a stock Lua state of its own, but for a bound of its memory: nothing of it reaches the sandbox,
+ * and its errors are its own.
  */
 #include "script/lua/kit.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -15,10 +17,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "script/lua/alloc.h"
 #include "script/lua/json.h"
 #include "script/lua/kit_core.h"
 #include "script/lua/kit_cover.h"
 #include "script/lua/lua_room.h"
+
+#define HEAP_MAX ((size_t)512 << 20) /* of the specs' own state: a daemon runs them on its machine, too */
 
 static void
 say(void *self, int level, struct slice domain, struct slice text)
@@ -68,8 +73,8 @@ struct run {
 	int result;
 };
 
-/* Folders' spec/ that exist, unless files are named in argv. */
-static void
+/* Folders' spec/ that exist; one that does not is told. Gives how many. */
+static lua_Integer
 push_folders(lua_State *L, const struct kit_options *options)
 {
 	char path[4096];
@@ -77,11 +82,14 @@ push_folders(lua_State *L, const struct kit_options *options)
 	lua_Integer count = 0;
 	for (size_t i = 0; i < options->folder_count; i++) {
 		snprintf(path, sizeof path, "%s/spec", options->folders[i].path);
-		if (access(path, R_OK) != 0)
+		if (access(path, R_OK) != 0) {
+			fprintf(stderr, "moonlog test: %s: %s\n", path, strerror(errno));
 			continue;
+		}
 		lua_pushstring(L, path);
 		lua_rawseti(L, -2, ++count);
 	}
+	return count;
 }
 
 static int
@@ -104,7 +112,9 @@ run_body(lua_State *L)
 		lua_pushstring(L, run->argv[i]);
 		lua_rawseti(L, -2, i + 1);
 	}
-	push_folders(L, run->kit->options);
+	run->result = 1;
+	if (push_folders(L, run->kit->options) == 0)
+		return 0;
 	lua_call(L, 4, 1);
 	run->result = (int)lua_tointeger(L, -1);
 	return 0;
@@ -115,8 +125,10 @@ moon_run_specs(int argc, const char *const *argv, const struct kit_options *opti
 {
 	struct kit kit = { .options = options };
 	struct run run = { .kit = &kit, .argc = argc, .argv = argv, .result = 2 };
+	struct alloc heap;
 	arena_init(&kit.arena, (size_t)256 << 20);
-	lua_State *L = luaL_newstate();
+	alloc_init(&heap, HEAP_MAX, HEAP_MAX, NULL);
+	lua_State *L = lua_newstate(alloc_lua, &heap);
 	for (size_t i = 0; L != NULL && i < options->folder_count && i < KIT_DOMAINS_MAX; i++)
 		if (load_domain(&kit, &options->folders[i]) != 0)
 			goto out;
@@ -136,6 +148,7 @@ out:
 	kit_cover_close(&kit);
 	if (L != NULL)
 		lua_close(L);
+	alloc_fini(&heap);
 	for (size_t i = 0; i < kit.domain_count; i++) {
 		script_close(kit.domains[i].machine);
 		if (kit.twins[i].machine != NULL)

@@ -84,6 +84,27 @@ project_all(const struct kit_domain *domain, int only, const struct kit_rows *ro
 	return 0;
 }
 
+/* { key = { "Id" }, all = { Id = true, Title = true } } */
+static void
+push_columns(lua_State *L, const struct table *table)
+{
+	lua_newtable(L);
+	lua_newtable(L);
+	for (size_t i = 0; i < table->key.count; i++) {
+		struct slice name = table->columns[table->key.columns[i]].name;
+		lua_pushlstring(L, name.data, name.size);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "key");
+	lua_newtable(L);
+	for (size_t i = 0; i < table->column_count; i++) {
+		lua_pushlstring(L, table->columns[i].name.data, table->columns[i].name.size);
+		lua_pushboolean(L, true);
+		lua_rawset(L, -3);
+	}
+	lua_setfield(L, -2, "all");
+}
+
 int
 kit_project(lua_State *L)
 {
@@ -110,6 +131,13 @@ kit_project(lua_State *L)
 		lua_setfield(L, -2, program->tables[number].name.data);
 	}
 	lua_setfield(L, -2, "tables");
+	lua_newtable(L);
+	for (size_t i = 0; i < program->projections[projection].table_count; i++) {
+		const struct table *table = &program->tables[program->projections[projection].tables[i]];
+		push_columns(L, table);
+		lua_setfield(L, -2, table->name.data);
+	}
+	lua_setfield(L, -2, "columns");
 	kit->options->rows_close(kit->options->self, &rows);
 	return result == 0 ? 1 : kit_give_fault(L, &fault);
 }
