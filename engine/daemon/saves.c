@@ -3,6 +3,9 @@
  * inotify. Editors save in many ways - over the file, beside it and renamed, with backups - so every sign of a change
  * of a .lua file counts, and a change is told once QUIET_MS went by without a sign; under a steady stream of signs
  * (a checkout) after BURST_MS all the same. When the kernel's queue ran over, all folders count as changed.
+ *
+ * A folder that is removed or moved away has changed, and has again when one stands at its path: no sign tells that, so
+ * it is looked for every GONE_MS.
  */
 #include "daemon/saves.h"
 
@@ -21,9 +24,11 @@
 
 #define QUIET_MS  60
 #define BURST_MS  1000
+#define GONE_MS   200
 #define PLACE_MAX 4096 /* folders looked at, with those below */
 #define PATH_SIZE 4096
 #define SIGNS     (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR)
+#define GOING     (IN_DELETE_SELF | IN_MOVE_SELF)
 
 struct place {
 	int watch;
@@ -34,7 +39,9 @@ struct place {
 struct saves {
 	int notify_fd;
 	int end_fd;
+	const char *const *folders;
 	size_t count;
+	uint64_t gone; /* of them, as bits: none stands at their path */
 	struct place places[PLACE_MAX];
 	size_t place_count;
 };
@@ -42,7 +49,8 @@ struct saves {
 static int
 add_place(struct saves *saves, const char *path, unsigned folder, struct fault *fault)
 {
-	int watch = inotify_add_watch(saves->notify_fd, path, SIGNS);
+	uint32_t going = path == saves->folders[folder] ? GOING : 0;
+	int watch = inotify_add_watch(saves->notify_fd, path, SIGNS | going);
 
 	if (watch < 0)
 		return fault_errno(fault, errno == ENOENT || errno == ENOTDIR ? FAULT_CONFIG : FAULT_AWAY, errno, "%s",
@@ -88,6 +96,7 @@ saves_open(const char *const *folders, size_t count, struct saves **saves, struc
 
 	if (new == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory to look at folders");
+	new->folders = folders;
 	new->count = count;
 	new->notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	new->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -124,6 +133,39 @@ saves_close(struct saves *saves)
 	free(saves);
 }
 
+static void
+drop_tree(struct saves *saves, unsigned folder)
+{
+	for (size_t i = saves->place_count; i > 0; i--) {
+		struct place *place = &saves->places[i - 1];
+
+		if (place->folder != folder)
+			continue;
+		inotify_rm_watch(saves->notify_fd, place->watch); /* fails when it went by itself */
+		free(place->path);
+		*place = saves->places[--saves->place_count];
+	}
+}
+
+/* Which of those that were gone are there again, as bits. */
+static uint64_t
+find_gone(struct saves *saves)
+{
+	uint64_t found = 0;
+	struct fault fault;
+
+	for (unsigned i = 0; i < saves->count; i++) {
+		if ((saves->gone >> i & 1) == 0)
+			continue;
+		if (add_tree(saves, saves->folders[i], i, &fault) == 0)
+			found |= UINT64_C(1) << i;
+		else
+			drop_tree(saves, i);
+	}
+	saves->gone &= ~found;
+	return found;
+}
+
 static bool
 is_rule(const char *name)
 {
@@ -145,6 +187,11 @@ read_sign(struct saves *saves, const struct inotify_event *sign)
 		struct place place = saves->places[i];
 		if (place.watch != sign->wd)
 			continue;
+		if ((sign->mask & GOING) != 0) {
+			drop_tree(saves, place.folder);
+			saves->gone |= UINT64_C(1) << place.folder;
+			return UINT64_C(1) << place.folder;
+		}
 		if ((sign->mask & IN_IGNORED) != 0) {
 			free(saves->places[i].path);
 			saves->places[i] = saves->places[--saves->place_count];
@@ -187,11 +234,15 @@ saves_wait(struct saves *saves)
 	int64_t first_ns = 0;
 
 	for (;;) {
-		int ready = poll(polls, 2, changed != 0 ? QUIET_MS : -1);
+		int ready = poll(polls, 2, changed != 0 ? QUIET_MS : saves->gone != 0 ? GONE_MS : -1);
 		if (ready > 0 && (polls[1].revents & POLLIN) != 0)
 			return 0;
 		if (ready > 0)
 			changed |= read_signs(saves);
+		uint64_t found = find_gone(saves);
+		changed |= found;
+		if (found != 0)
+			ready = 1; /* it may not be whole yet */
 		int64_t now_ns = clock_mono_ns(clock_real());
 		if (changed != 0 && first_ns == 0)
 			first_ns = now_ns;

@@ -21,8 +21,8 @@ void saves_close(struct saves *saves);
 
 /*
  * Waits until a file was saved, made, moved or removed, and then until it has been quiet for a moment: an editor that
- * saves ten files is one change. Gives the folders' numbers as bits; 0 when saves_end was called. A change that came
- * since the last call is not lost. One thread.
+ * saves ten files is one change. A folder that went away, or is there again, was changed. Gives the folders' numbers as
+ * bits; 0 when saves_end was called. A change that came since the last call is not lost. One thread.
  */
 uint64_t saves_wait(struct saves *saves);
 /* From now on saves_wait gives 0 at once. Any thread. */

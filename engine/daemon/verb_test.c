@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* `test`: gives the test kit the folders' sources and rows in memory; what busted says is printed by the kit. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/domain.h"
 #include "daemon/saves.h"
@@ -107,6 +112,38 @@ out:
 	return code;
 }
 
+/* A run in a process of its own, which ends with this one: a spec that never ends holds up no save. */
+static pid_t
+start_run(const struct call *call, const char *const *paths, size_t count, double least)
+{
+	pid_t watcher = getpid(), run = fork();
+
+	if (run != 0)
+		return run;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != watcher)
+		_exit(EXIT_DONE);
+	test_once(call, paths, count, least);
+	printf("-- waiting for a save; ^C ends\n");
+	fflush(stdout);
+	_exit(EXIT_DONE);
+}
+
+static void
+end_run(pid_t run)
+{
+	int status;
+
+	if (waitpid(run, &status, WNOHANG) == 0) {
+		kill(run, SIGKILL);
+		waitpid(run, &status, 0);
+		printf("-- saved before the specs had ended: they begin anew\n");
+	} else if (WIFSIGNALED(status)) {
+		printf("-- the specs' process ended by signal %d\n", WTERMSIG(status));
+	}
+	fflush(stdout);
+}
+
 /* Until the process is interrupted. */
 static enum exit_code
 test_again(const struct call *call, const char *const *paths, size_t count, double least)
@@ -116,13 +153,16 @@ test_again(const struct call *call, const char *const *paths, size_t count, doub
 
 	if (saves_open(paths, count, &saves, &fault) != 0)
 		return exit_say(&fault);
-	do {
-		test_once(call, paths, count, least);
-		printf("-- waiting for a save; ^C ends\n");
-		fflush(stdout);
-	} while (saves_wait(saves) != 0);
-	saves_close(saves);
-	return EXIT_DONE;
+	for (;;) {
+		pid_t run = start_run(call, paths, count, least);
+		if (run < 0) {
+			saves_close(saves);
+			fault_errno(&fault, FAULT_AWAY, errno, "specs cannot be run");
+			return exit_say(&fault);
+		}
+		saves_wait(saves);
+		end_run(run);
+	}
 }
 
 static int

@@ -98,7 +98,19 @@ runs 2 && pass || fail "test --watch does not run again"
 grep -q "^3 passed, 1 failed" watch.out && pass || fail "test --watch does not see the change"
 sed -i 's/other_title/same_title/' shop/item.lua
 runs 3 && pass || fail "test --watch does not run a third time"
+echo 'io.open("endless", "w"):close() while true do end' >shop/spec/endless_spec.lua
+for _ in $(seq 200); do [ -e endless ] && break; sleep 0.05; done
+rm shop/spec/endless_spec.lua
+runs 4 && pass || fail "test --watch does not run again while a spec never ends"
+grep -q "^-- saved before the specs had ended" watch.out && pass || fail "test --watch does not tell why it begins anew"
+rm -f endless
+echo 'io.open("endless", "w"):close() while true do end' >shop/spec/endless_spec.lua
+for _ in $(seq 200); do [ -e endless ] && break; sleep 0.05; done
+RUN=$(pgrep -P "$WATCHER")
 kill "$WATCHER"
+for _ in $(seq 200); do grep -qs '^State:[[:space:]]*[RSDT]' "/proc/${RUN:-0}/status" || break; sleep 0.05; done
+grep -qs '^State:[[:space:]]*[RSDT]' "/proc/${RUN:-self}/status" && fail "a run outlives its watcher" || pass
+rm shop/spec/endless_spec.lua
 wait "$WATCHER" 2>/dev/null
 
 # A recorded stream becomes a spec that passes, and fails when the rules fold it to something else.
@@ -155,6 +167,14 @@ told "mended" "shop: taken as generation 3"
 told "mended" "^  ~ event item.ItemRenamed: version 1 to 2$"
 told "mended" "^  ~ projection items: its rows are made anew$"
 same "after it" "$(post "/shop/items/$ID/rename" '{"title":"third"}')" 200
+mv shop away
+told "its folder is gone" "^the domain's folder shop cannot be opened: No such file or directory$"
+same "the rules of before" "$(post /shop/items '{"title":"fourth"}')" 201
+mv away shop
+for _ in $(seq 400); do [ "$(grep -c "shop: well again" dev.out)" -ge 2 ] && break; sleep 0.05; done
+same "its folder is there again" "$(grep -c "shop: well again" dev.out)" 2
+sed -i 's/it is called so/it has this title/' shop/item.lua
+told "a change in it" "shop: taken as generation 4"
 stop 0 "TERM to dev"
 printf 'return {' >shop/item.lua
 "$MOONLOG" dev shop --listen 127.0.0.1:0 >dev.out 2>dev.err &

@@ -61,7 +61,7 @@ set_up(void)
 	make_folder(first, "lib");
 	make_folder(first, ".hidden");
 	write_file(first, "a.lua");
-	const char *folders[] = { first, second };
+	static const char *const folders[] = { first, second };
 	if (saves_open(folders, 2, &saves, &fault) != 0)
 		CHECK_FAIL("%s", fault.text);
 }
@@ -131,6 +131,33 @@ TEST(passes_over_what_is_no_rule)
 	write_file(path, "a.lua");
 	write_file(second, "b.lua"); /* the first that counts */
 	CHECK_INT(saves_wait(saves), 2);
+	tear_down();
+}
+
+/* A checkout removes the folder and makes another; an editor's neighbour moves it. */
+TEST(follows_a_folder_that_comes_back)
+{
+	char away[80], path[200];
+	set_up();
+	snprintf(away, sizeof away, "%s/away", root);
+	CHECK(rename(first, away) == 0);
+	CHECK_INT(saves_wait(saves), 1);
+	write_file(away, "a.lua"); /* no more than any other folder */
+	write_file(second, "b.lua");
+	CHECK_INT(saves_wait(saves), 2);
+	CHECK(rename(away, first) == 0);
+	CHECK_INT(saves_wait(saves), 1);
+	snprintf(path, sizeof path, "%s/lib", first);
+	write_file(path, "text.lua");
+	CHECK_INT(saves_wait(saves), 1);
+	CHECK(nftw(first, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
+	CHECK_INT(saves_wait(saves), 1);
+	make_folder(root, "one");
+	CHECK_INT(saves_wait(saves), 1);
+	write_file(first, "a.lua");
+	CHECK_INT(saves_wait(saves), 1);
+	saves_end(saves);
+	CHECK_INT(saves_wait(saves), 0);
 	tear_down();
 }
 
