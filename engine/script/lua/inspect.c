@@ -313,6 +313,21 @@ inspect_fields(struct inspection *in, const char *const *names)
 	}
 }
 
+void
+inspect_lacks(struct inspection *in, const char *word, const char *what, const char *field)
+{
+	lua_State *L = in->L;
+	struct suggest suggest;
+	suggest_start(&suggest, slice_text(field));
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+		if (lua_type(L, -2) == LUA_TSTRING)
+			suggest_try(&suggest, lua_tostring(L, -2));
+	if (suggest.best != NULL)
+		inspect_fail_as(in, "unknown_field", suggest.best, "unknown field '%s'; did you mean \"%s\"?",
+				suggest.best, field);
+	inspect_fail(in, word, "%s lacks '%s'", what, field);
+}
+
 static int
 compare_names(const void *a, const void *b)
 {
@@ -458,6 +473,7 @@ inspect_handler(struct inspection *in, const char *field, bool needed)
 	lua_Debug info;
 	lua_getinfo(L, ">S", &info); /* pops the function */
 	handler->line = info.linedefined > 0 ? info.linedefined : place(in, NULL);
+	handler->home = moon_source_find(&program->sources, slice_text(info.source + (info.source[0] == '@')));
 	inspect_leave(in);
 	return (uint32_t)program->handler_count;
 }
@@ -512,6 +528,7 @@ fail_schema(struct inspection *in, const char *where, const char *text)
 		at += size + strspn(at + size, "[]0123456789");
 	}
 	schema_word(at + strspn(at, ": "), word, sizeof word);
+	in->code = "bad_schema";
 	lua_pushfstring(in->L, "%s:%d: %s", in->program->sources.items[in->source].path.data, place(in, word), text);
 	lua_error(in->L);
 	abort(); /* lua_error does not return */

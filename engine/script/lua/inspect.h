@@ -75,6 +75,8 @@ void inspect_enter_index(struct inspection *in, int64_t index);
 void inspect_leave(struct inspection *in);
 /* Refuses fields of the table on top beside the named ones (NULL-ended). */
 void inspect_fields(struct inspection *in, const char *const *names);
+/* Raises that the table on top, `what` by its field `word`, lacks a field: it may have it under a name near to it. */
+_Noreturn void inspect_lacks(struct inspection *in, const char *word, const char *what, const char *field);
 /* The table on top: its keys, all of them texts, copied and in bytewise order. */
 struct slice *inspect_keys(struct inspection *in, size_t *count);
 /*
@@ -115,6 +117,8 @@ void inspect_unhandled(struct inspection *in);
 void inspect_queries(struct inspection *in);
 void inspect_routes(struct inspection *in);
 void inspect_settings(struct inspection *in);
+/* Fields and columns that handlers name and that there are not; only where findings are gathered. */
+void inspect_data(struct inspection *in);
 
 /* ---- names of events of the domain, inspect_projection.c ---- */
 

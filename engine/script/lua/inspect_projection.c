@@ -347,6 +347,7 @@ inspect_name(struct inspection *in, void *self)
 void
 inspect_unhandled(struct inspection *in)
 {
+	in->depth = 0;
 	for (size_t a = 0; a < in->aggregate_count && in->projection_count > 0; a++) {
 		const struct script_aggregate *door = &in->aggregates[a];
 		in->source = in->aggregate_rules[a].source;

@@ -78,16 +78,16 @@ file_kind(struct inspection *in)
 	if (has(L, "document") && commands)
 		return FILE_DOCUMENT;
 	if (has(L, "document") && has(L, "name"))
-		inspect_fail(in, "document", "a document lacks 'commands'");
+		inspect_lacks(in, "document", "a document", "commands");
 	if (initial && events)
 		return FILE_AGGREGATE;
 	if (commands && (initial || events))
-		inspect_fail(in, "commands", "an aggregate lacks '%s'", initial ? "events" : "initial");
+		inspect_lacks(in, "commands", "an aggregate", initial ? "events" : "initial");
 	bool on = has(L, "on"), tables = has(L, "tables");
 	if (on && tables)
 		return FILE_PROJECTION;
 	if ((on || tables) && has(L, "name"))
-		inspect_fail(in, on ? "on" : "tables", "a projection lacks '%s'", on ? "tables" : "on");
+		inspect_lacks(in, on ? "on" : "tables", "a projection", on ? "tables" : "on");
 	return has(L, "queries") || has(L, "settings") || has(L, "routes") ? FILE_DOMAIN : FILE_MODULE;
 }
 
@@ -418,7 +418,7 @@ gather_rest(struct inspection *in)
 	size_t count = 0;
 	if (in->missing)
 		return;
-	in->depth = 0;
+	inspect_data(in);
 	if (findings->errors == 0)
 		inspect_unhandled(in);
 	for (size_t i = 0; i < in->aggregate_count; i++)

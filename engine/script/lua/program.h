@@ -26,6 +26,7 @@ struct moon_handler {
 	uint16_t depth;
 	struct moon_step path[PROGRAM_PATH_MAX];
 	int line; /* where the function begins */
+	int home; /* the file of its text; -1: not known */
 };
 
 /* Events that the engine makes: the whole state of a document, and what it keeps of a process. */

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/suggest.h"
+#include "base/suggest.h"
 #include "script/lua/json_writer.h"
 #include "script/lua/lib.h"
 #include "script/lua/pattern.h"
@@ -88,7 +90,8 @@ set_type(struct compiler *compiler, struct slice word, struct schema *node, cons
 		{ "time", SCHEMA_TIME },     { "uuid", SCHEMA_UUID },       { "object", SCHEMA_OBJECT },
 		{ "array", SCHEMA_ARRAY },   { "map", SCHEMA_MAP },
 	};
-	char name[64];
+	struct suggest suggest;
+	char name[64], hint[96], reason[160];
 	if (word.size > 0 && word.data[word.size - 1] == '?') {
 		node->optional = true;
 		word.size--;
@@ -100,7 +103,25 @@ set_type(struct compiler *compiler, struct slice word, struct schema *node, cons
 		}
 	}
 	snprintf(name, sizeof name, "%.*s", SLICE_ARG(word));
-	return refuse_word(compiler, place, "unknown type '%s'", name);
+	suggest_start(&suggest, slice_text(name));
+	for (size_t i = 0; i < countof(types); i++)
+		suggest_try(&suggest, types[i].name);
+	snprintf(reason, sizeof reason, "unknown type '%s'%s", name, suggest_text(&suggest, hint, sizeof hint));
+	return refuse(compiler, place, reason);
+}
+
+static bool
+refuse_unknown(struct compiler *compiler, const struct json_place *place, const char *word, const char *const *words,
+	       size_t count)
+{
+	struct suggest suggest;
+	char hint[96], reason[160];
+	suggest_start(&suggest, slice_text(word));
+	for (size_t i = 0; i < count; i++)
+		suggest_try(&suggest, words[i]);
+	snprintf(reason, sizeof reason, "unknown word '%.40s' in a schema%s", word,
+		 suggest_text(&suggest, hint, sizeof hint));
+	return refuse(compiler, place, reason);
 }
 
 static bool
@@ -121,7 +142,7 @@ check_words(struct compiler *compiler, int index, const struct json_place *place
 		for (size_t i = 0; i < countof(words) && !known; i++)
 			known = strcmp(lua_tostring(L, -1), words[i]) == 0;
 		if (!known)
-			return refuse_word(compiler, place, "unknown word '%s' in a schema", lua_tostring(L, -1));
+			return refuse_unknown(compiler, place, lua_tostring(L, -1), words, countof(words));
 	}
 	return true;
 }

@@ -102,7 +102,9 @@ TEST(a_schema_is_blamed_where_it_stands)
 		{ "{ type = 'string', max_length = -1 }", "max_length must be an integer from 0" },
 		{ "{ type = 'string', pattern = '[' }", "pattern: malformed pattern" },
 		{ "{ type = 'string', default = 5 }", "default: a string expected, not a number" },
-		{ "{ type = 'strng' }", "unknown type 'strng'" },
+		{ "{ type = 'strng' }", "unknown type 'strng'; did you mean \"string\"?" },
+		{ "{ type = 'string', max_lenght = 3 }",
+		  "unknown word 'max_lenght' in a schema; did you mean \"max_length\"?" },
 		{ "{ type = 'string', enum = {} }", "enum has no choices" },
 		{ "{ typ = 'string' }", "unknown word 'typ' in a schema" },
 		{ "5", "a schema is a word" },
@@ -227,7 +229,8 @@ TEST(finds_events_that_are_not_declared)
 	CHECK(!check_beside(
 		"thing.lua",
 		AGGREGATE(
-			"Made = { apply = function(s) return s end, publish = { topic = 't', map = function()\n"
+			"Made = { data = { type = 'string' }, apply = function(s) return s end,\n publish = { topic = "
+			"'t', map = function()"
 			"  return { type = 'AnyName', data = {} } end } }",
 			"Make = { creates = true, data = { type = { type = 'string' } }, handle = function(s, d, ctx)\n"
 			"  if d.type == 'x' then return { { type = 'Mad', data = { kind = { type = 'box' } } } } end\n"
@@ -322,6 +325,117 @@ TEST(finds_what_is_there_twice)
 	CHECK(!check_beside("d.lua", "return { routes = { { 'GET', '/a/{id}', state = 'account' },\n"
 				     "{ 'GET', '/a/{id}', history = 'account' }, { 'GET', '/a/b', text = 't' } } }"));
 	says("error duplicate d.lua:2 routes[2]: GET \"/a/{id}\" is there twice");
+}
+
+/* Of a thing whose events are Made { n, text? } and Gone {}. `handle` takes (state, data, ctx) and gets { n, text? }. */
+static void
+check_handle(const char *handle)
+{
+	char text[3000];
+	snprintf(text, sizeof text,
+		 AGGREGATE("Made = { data = { n = 'integer', text = 'string?' }, apply = function(s) return s end },\n"
+			   "Gone = { apply = function(s) return s end }",
+			   "Make = { creates = true, data = { n = 'integer', text = 'string?' },\nhandle = %s }"),
+		 handle);
+	const struct text_file files[] = { { "thing.lua", text }, { NULL, NULL } };
+	check(files);
+}
+
+TEST(a_misspelt_field_that_makes_a_file_what_it_is_is_told)
+{
+	const struct text_file aggregate[] = {
+		{ "a.lua", "return { name = 'a',\ninital = function() return {} end,\nevents = {}, commands = {} }" },
+		{ NULL, NULL }
+	};
+	const struct text_file projection[] = { { "p.lua", "return { name = 'p', on = {},\ntabels = {} }" },
+						{ NULL, NULL } };
+	CHECK(!check(aggregate));
+	CHECK_TEXT(all, "error unknown_field a.lua:2 unknown field 'inital'; did you mean \"initial\"?\n");
+	CHECK(!check(projection));
+	CHECK_TEXT(all, "error unknown_field p.lua:2 unknown field 'tabels'; did you mean \"tables\"?\n");
+}
+
+TEST(fields_that_data_lacks_are_told)
+{
+	check_handle("function(s, data)\nreturn { { type = 'Made', data = { n = data.m } } } end");
+	says("warning unknown_field thing.lua:6 data of Make has no field 'm'");
+	check_handle("function(s, d)\nif d.txet and d.n > 1 then return {} end\nreturn {} end");
+	says("warning unknown_field thing.lua:6 data of Make has no field 'txet'; did you mean \"text\"?\n");
+	check_handle("function(s, data)\nreturn { { type = 'Made', data = { n = 1, m = 2 } } } end");
+	says("warning unknown_field thing.lua:6 event 'Made' has no field 'm'");
+	check_handle("function(s, data)\nreturn { { type = 'Gone', data = { n = data.n } },\n{ data = { text = 'x' }, "
+		     "type = "
+		     "'Made' } } end");
+	says("warning unknown_field thing.lua:6 event 'Gone' has no field 'n'");
+	says("warning missing_field thing.lua:7 event 'Made' lacks the field 'n'");
+}
+
+TEST(no_field_is_told_that_may_be_there)
+{
+	static const char *const handles[] = {
+		"function(s, data)\ndata.m = 1\nreturn { { type = 'Made', data = { n = data.m } } } end",
+		"function(s, data)\ndata.m, data.n = 1, 2\nreturn {}, { m = data.m } end",
+		"function(s, data)\ndata['m'] = 1\nreturn { { type = 'Made', data = { n = data.m } } } end",
+		"function(s, data)\nlocal d = data d.m = 1\nreturn { { type = 'Made', data = { n = data.m } } } end",
+		"function(s, data)\nlocal m = data.m\nrawset(data, 'm', 1)\nreturn {}, { m = m } end",
+		"function(s, data)\nlocal data = s.data\nreturn {}, { m = data.m } end",
+		"function(s, data)\nfor _, data in ipairs(s) do data.n = data.m end\nreturn {} end",
+		"function(s, data)\nlocal f = function(a, data) return data.m end\nreturn {}, { f(1, s) } end",
+		"function(s, data)\nreturn {}, { data = s.data.m, m = s.x.data.m } end",
+		"function(s, data)\ndata = s.data\nreturn {}, { m = data.m } end",
+		"function(s, data)\nlocal e = { type = 'Made', data = { text = 'x' } } e.data.n = 1\nreturn { e } end",
+		"function(s, data)\nreturn { { type = 'Made', data = { [s.k] = 1 } } } end",
+		"function(s, data)\nreturn { s.x and { type = 'Made', data = { n = 1, text = s.t } } or nil } end",
+		"function(s, data)\nreturn { { type = 'Made', data = data } } end",
+		"function(s, data)\nlocal r = { type = 'Gone', data = { m = 1 }, topic = 't' }\nreturn {}, r end",
+		"function(s, data, ctx) if s.x then return {} end return (function(t) return {}, t.m end)(data) end",
+	};
+	for (size_t i = 0; i < countof(handles); i++) {
+		check_handle(handles[i]);
+		CHECK_TEXT(all[0] != '\0' ? all : "nothing", "nothing");
+	}
+}
+
+/* What any of them has. */
+TEST(a_function_that_is_several_handlers_reads_what_any_gets)
+{
+	const struct text_file files[] = { { "lib.lua", "local M = {}\nfunction M.apply(state, data)\nstate.x = data.a "
+							"or data.b or data.c\nreturn state end\n"
+							"return M" },
+					   { "a.lua", "local lib = require 'lib'\n" AGGREGATE(
+							      "A = { data = { a = 'string' }, apply = lib.apply },\n"
+							      "B = { data = { b = 'string' }, apply = lib.apply }",
+							      "") },
+					   { NULL, NULL } };
+	check(files);
+	says("warning unknown_field lib.lua:3 data of A has no field 'c'");
+	silent("'a'");
+	silent("'b'");
+}
+
+TEST(columns_that_a_table_lacks_are_told)
+{
+	const struct text_file files[] = {
+		{ "thing.lua", AGGREGATE("Made = { data = { n = 'integer' }, apply = function(s) return s end }", "") },
+		{ "rows.lua",
+		  "return { name = 'rows', tables = { Things = { key = { 'Id' }, columns = { Id = 'text', N = "
+		  "'integer' } } },\n"
+		  "on = { Made = function(view, data, meta)\n"
+		  "view.Things:put { Id = meta.stream_id, M = data.n }\n"
+		  "view.Things:update({ Id = 'x' }, { K = 1, N = { M = 2 } })\n"
+		  "view.Things:find { where = { N = { '>', data.m }, O = 1 }, order = { 'Idd', '-N' }, limit = 5 }\n"
+		  "local row = { P = 1 } row.P = nil\n"
+		  "view.Things:put(row)\n"
+		  "end },\n}" },
+		{ NULL, NULL }
+	};
+	check(files);
+	says("warning unknown_column rows.lua:3 table 'Things' has no column 'M'");
+	says("warning unknown_column rows.lua:4 table 'Things' has no column 'K'");
+	says("warning unknown_column rows.lua:5 table 'Things' has no column 'O'");
+	says("warning unknown_column rows.lua:5 table 'Things' has no column 'Idd'; did you mean \"Id\"?");
+	says("warning unknown_field rows.lua:5 data of Made has no field 'm'");
+	CHECK_INT(findings.count, 5);
 }
 
 TEST(finds_files_that_are_nothing)
