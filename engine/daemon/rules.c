@@ -42,6 +42,16 @@ rules_from_folder(struct rules *rules, const char *folder, struct fault *fault)
 }
 
 int
+rules_from_named(struct rules *rules, const char *folder, const struct stream_name *stream, struct fault *fault)
+{
+	if (rules_from_folder(rules, folder, fault) != 0)
+		return -1;
+	if (slice_equal(rules->program->domain, stream->domain))
+		return 0;
+	return fault_set(fault, FAULT_INPUT, "usage", "%s is not the domain of %.*s", folder, SLICE_ARG(stream->whole));
+}
+
+int
 rules_from_store(struct rules *rules, struct store_reader *reader, struct slice domain, struct fault *fault)
 {
 	struct active active;

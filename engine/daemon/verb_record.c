@@ -245,6 +245,14 @@ write_spec(struct recorder *record, struct fault *fault)
 	return out->failed ? fault_set(fault, FAULT_MEMORY, "memory", "the stream is too long for a spec") : 0;
 }
 
+static int
+find_rules(struct recorder *record, const struct call *call, struct fault *fault)
+{
+	if (call->word_count > 1)
+		return rules_from_named(&record->rules, call->words[1], &record->name, fault);
+	return rules_find(&record->rules, &record->reading.config, record->reading.reader, record->name.domain, fault);
+}
+
 enum exit_code
 verb_record(struct call *call)
 {
@@ -255,11 +263,8 @@ verb_record(struct call *call)
 
 	buf_init(&record.out, OUT_MAX);
 	buf_init(&record.state, OUT_MAX);
-	if (call->word_count > 1)
-		call->settings[call->setting_count++] = (struct config_setting){ CONFIG_DOMAINS, call->words[1] };
 	if (reading_open(call, &record.reading, &fault) != 0 ||
-	    stream_parse(slice_text(stream), &record.name, &fault) != 0 ||
-	    rules_find(&record.rules, &record.reading.config, record.reading.reader, record.name.domain, &fault) != 0 ||
+	    stream_parse(slice_text(stream), &record.name, &fault) != 0 || find_rules(&record, call, &fault) != 0 ||
 	    rules_aggregate(&record.rules, record.name.aggregate, &record.aggregate, &fault) != 0 ||
 	    write_spec(&record, &fault) != 0)
 		code = exit_say(&fault);

@@ -131,6 +131,9 @@ says "the recorded spec" "^1 passed, 0 failed"
 sed -i 's/= data.transaction.closingBalance/& + 1/' banking/account.lua
 expect 1 "the recorded spec under other rules" test banking
 expect 66 "record of no stream" record banking.account/nobody banking --data data
+expect 66 "record with a folder that is not there" record banking.account/1 nowhere --data data
+expect 2 "record with another domain's folder" record banking.account/1 shop --data data
+says "record with another domain's folder" 'shop is not the domain of banking.account/1'
 expect 0 "record with the rules in the store" record banking.account/1 --data data
 
 # dev: a save is taken while it runs; what is wrong is told, and the rules of before go on.

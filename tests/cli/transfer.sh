@@ -223,6 +223,23 @@ says "goes on" 'imported [0-9]+ entries, [0-9]+ were there from before'
 expect 0 "verify" verify --data killed
 same "as if never killed" "$(log_of killed)" "$(log_of never)"
 same "unique keys too" "$("$MOONLOG" export --data killed | grep -c '^{"unique"')" 50
+# A progress bar stays in its one line, however narrow the terminal.
+python3 - "$MOONLOG" 30 >bar <<'END' 2>err || fail "import on a terminal"
+import fcntl, os, pty, struct, sys, termios
+child, terminal = pty.fork()
+if child == 0:
+    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 20, int(sys.argv[2]), 0, 0))
+    os.execv(sys.argv[1], [sys.argv[1], "import", "--map", "kept.lua", "large.ndjson", "--data", "barred"])
+said = b""
+try:
+    while more := os.read(terminal, 65536):
+        said += more
+except OSError:
+    pass
+lines = [line for line in said.decode().replace("\n", "\r").replace("\x1b[K", "").split("\r") if "[" in line]
+print(len(lines) > 0, max(map(len, lines), default=0) < int(sys.argv[2]), os.waitpid(child, 0)[1])
+END
+same "a bar in its line" "$(cat bar)" "True True 0"
 sed '5s/legacy-4/legacy-x/' large.ndjson >other.ndjson
 expect 65 "another file under the same first line" import --map kept.lua other.ndjson --data killed
 says "another file" 'up to here the file is not the one that was imported before'
