@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: no false alarm about a field. A field is one that data lacks when data is a parameter whose schema is known,
- * the name is not declared a second time, and nothing could have put the field there: no assignment, no other name
- * for the same table, no call that got it. A function that is several handlers may read what any of them has.
+ * Promises: no false alarm about a field. A field is one that data lacks when data is a parameter whose schema is
+ * known, the name is not declared a second time, and nothing could have put the field there: no assignment, no other
+ * name for the same table, no call that got it. A function that is several handlers may read what any of them has.
  *
- * Works on a file's tokens; brackets and blocks are counted, nothing else of the grammar is needed. Where two functions
- * begin on one line, nobody knows which is the handler, so neither is looked at.
+ * Works on a file's tokens; brackets and blocks are counted, nothing else of the grammar is needed. Where two
+ * functions begin on one line, nobody knows which is the handler, so neither is looked at.
  */
 #include "script/lua/lint_data.h"
 
@@ -241,7 +241,7 @@ check_reads(const struct body *body)
 /* ---- events that a handler gives ---- */
 
 static const struct lint_event *
-event_named(const struct lint_data *lint, struct slice name)
+find_event(const struct lint_data *lint, struct slice name)
 {
 	const struct lint_event *found = NULL;
 	for (size_t i = 0; i < lint->event_count; i++) {
@@ -317,7 +317,7 @@ check_event(const struct text *text, size_t table)
 		if (!is_named(text, i))
 			return;
 		if (is(text, i, "type") && literal)
-			event = event_named(text->lint, at(text, i + 2)->text);
+			event = find_event(text->lint, at(text, i + 2)->text);
 		else if (is(text, i, "data"))
 			data = is(text, i + 2, "{") ? i + 2 : 0;
 		else if (!is(text, i, "stream"))

@@ -15,7 +15,6 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
-#include "base/suggest.h"
 #include "script/lua/json_writer.h"
 #include "script/lua/lib.h"
 #include "script/lua/pattern.h"

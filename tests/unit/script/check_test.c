@@ -327,7 +327,7 @@ TEST(finds_what_is_there_twice)
 	says("error duplicate d.lua:2 routes[2]: GET \"/a/{id}\" is there twice");
 }
 
-/* Of a thing whose events are Made { n, text? } and Gone {}. `handle` takes (state, data, ctx) and gets { n, text? }. */
+/* Of a thing whose events are Made { n, text? } and Gone {}. The function takes data of { n, text? }. */
 static void
 check_handle(const char *handle)
 {
