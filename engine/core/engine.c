@@ -273,12 +273,20 @@ engine_start(struct engine *engine, struct fault *fault)
 	return start_threads(engine, fault);
 }
 
+void
+engine_hurry(struct engine *engine)
+{
+	if (!atomic_exchange(&engine->ending, true))
+		atomic_fetch_add(&engine->reloader.pressing, 1);
+}
+
 bool
 engine_drain(struct engine *engine, int64_t deadline_ns)
 {
 	struct mailbox quiet;
 
 	atomic_store(&engine->draining, true);
+	engine_hurry(engine);
 	for (size_t i = 0; i < engine->domain_count; i++)
 		reacting_wake(engine->reacting[i]); /* who waits for an order is sent away */
 	mailbox_init(&quiet, 0, NULL);

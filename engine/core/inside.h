@@ -34,6 +34,7 @@ struct engine {
 	_Atomic size_t inside;                 /* asks taken and not yet answered */
 	_Atomic bool started;
 	_Atomic bool draining;
+	_Atomic bool ending; /* and what takes long is broken off */
 	_Atomic unsigned next_reader;
 	int64_t started_us;
 };

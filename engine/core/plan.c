@@ -203,6 +203,10 @@ ask_history(const struct shadow_options *options, struct arena *arena, struct sh
 	shadow_rows_start(options, &under_way);
 	failed = shadow_run(options, arena, result, fault);
 	shadow_rows_end(under_way, rows);
+	if (failed == 0 && strcmp(rows->fault.code, "broken_off") == 0) {
+		*fault = rows->fault;
+		failed = -1;
+	}
 	return failed;
 }
 
@@ -237,6 +241,7 @@ plan_judge(const struct engine_parts *parts, const struct script_options *script
 					  .after = after,
 					  .threads = policy->threads,
 					  .box_us = asked->all ? 0 : policy->box_us,
+					  .pressing = policy->pressing,
 					  .scratch = parts->scratch_view };
 	char id[PLAN_ID_SIZE];
 	bool taken = true;

@@ -21,12 +21,13 @@ struct plan_policy {
 	bool warn;
 	int64_t box_us; /* for history, when not all of it is asked for */
 	unsigned threads;
+	const _Atomic unsigned *pressing; /* not 0: something goes first, history is broken off; may be NULL */
 	struct slice told; /* members of the report that are known already, without braces; may be empty */
 };
 
 /*
  * Asks history as `asked` wants it and writes the report. Gives true when the rules may be taken; else asked->answer,
- * stage and fault say why not. The reloader's thread.
+ * stage and fault say why not: BUSY "broken_off" where something went first. The reloader's thread.
  */
 bool plan_judge(const struct engine_parts *parts, const struct script_options *script, const struct plan_policy *policy,
 		struct ruleset *before, struct ruleset *after, struct engine_reload *asked);

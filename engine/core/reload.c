@@ -123,6 +123,18 @@ check_catalogue(struct candidate *candidate)
 	return -1;
 }
 
+/* History or specs made room: who asked learns for whom. */
+static void
+tell_broken_off(const struct engine *engine, struct fault *fault)
+{
+	if (strcmp(fault->code, "broken_off") != 0)
+		return;
+	if (atomic_load(&engine->ending))
+		fault_set(fault, FAULT_BUSY, "draining", "the engine is stopping: nothing was changed");
+	else
+		fault_set(fault, FAULT_BUSY, "broken_off", "a rollback goes first: nothing was changed; ask again");
+}
+
 /* The folder's own specs, by whoever can run them. */
 static int
 run_specs(struct candidate *candidate)
@@ -135,13 +147,14 @@ run_specs(struct candidate *candidate)
 	if (engine->parts.specs == NULL || asked->no_specs)
 		return 0;
 	buf_init(&told, (size_t)1 << 16);
-	result = specs_judge(engine->parts.specs, candidate->domain, &candidate->rules->sources, &engine->draining,
-			     &told, &asked->fault);
+	result = specs_judge(engine->parts.specs, candidate->domain, &candidate->rules->sources,
+			     &engine->reloader.pressing, &told, &asked->fault);
 	if (result == 0) {
 		candidate->told = arena_copy(&candidate->arena, buf_slice(&told));
 	} else {
 		if (told.size != 0)
 			buf_format(asked->out, "{%.*s}", SLICE_ARG(buf_slice(&told)));
+		tell_broken_off(engine, &asked->fault);
 		failed(candidate, "specs");
 		if (asked->fault.class == FAULT_INPUT)
 			asked->answer = RELOAD_REFUSED;
@@ -188,10 +201,14 @@ ask_history(struct candidate *candidate)
 	struct plan_policy policy = { .warn = only_warns(&engine->limits, candidate->domain->name),
 				      .box_us = engine->limits.shadow_us,
 				      .threads = engine->limits.shadow_threads,
+				      .pressing = &engine->reloader.pressing,
 				      .told = candidate->told };
 
-	return plan_judge(&engine->parts, &engine->script, &policy, atomic_load(&candidate->domain->active),
-			  candidate->rules, candidate->asked);
+	if (plan_judge(&engine->parts, &engine->script, &policy, atomic_load(&candidate->domain->active),
+		       candidate->rules, candidate->asked))
+		return true;
+	tell_broken_off(engine, &candidate->asked->fault);
+	return false;
 }
 
 static int
@@ -433,6 +450,8 @@ answer(struct reloader *reloader, struct engine_reload *asked)
 		run(&candidate);
 		finish(&candidate);
 	}
+	if (asked->what == RELOAD_BACK)
+		atomic_fetch_sub(&reloader->pressing, 1);
 	asked->done(asked);
 	atomic_fetch_sub(&reloader->engine->inside, 1);
 }
@@ -521,5 +540,7 @@ reloader_give(struct reloader *reloader, struct engine_reload *reload)
 {
 	/* Before: once it is answered the engine may be closed. */
 	atomic_store(&reloader->hurried, true);
+	if (reload->what == RELOAD_BACK)
+		atomic_fetch_add(&reloader->pressing, 1);
 	must(mailbox_give(&reloader->box, &reload->mail));
 }

@@ -14,6 +14,7 @@
  *   queries   at once where the projections are the same, else when their new rows have caught up (build.h)
  *
  * Before the commit a failure anywhere leaves the old rules as they were; after it a restart serves the new ones whole.
+ * A rollback waits for nobody's history or specs: what asks or runs them is broken off, having changed nothing.
  */
 #ifndef MOONLOG_CORE_RELOAD_H
 #define MOONLOG_CORE_RELOAD_H
@@ -25,8 +26,9 @@ struct reloader {
 	struct store_reader *reader;
 	pthread_t thread;
 	bool running;
-	struct mailbox box;   /* of asks */
-	_Atomic bool hurried; /* something waits in it, or it is closed: what takes long is broken off */
+	struct mailbox box;        /* of asks */
+	_Atomic bool hurried;      /* something waits in it, or it is closed: what takes long is broken off */
+	_Atomic unsigned pressing; /* rollbacks that wait, and the engine's end: so are history and specs */
 };
 
 int reloader_open(struct reloader *reloader, struct engine *engine, struct fault *fault);

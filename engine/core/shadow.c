@@ -54,6 +54,14 @@ struct judge {
 	bool running;
 };
 
+int
+shadow_goes_on(const struct shadow_options *options, struct fault *fault)
+{
+	if (options->pressing == NULL || atomic_load(options->pressing) == 0)
+		return 0;
+	return fault_set(fault, FAULT_BUSY, "broken_off", "something goes first");
+}
+
 static bool
 was_stopped(const struct fault *fault)
 {
@@ -141,7 +149,8 @@ walk_stream(struct judge *judge, struct slice stream, size_t step, struct readin
 		struct entries page = { 0 };
 
 		arena_clear(&judge->page);
-		if (store_read_stream(judge->reader, stream, reading->last + 1, limit, &judge->page, &page, &end,
+		if (shadow_goes_on(judge->options, &judge->fault) != 0 ||
+		    store_read_stream(judge->reader, stream, reading->last + 1, limit, &judge->page, &page, &end,
 				      &judge->fault) != 0)
 			return VERDICT_FAULT;
 		if (page.count == 0)
@@ -319,7 +328,8 @@ walk_window(struct judge *judge, log_position after, log_position to)
 		struct entries entries = { 0 };
 
 		arena_clear(&judge->window);
-		if (store_read_log(judge->reader, after, &filter, limit, &judge->window, &entries, &after,
+		if (shadow_goes_on(judge->options, &judge->fault) != 0 ||
+		    store_read_log(judge->reader, after, &filter, limit, &judge->window, &entries, &after,
 				   &judge->fault) != 0)
 			return -1;
 		for (size_t i = entries.count; i > 0; i--) {

@@ -23,8 +23,9 @@ struct shadow_options {
 	const struct script_options *script;
 	struct ruleset *before;
 	struct ruleset *after;
-	unsigned threads; /* streams asked at once; 1.. */
-	int64_t box_us;   /* ends after this time, with what was asked until then; 0: asks all */
+	unsigned threads;                 /* streams asked at once; 1.. */
+	int64_t box_us;                   /* ends after this time, with what was asked until then; 0: asks all */
+	const _Atomic unsigned *pressing; /* not 0: something goes first; may be NULL */
 	/* Rows in memory, for shadow_rows.h; NULL: rows are not asked. */
 	int (*scratch)(const struct table *tables, size_t table_count, struct view **view, struct fault *fault);
 };
@@ -53,9 +54,11 @@ struct shadow_result {
 	int64_t took_us;
 };
 
+/* Gives 0 while history may go on. Fails: BUSY "broken_off". */
+int shadow_goes_on(const struct shadow_options *options, struct fault *fault);
 /*
  * Runs in threads of its own, at low priority, and returns when they have ended. Everything given lies in `arena`.
- * Fails: as reading and opening machines do; a difference is no fault.
+ * Fails: as reading and opening machines do; BUSY "broken_off", something goes first; a difference is no fault.
  */
 int shadow_run(const struct shadow_options *options, struct arena *arena, struct shadow_result *result,
 	       struct fault *fault);

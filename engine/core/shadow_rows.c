@@ -130,7 +130,8 @@ put_through(struct shadow_rows *rows, const struct recorded_entry *entries, size
 {
 	bool ignored;
 
-	if (shadow_project_page(&rows->project, entries, count, fault) != 0)
+	if (shadow_goes_on(rows->options, fault) != 0 ||
+	    shadow_project_page(&rows->project, entries, count, fault) != 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_heard(rows, entries[i].stream))

@@ -41,9 +41,9 @@ check_folder(const struct domain *domain, const struct source_set *sources, stru
 
 int
 specs_judge(const struct specs_runner *runner, const struct domain *domain, const struct source_set *sources,
-	    const _Atomic bool *stop, struct buf *out, struct fault *fault)
+	    const _Atomic unsigned *pressing, struct buf *out, struct fault *fault)
 {
-	struct specs_run run = { .folder = domain->folder, .stop = stop };
+	struct specs_run run = { .folder = domain->folder, .pressing = pressing };
 
 	if (runner->run(runner->self, &run, fault) != 0)
 		return -1;

@@ -17,7 +17,7 @@ enum specs_result {
 
 struct specs_run {
 	const char *folder;
-	const _Atomic bool *stop; /* true: broken off, failed */
+	const _Atomic unsigned *pressing; /* not 0: something goes first, broken off */
 	/* answered */
 	enum specs_result result;
 	uint64_t passed, failed;
@@ -25,7 +25,7 @@ struct specs_run {
 };
 
 struct specs_runner {
-	/* Waits until they have ended. Fails: AWAY, they cannot be started; TIMEOUT "specs_too_long". */
+	/* Waits until they have ended. Fails: AWAY, they cannot be started; TIMEOUT "specs_too_long"; BUSY "broken_off". */
 	int (*run)(void *self, struct specs_run *run, struct fault *fault);
 	void *self;
 };
@@ -36,6 +36,6 @@ struct specs_runner {
  * longer what was loaded (`sources`); as run does.
  */
 int specs_judge(const struct specs_runner *runner, const struct domain *domain, const struct source_set *sources,
-		const _Atomic bool *stop, struct buf *out, struct fault *fault);
+		const _Atomic unsigned *pressing, struct buf *out, struct fault *fault);
 
 #endif

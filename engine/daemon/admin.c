@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Status and orders over the engine's facade. What takes long (a backup, a trial decision) is marked slow and runs
- * beside the loop; everything else returns at once.
+ * Status and orders over the engine's facade. What takes long runs beside the loop, on a thread for its kind:
+ * a rollback or a trial decision does not wait for a backup or for history. Everything else returns at once.
  */
 #include "daemon/admin.h"
 
@@ -285,24 +285,27 @@ stop(void *self, struct http_admin_call *call, struct fault *fault)
 	return 0;
 }
 
+/* Who runs an order. */
+enum { ON_LOOP, BRIEF, RULES, COPIES, FIRST };
+
 void
 admin_open(struct admin *admin)
 {
 	static const struct http_admin_verb verbs[ADMIN_VERBS] = {
-		{ "GET", "/admin/status", false, status, NULL },
-		{ "GET", "/admin/projections", false, projections, NULL },
-		{ "POST", "/admin/projections/", false, order, NULL },
-		{ "GET", "/admin/builds", false, admin_builds, NULL },
-		{ "POST", "/admin/rebuild", true, admin_rebuild, NULL },
-		{ "POST", "/admin/dlq/", true, admin_dlq, NULL },
-		{ "GET", "/admin/relay", false, admin_relay, NULL },
-		{ "POST", "/admin/relay/", false, admin_relay_order, NULL },
-		{ "POST", "/admin/backup", true, backup, NULL },
-		{ "POST", "/admin/try", true, try_command, NULL },
-		{ "POST", "/admin/reload", true, admin_reload, NULL },
-		{ "POST", "/admin/plan", true, admin_reload, NULL },
-		{ "POST", "/admin/rollback", true, admin_reload, NULL },
-		{ "POST", "/admin/stop", false, stop, NULL },
+		{ "GET", "/admin/status", ON_LOOP, status, NULL },
+		{ "GET", "/admin/projections", ON_LOOP, projections, NULL },
+		{ "POST", "/admin/projections/", ON_LOOP, order, NULL },
+		{ "GET", "/admin/builds", ON_LOOP, admin_builds, NULL },
+		{ "POST", "/admin/rebuild", RULES, admin_rebuild, NULL },
+		{ "POST", "/admin/dlq/", BRIEF, admin_dlq, NULL },
+		{ "GET", "/admin/relay", ON_LOOP, admin_relay, NULL },
+		{ "POST", "/admin/relay/", ON_LOOP, admin_relay_order, NULL },
+		{ "POST", "/admin/backup", COPIES, backup, NULL },
+		{ "POST", "/admin/try", BRIEF, try_command, NULL },
+		{ "POST", "/admin/reload", RULES, admin_reload, NULL },
+		{ "POST", "/admin/plan", RULES, admin_reload, NULL },
+		{ "POST", "/admin/rollback", FIRST, admin_reload, NULL },
+		{ "POST", "/admin/stop", ON_LOOP, stop, NULL },
 	};
 
 	for (size_t i = 0; i < ADMIN_VERBS; i++) {

@@ -198,8 +198,12 @@ void
 admin_reload_all(struct engine *engine)
 {
 	struct slice name;
+	size_t count = 0;
 
-	if (atomic_load(&hangups) != 0)
+	while (engine_domain(engine, count, &name))
+		count++;
+	/* More than one a domain: one of each has not begun yet, and will see what this signal is about. */
+	if (atomic_load(&hangups) > count)
 		return;
 	for (size_t i = 0; engine_domain(engine, i, &name); i++) {
 		struct hangup *hangup = calloc(1, sizeof(*hangup));

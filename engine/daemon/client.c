@@ -117,6 +117,8 @@ take_answer(struct slice answer, struct buf *out, struct fault *fault)
 	unsigned status = 0;
 	char line[32];
 
+	if (answer.size == 0)
+		return fault_set(fault, FAULT_AWAY, "no_answer", "the daemon ended before it answered");
 	snprintf(line, sizeof(line), "%.*s", answer.size < 31 ? (int)answer.size : 31,
 		 answer.data != NULL ? answer.data : "");
 	if (end == NULL || sscanf(line, "HTTP/1.1 %3u", &status) != 1)

@@ -105,8 +105,8 @@ listen_to(pid_t pid, int out, int64_t limit_ms, const struct specs_run *run, str
 	for (;;) {
 		bool ended = has_ended(pid);
 
-		if (atomic_load(run->stop))
-			return fault_set(fault, FAULT_BUSY, "draining", "the engine is stopping");
+		if (atomic_load(run->pressing) != 0)
+			return fault_set(fault, FAULT_BUSY, "broken_off", "something goes first");
 		if (clock_mono_ns(clock_real()) > until_ns)
 			return fault_set(fault, FAULT_TIMEOUT, "specs_too_long",
 					 "the specs run longer than reload.specs_seconds, %lld",

@@ -231,6 +231,8 @@ stop(struct daemon *daemon)
 	signals_second_ends();
 	if (daemon->told && daemon->hooks->stopping != NULL)
 		daemon->hooks->stopping(daemon->hooks->self);
+	if (daemon->wire.engine != NULL)
+		engine_hurry(daemon->wire.engine);
 	if (daemon->looping) {
 		http_stop(daemon->http, (unsigned)(grace_ns / 1000000));
 		pthread_join(daemon->loop, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's own socket: a table of verbs that the daemon brings. Quick ones run on the loop; slow ones on
- * one helper thread, in order, and come back through the same mailbox as the engine's answers. The socket's
- * file mode is the access control; nothing of this is reachable from the public listeners.
+ * the helper thread that the table names, so that who waits for history is in nobody's way, and come back through the
+ * same mailbox as the engine's answers. The socket's file mode is the access control; nothing of this is reachable from the public listeners.
  */
 #include <pthread.h>
 
@@ -37,35 +37,34 @@ answer_verb(struct http_request *request)
 static void *
 help(void *self)
 {
-	struct http *http = self;
+	struct http_helper *helper = self;
 	struct mail *mail;
-	while ((mail = mailbox_wait(&http->jobs, -1)) != NULL) {
+	while ((mail = mailbox_wait(&helper->jobs, -1)) != NULL) {
 		for (struct mail *next; mail != NULL; mail = next) {
 			next = mail->next;
 			struct http_request *request = container_of(mail, struct http_request, ask.mail);
 			run_verb(request);
-			must(mailbox_give(&http->box, &request->ask.mail));
+			must(mailbox_give(&helper->http->box, &request->ask.mail));
 		}
 	}
 	return NULL;
 }
 
 static bool
-helper_runs(struct http *http)
+helper_runs(struct http_helper *helper)
 {
-	if (!http->has_helper)
-		http->has_helper = pthread_create(&http->helper, NULL, help, http) == 0;
-	return http->has_helper;
+	if (!helper->runs)
+		helper->runs = pthread_create(&helper->thread, NULL, help, helper) == 0;
+	return helper->runs;
 }
 
 static void
-give_to_helper(struct http_request *request)
+give_to_helper(struct http_request *request, struct http_helper *helper)
 {
-	struct http *http = request->http;
 	request->inside = true;
 	request->inside_count = NULL;
 	request->answered = answer_verb;
-	if (helper_runs(http) && mailbox_give(&http->jobs, &request->ask.mail))
+	if (helper_runs(helper) && mailbox_give(&helper->jobs, &request->ask.mail))
 		return;
 	request->inside = false;
 	http_reply_error(request, 503, "queue_full", "too many orders are waiting");
@@ -103,8 +102,9 @@ http_admin(struct http_request *request)
 	memset(&request->ask.job, 0, sizeof(request->ask.job));
 	request->ask.job.verb = verb;
 	buf_clear(&request->text);
-	if (verb->slow) {
-		give_to_helper(request);
+	if (verb->helper != 0) {
+		must(verb->helper <= HTTP_HELPERS);
+		give_to_helper(request, &request->http->helpers[verb->helper - 1]);
 		return;
 	}
 	run_verb(request);
@@ -114,9 +114,13 @@ http_admin(struct http_request *request)
 void
 http_admin_stop(struct http *http)
 {
-	if (!http->has_helper)
-		return;
-	mailbox_close(&http->jobs);
-	pthread_join(http->helper, NULL);
-	http->has_helper = false;
+	for (size_t i = 0; i < HTTP_HELPERS; i++) {
+		struct http_helper *helper = &http->helpers[i];
+
+		if (!helper->runs)
+			continue;
+		mailbox_close(&helper->jobs);
+		pthread_join(helper->thread, NULL);
+		helper->runs = false;
+	}
 }

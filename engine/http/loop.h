@@ -36,6 +36,14 @@ struct http_counters { /* /metrics */
 	uint64_t bytes_out;
 };
 
+/* A thread for orders that take long; started by its first one. */
+struct http_helper {
+	struct http *http;
+	struct mailbox jobs;
+	pthread_t thread;
+	bool runs;
+};
+
 struct http {
 	struct http_options options;
 	struct event_base *base;
@@ -75,9 +83,7 @@ struct http {
 
 	const struct http_admin_verb *verbs;
 	size_t verb_count;
-	struct mailbox jobs; /* to the helper */
-	pthread_t helper;
-	bool has_helper;
+	struct http_helper helpers[HTTP_HELPERS];
 
 	/* The complete request; must answer by http_conn_send or set `inside`. Set by server.c. */
 	void (*dispatch)(struct http_request *request);

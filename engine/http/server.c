@@ -161,7 +161,10 @@ http_open(const struct http_options *options, struct http **result, struct fault
 	http->waker = (struct waker){ wake_for_mail, http };
 	mailbox_init(&http->box, 0, &http->waker);
 	spin_init(&http->spin, http->options.clock, WATCH_NS);
-	mailbox_init(&http->jobs, 64, NULL);
+	for (size_t i = 0; i < HTTP_HELPERS; i++) {
+		http->helpers[i].http = http;
+		mailbox_init(&http->helpers[i].jobs, 64, NULL);
+	}
 	http->watch.waker = (struct waker){ wake_for_growth, http };
 	http->dispatch = http_route;
 	http->dispatch_admin = http_admin;
@@ -268,7 +271,8 @@ http_close(struct http *http)
 		event_base_free(http->base);
 	if (http->wake_fd >= 0)
 		close(http->wake_fd);
-	mailbox_fini(&http->jobs);
+	for (size_t i = 0; i < HTTP_HELPERS; i++)
+		mailbox_fini(&http->helpers[i].jobs);
 	mailbox_fini(&http->box);
 	free(http);
 }

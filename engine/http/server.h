@@ -36,10 +36,12 @@ struct http_admin_call {
 	uint16_t status; /* 200 unless the verb sets it; ignored when it fails */
 };
 
+#define HTTP_HELPERS 4 /* numbered from 1 */
+
 struct http_admin_verb {
 	const char *method;
 	const char *path; /* exact, or a prefix when it ends in '/' */
-	bool slow;        /* runs on a helper thread, one at a time; the others run on the loop and must not block */
+	unsigned helper;  /* runs on this helper's thread, one after the other; 0: on the loop, and must not block */
 	int (*run)(void *self, struct http_admin_call *call, struct fault *fault);
 	void *self;
 };

@@ -670,8 +670,8 @@ admin_client(const char *path)
 
 TEST(orders_come_by_a_socket_of_their_own)
 {
-	static const struct http_admin_verb verbs[] = { { "POST", "/admin/echo", false, echo_verb, NULL },
-							{ "POST", "/admin/slow/", true, echo_verb, NULL } };
+	static const struct http_admin_verb verbs[] = { { "POST", "/admin/echo", 0, echo_verb, NULL },
+							{ "POST", "/admin/slow/", 1, echo_verb, NULL } };
 	struct server server;
 	struct http_limits limits = quick_limits();
 	struct fault fault = { 0 };
