@@ -64,7 +64,10 @@ write_shadow(const struct shadow_result *result, struct buf *out)
 	json_put_u64(out, "streams", result->streams);
 	json_put_u64(out, "asked", result->asked);
 	json_put_u64(out, "events", result->events);
+	json_put_u64(out, "left_out", result->left_out);
 	json_put_u64(out, "stopped", result->stopped);
+	if (result->stopped != 0)
+		json_put_text(out, "stopped_at", result->stopped_at);
 	json_put_u64(out, "differing", result->differing);
 	json_put_u64(out, "took_ms", (uint64_t)(result->took_us / 1000));
 	json_key(out, "differences");
@@ -147,14 +150,15 @@ refuse_undeclared(struct engine_reload *asked, const struct shadow_result *resul
 static bool
 refuse_part(struct engine_reload *asked, const struct shadow_result *result)
 {
-	char text[300];
+	uint64_t left = result->streams - result->asked;
+	char text[500], stopped[320] = "";
 
-	snprintf(text, sizeof(text),
-		 "%llu of %llu streams could be asked (%llu stopped by a time limit): --all asks all of them, "
-		 "--partial takes "
-		 "the rules so",
-		 (unsigned long long)result->asked, (unsigned long long)result->streams,
-		 (unsigned long long)result->stopped);
+	if (result->stopped != 0)
+		snprintf(stopped, sizeof(stopped), ", rules were stopped by a limit on %llu, as on %.*s",
+			 (unsigned long long)result->stopped, SLICE_ARG(result->stopped_at));
+	snprintf(text, sizeof(text), "%llu of %llu streams could be asked%s: %s--partial takes the rules so",
+		 (unsigned long long)result->asked, (unsigned long long)result->streams, stopped,
+		 left > result->stopped ? "--all asks all of them, " : "");
 	return refuse(asked, "history_unasked", text);
 }
 

@@ -102,7 +102,8 @@ encode(struct side *side, struct fault *fault)
 enum verdict {
 	VERDICT_SAME,
 	VERDICT_DIFFERENT, /* also: the new rules fail where the old ones do not */
-	VERDICT_OPEN,      /* a call was stopped, or the old rules fail themselves: nothing can be said */
+	VERDICT_LEFT_OUT,  /* the old rules fail, the new ones do not until there */
+	VERDICT_OPEN,      /* a call was stopped: nothing can be said */
 	VERDICT_FAULT
 };
 
@@ -117,23 +118,30 @@ static enum verdict
 fold_both(struct judge *judge, const struct entries *page, struct reading *reading)
 {
 	struct fault fault;
-	size_t done;
+	size_t done, count = page->count;
+	bool left_out = false;
 
-	if (fold(&judge->before, page->items, page->count, &done, &fault) != 0)
-		return fault.class == FAULT_SCRIPT ? VERDICT_OPEN : (judge->fault = fault, VERDICT_FAULT);
-	if (fold(&judge->after, page->items, page->count, &done, &fault) != 0) {
+	if (fold(&judge->before, page->items, page->count, &done, &fault) != 0) {
+		if (fault.class != FAULT_SCRIPT)
+			return judge->fault = fault, VERDICT_FAULT;
+		if (was_stopped(&fault))
+			return VERDICT_OPEN;
+		left_out = true;
+		count = done;
+	}
+	if (count != 0 && fold(&judge->after, page->items, count, &done, &fault) != 0) {
 		if (fault.class != FAULT_SCRIPT) {
 			judge->fault = fault;
 			return VERDICT_FAULT;
 		}
 		if (was_stopped(&fault))
 			return VERDICT_OPEN;
-		reading->failed_at = page->items[done < page->count ? done : page->count - 1].version;
+		reading->failed_at = page->items[done < count ? done : count - 1].version;
 		reading->raised = fault;
 		return VERDICT_DIFFERENT;
 	}
-	judge->result.events += page->count;
-	return VERDICT_SAME;
+	judge->result.events += count;
+	return left_out ? VERDICT_LEFT_OUT : VERDICT_SAME;
 }
 
 /* Folds the stream's events by both sides, `step` at a time, and with a small step compares after each. */
@@ -278,8 +286,12 @@ ask_stream(struct judge *judge, struct slice stream)
 		if (tell(judge, stream, declared) != 0)
 			return -1;
 		break;
+	case VERDICT_LEFT_OUT:
+		judge->result.left_out++;
+		break;
 	case VERDICT_OPEN:
-		judge->result.stopped++;
+		if (judge->result.stopped++ == 0)
+			judge->result.stopped_at = arena_copy(&judge->arena, stream);
 		return 0;
 	case VERDICT_FAULT:
 		return -1;
@@ -437,7 +449,10 @@ add_up(struct judge *judge, struct arena *arena, struct shadow_result *result, s
 	result->streams += judge->result.streams;
 	result->asked += judge->result.asked;
 	result->events += judge->result.events;
+	result->left_out += judge->result.left_out;
 	result->stopped += judge->result.stopped;
+	if (result->stopped_at.size == 0 && judge->result.stopped_at.size != 0)
+		result->stopped_at = arena_copy(arena, judge->result.stopped_at);
 	result->differing += judge->result.differing;
 	result->undeclared += judge->result.undeclared;
 	for (size_t i = 0; i < judge->result.shown_count; i++) {

@@ -43,10 +43,12 @@ struct shadow_difference {
 };
 
 struct shadow_result {
-	uint64_t streams; /* of the domain, whose aggregates' folds differ at all */
-	uint64_t asked;   /* of them */
-	uint64_t events;  /* folded, once by each side */
-	uint64_t stopped; /* streams on which the watchdog ended a call */
+	uint64_t streams;        /* of the domain, whose aggregates' folds differ at all */
+	uint64_t asked;          /* of them */
+	uint64_t events;         /* folded, once by each side */
+	uint64_t left_out;       /* of those: the rules of before fail on them, the new ones do not until there */
+	uint64_t stopped;        /* streams on which the watchdog ended a call */
+	struct slice stopped_at; /* one of them */
 	uint64_t differing;
 	uint64_t undeclared; /* of those: of aggregates whose state_version was not raised */
 	struct shadow_difference *shown;

@@ -17,6 +17,8 @@
 	"  apply = function(state, data) " fold " return state end } } }\n"
 #define SUM      "state.n = state.n + data.by"
 #define SUM_ALSO "local sum = state.n; state.n = sum + data.by"
+#define ONES     "if data.by == 1 then error 'one' end " SUM
+#define FAILS    "if data.by == 7 then error 'seven' end " SUM
 #define SEVENS   "state.n = state.n + (data.by == 7 and 70 or data.by)"
 
 static struct store *store;
@@ -114,9 +116,8 @@ next_ms(void *self)
 }
 
 static void
-ask_until(const char *item, const char *part, unsigned threads, int64_t box_us)
+ask_between(struct ruleset *before, struct ruleset *after, unsigned threads, int64_t box_us)
 {
-	struct ruleset *before = rules(AGGREGATE("item", SUM), AGGREGATE("part", SUM)), *after = rules(item, part);
 	int64_t now = 0;
 	const struct clock counting = { .mono_ns = next_ms, .self = &now };
 	struct shadow_options options = { .store = store,
@@ -133,6 +134,12 @@ ask_until(const char *item, const char *part, unsigned threads, int64_t box_us)
 		result.shown[i].aggregate = arena_copy(&arena, result.shown[i].aggregate);
 	ruleset_release(before);
 	ruleset_release(after);
+}
+
+static void
+ask_until(const char *item, const char *part, unsigned threads, int64_t box_us)
+{
+	ask_between(rules(AGGREGATE("item", SUM), AGGREGATE("part", SUM)), rules(item, part), threads, box_us);
 }
 
 /* `items` of three events each: the last of them are 7 where i is a multiple of ten; `others` entries among them. */
@@ -230,6 +237,27 @@ TEST(streams_of_several_aggregates_are_asked_together)
 	CHECK_SLICE(result.shown[0].stream, "shop.part/a");
 	CHECK_SLICE(result.shown[0].aggregate, "part");
 	CHECK_INT(result.shown[0].version, 1);
+	tear_down();
+}
+
+/* Rules that mend a fold are not held up by the streams that it failed on. */
+TEST(streams_that_the_old_rules_fail_on_are_left_out_and_no_reason_to_refuse)
+{
+	set_up(true);
+	fill(60, 60);
+	put("shop.item/7", ENTRY_EVENT, 7, 1);
+	ask_between(rules(AGGREGATE("item", FAILS), AGGREGATE("part", SUM)),
+		    rules(AGGREGATE("item", SEVENS), AGGREGATE("part", SUM)), 2, 0);
+	CHECK_INT(result.streams, 60);
+	CHECK_INT(result.asked, 60);
+	CHECK_INT(result.left_out, 7);
+	CHECK_INT(result.stopped, 0);
+	CHECK_INT(result.differing, 0);
+	/* What the new ones fail on before that is their own. */
+	ask_between(rules(AGGREGATE("item", FAILS), AGGREGATE("part", SUM)),
+		    rules(AGGREGATE("item", ONES), AGGREGATE("part", SUM)), 2, 0);
+	CHECK_INT(result.differing, 60);
+	CHECK_INT(result.left_out, 0);
 	tear_down();
 }
 
