@@ -244,7 +244,8 @@ domain_load(const char *folder, const struct script_ops *script, const struct sc
 }
 
 int
-domain_open(const char *folder, struct ruleset *rules, struct domain **domain, struct fault *fault)
+domain_open(const char *folder, struct ruleset *rules, struct ruleset *asked, struct domain **domain,
+	    struct fault *fault)
 {
 	struct domain *made = calloc(1, sizeof(*made));
 
@@ -252,6 +253,7 @@ domain_open(const char *folder, struct ruleset *rules, struct domain **domain, s
 	if (made == NULL || (made->folder = strdup(folder)) == NULL) {
 		free(made);
 		ruleset_release(rules);
+		ruleset_release(asked);
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for a domain");
 	}
 	/* The name outlives the rules that the domain begins with. */
@@ -262,7 +264,9 @@ domain_open(const char *folder, struct ruleset *rules, struct domain **domain, s
 	breaker_init(&made->breaker);
 	told_init(&made->told);
 	atomic_init(&made->active, rules);
-	made->asked = ruleset_hold(rules);
+	made->asked = asked;
+	if (asked != rules)
+		past_add(&made->past, ruleset_hold(asked));
 	*domain = made;
 	return 0;
 }

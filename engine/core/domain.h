@@ -84,8 +84,9 @@ int domain_read_folder(const char *folder, struct arena *arena, struct source_se
 int domain_load(const char *folder, const struct script_ops *script, const struct script_options *options,
 		struct ruleset **rules, struct fault *fault);
 
-/* Takes the hold on the rules over, also on failure. */
-int domain_open(const char *folder, struct ruleset *rules, struct domain **domain, struct fault *fault);
+/* By `rules` commands are decided, by `asked` queries run. Takes both holds over, also on failure. */
+int domain_open(const char *folder, struct ruleset *rules, struct ruleset *asked, struct domain **domain,
+		struct fault *fault);
 /* What is read, or lies aside, held for the caller; NULL: nothing does. Any thread. */
 struct readside *domain_hold_aside(struct domain *domain, const struct aside *place, int64_t *since_ns);
 /* Closes what nobody holds and nobody can find any more. */

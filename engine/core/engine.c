@@ -154,7 +154,7 @@ engine_add_domain(struct engine *engine, const char *folder, struct fault *fault
 	struct readside *readside;
 	struct active active;
 	struct domain *domain;
-	struct ruleset *rules;
+	struct ruleset *rules, *asked = NULL;
 
 	must(!atomic_load(&engine->started));
 	if (engine->domain_count == DOMAIN_MAX)
@@ -163,11 +163,13 @@ engine_add_domain(struct engine *engine, const char *folder, struct fault *fault
 	if (start_rules(&engine->parts, folder, &engine->script, &rules, &active, fault) != 0)
 		return -1;
 	if (check_domain(engine, rules, folder, fault) != 0 ||
-	    readside_open_live(&engine->parts, rules, &options, &readside, fault) != 0) {
+	    start_asked(&engine->parts, &engine->script, rules, &active, &asked, fault) != 0 ||
+	    readside_open_live(&engine->parts, asked, &options, &readside, fault) != 0) {
+		ruleset_release(asked);
 		ruleset_release(rules);
 		return -1;
 	}
-	if (domain_open(folder, rules, &domain, fault) != 0) {
+	if (domain_open(folder, rules, asked, &domain, fault) != 0) {
 		readside_close(readside);
 		return -1;
 	}
@@ -271,13 +273,6 @@ engine_start(struct engine *engine, struct fault *fault)
 	engine->started_us = clock_wall_us(engine->parts.clock);
 	atomic_store(&engine->started, true);
 	return start_threads(engine, fault);
-}
-
-void
-engine_hurry(struct engine *engine)
-{
-	if (!atomic_exchange(&engine->ending, true))
-		atomic_fetch_add(&engine->reloader.pressing, 1);
 }
 
 bool

@@ -472,11 +472,28 @@ look_at_builds(struct reloader *reloader)
 	return patience_ns;
 }
 
+/* What queries began with is not what decides: its rows are made. */
+static void
+follow_from_start(struct reloader *reloader)
+{
+	struct engine *engine = reloader->engine;
+	struct fault fault;
+
+	for (size_t i = 0; i < engine->domain_count; i++) {
+		struct domain *domain = engine->domains[i];
+		struct ruleset *active = atomic_load(&domain->active);
+
+		if (domain->asked != active && build_follow(engine, domain, active, &fault) != 0)
+			log_fault(LOG_ERROR, "the queries stay with the rules before", &fault);
+	}
+}
+
 static void *
 reloader_main(void *self)
 {
 	struct reloader *reloader = self;
 
+	follow_from_start(reloader);
 	for (;;) {
 		int64_t patience_ns = look_at_builds(reloader);
 		struct mail *list;
@@ -543,4 +560,11 @@ reloader_give(struct reloader *reloader, struct engine_reload *reload)
 	if (reload->what == RELOAD_BACK)
 		atomic_fetch_add(&reloader->pressing, 1);
 	must(mailbox_give(&reloader->box, &reload->mail));
+}
+
+void
+engine_hurry(struct engine *engine)
+{
+	if (!atomic_exchange(&engine->ending, true))
+		atomic_fetch_add(&engine->reloader.pressing, 1);
 }

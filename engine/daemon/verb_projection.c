@@ -32,6 +32,7 @@ struct shown {
 	uint64_t rate;
 	uint64_t poison;
 	int64_t behind_us;
+	struct json_value build; /* an object where rows are, or were last, made beside */
 };
 
 static struct slice
@@ -73,6 +74,8 @@ read_shown(struct json_value item)
 	};
 
 	shown.behind_us = (int64_t)member_number(item, "behind_us");
+	if (!json_member(item, SLICE("build"), &shown.build))
+		shown.build.kind = JSON_NULL;
 	return shown;
 }
 
@@ -83,6 +86,28 @@ state_is(const struct shown *shown, const char *state)
 }
 
 /* ---- list ---- */
+
+/* Rows that are being made beside, or that were given up: what is read is not what the rules of now would give. */
+static void
+print_build(struct json_value build, struct buf *out)
+{
+	struct slice state = member_text(build, "state"), left = member_text(build, "seconds_left");
+
+	if (slice_equal(state, SLICE("live")) || slice_equal(state, SLICE("replaced")))
+		return;
+	buf_format(out, "; build %llu ", (unsigned long long)member_number(build, "build"));
+	if (slice_equal(state, SLICE("given_up"))) {
+		buf_format(out, "was given up: %.*s", SLICE_ARG(member_text(build, "reason")));
+		return;
+	}
+	buf_format(out, "%.*s", SLICE_ARG(state));
+	if (member_text(build, "position").size != 0)
+		buf_format(out, ": %llu of %llu, %llu a second", (unsigned long long)member_number(build, "position"),
+			   (unsigned long long)member_number(build, "head"),
+			   (unsigned long long)member_number(build, "rate"));
+	if (left.size != 0)
+		buf_format(out, ", %.*s s left", SLICE_ARG(left));
+}
 
 static void
 print_shown(const struct shown *shown, struct buf *out)
@@ -98,6 +123,8 @@ print_shown(const struct shown *shown, struct buf *out)
 		buf_format(out, ", at %llu: %.*s", (unsigned long long)shown->poison, SLICE_ARG(shown->reason));
 	else if (shown->reason.size != 0)
 		buf_format(out, ", waits: %.*s", SLICE_ARG(shown->reason));
+	if (shown->build.kind == JSON_OBJECT)
+		print_build(shown->build, out);
 	buf_byte(out, '\n');
 }
 

@@ -365,10 +365,11 @@ rules_double_make(const char *words, uint32_t generation)
 struct domain *
 rules_double_domain(const char *words)
 {
+	struct ruleset *rules = rules_double_make(words, 1);
 	struct domain *domain;
 	struct fault fault;
 
-	if (domain_open("tally", rules_double_make(words, 1), &domain, &fault) != 0)
+	if (domain_open("tally", rules, ruleset_hold(rules), &domain, &fault) != 0)
 		exit(1);
 	return domain;
 }
