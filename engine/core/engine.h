@@ -71,8 +71,8 @@ int engine_add_domain(struct engine *engine, const char *folder, struct fault *f
 int engine_start(struct engine *engine, struct fault *fault);
 /* The end is near: reloads that ask history or run specs end, having changed nothing, as do later ones. Any thread. */
 void engine_hurry(struct engine *engine);
-/* Does the same, takes no new asks, waits for those inside until `deadline_ns` of the monotonic clock. true when all were answered.
- */
+/* Does the same, takes no new asks, waits for those inside until `deadline_ns` of the monotonic clock. true when all
+ * were answered. */
 bool engine_drain(struct engine *engine, int64_t deadline_ns);
 void engine_close(struct engine *engine);
 

@@ -52,6 +52,7 @@ write_difference(const struct shadow_difference *difference, struct buf *out)
 	} else {
 		json_member_of(out, "before", difference->before);
 		json_member_of(out, "after", difference->after);
+		json_member_of(out, "difference", difference->places);
 	}
 	buf_byte(out, '}');
 }

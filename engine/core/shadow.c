@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/seen.h"
+#include "core/shadow_places.h"
 #include "core/shadow_streams.h"
 
 #define WINDOW       ((log_position)4096)
@@ -249,6 +250,8 @@ tell(struct judge *judge, struct slice stream, bool declared)
 	} else {
 		difference->before = shown_state(judge, &judge->before);
 		difference->after = shown_state(judge, &judge->after);
+		difference->places =
+			shadow_places(buf_slice(&judge->before.bytes), buf_slice(&judge->after.bytes), &judge->arena);
 	}
 	find_event(judge, difference);
 	return 0;
@@ -429,8 +432,8 @@ judge_close(struct judge *judge)
 static bool
 copy_difference(struct shadow_difference *difference, struct arena *arena)
 {
-	struct slice *texts[] = { &difference->stream, &difference->type,   &difference->before,
-				  &difference->after,  &difference->raised, &difference->aggregate };
+	struct slice *texts[] = { &difference->stream, &difference->type,   &difference->before,   &difference->after,
+				  &difference->raised, &difference->places, &difference->aggregate };
 
 	for (size_t i = 0; i < countof(texts); i++) {
 		if (texts[i]->size == 0)

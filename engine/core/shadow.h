@@ -39,6 +39,7 @@ struct shadow_difference {
 	bool declared;       /* the aggregate's state_version was raised: a difference is meant */
 	struct slice before; /* canonical states after that event; empty: too large to show */
 	struct slice after;
+	struct slice places; /* where they part, as shadow_places.h says, whatever their size */
 	struct slice raised; /* the new rules fail on it: place and reason; then `after` is empty */
 };
 

@@ -3,7 +3,7 @@
 #include "daemon/debug_show.h"
 
 #include "base/clock.h"
-#include "daemon/diff.h"
+#include "base/diff.h"
 
 /* ---- text ---- */
 

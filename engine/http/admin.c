@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's own socket: a table of verbs that the daemon brings. Quick ones run on the loop; slow ones on
- * the helper thread that the table names, so that who waits for history is in nobody's way, and come back through the
- * same mailbox as the engine's answers. The socket's file mode is the access control; nothing of this is reachable from the public listeners.
+ * the helper thread that the table names, so that who waits for history is in nobody's way; they come back through
+ * the same mailbox as the engine's answers. The socket's file mode is the access control; nothing of this is reachable
+ * from the public listeners.
  */
 #include <pthread.h>
 

@@ -22,7 +22,9 @@ local price = require "price"
 return {
     name = "prices",
     tables = { Prices = { key = { "Id" }, columns = { Id = "text", Price = "integer" } } },
-    on = { Put = function(view, data, meta) view.Prices:add({ Id = meta.stream_id }, { Price = price(data.price) }) end },
+    on = { Put = function(view, data, meta)
+        view.Prices:add({ Id = meta.stream_id }, { Price = price(data.price) })
+    end },
 }
 LUA
 cat >shop/queries.lua <<'LUA'

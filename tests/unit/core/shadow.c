@@ -19,6 +19,8 @@
 #define SUM_ALSO "local sum = state.n; state.n = sum + data.by"
 #define ONES     "if data.by == 1 then error 'one' end " SUM
 #define FAILS    "if data.by == 7 then error 'seven' end " SUM
+#define LARGE    "state.list = state.list or json.array {}; for i = 1, 2000 do state.list[i] = i end; state.name = 'one'"
+#define OTHERS   "state.list[7] = 70; state.name = nil; state.long = string.rep('x', 600); " SUM
 #define SEVENS   "state.n = state.n + (data.by == 7 and 70 or data.by)"
 
 static struct store *store;
@@ -180,6 +182,7 @@ check_all(unsigned threads)
 	CHECK_INT(result.shown[5].version, 3);
 	CHECK_SLICE(result.shown[5].before, "{\"n\":9}");
 	CHECK_SLICE(result.shown[5].after, "{\"n\":72}");
+	CHECK_SLICE(result.shown[5].places, "[{\"path\":\"n\",\"before\":9,\"after\":72}]");
 }
 
 /* Few beside the log's entries are listed, else the log is walked: both must say the same. */
@@ -258,6 +261,22 @@ TEST(streams_that_the_old_rules_fail_on_are_left_out_and_no_reason_to_refuse)
 		    rules(AGGREGATE("item", ONES), AGGREGATE("part", SUM)), 2, 0);
 	CHECK_INT(result.differing, 60);
 	CHECK_INT(result.left_out, 0);
+	tear_down();
+}
+
+/* A state that is too large to show whole is no secret: where the two part is told all the same. */
+TEST(of_large_states_the_places_that_differ_are_told)
+{
+	set_up(true);
+	put("shop.item/1", ENTRY_EVENT, 1, 1);
+	ask_between(rules(AGGREGATE("item", LARGE "; " SUM), AGGREGATE("part", SUM)),
+		    rules(AGGREGATE("item", LARGE "; " OTHERS), AGGREGATE("part", SUM)), 1, 0);
+	CHECK_INT(result.differing, 1);
+	CHECK_INT(result.shown[0].before.size, 0);
+	CHECK_INT(result.shown[0].after.size, 0);
+	CHECK_SLICE(result.shown[0].places, "[{\"path\":\"list[7]\",\"before\":7,\"after\":70},"
+					    "{\"path\":\"long\",\"after_bytes\":602},"
+					    "{\"path\":\"name\",\"before\":\"one\"}]");
 	tear_down();
 }
 

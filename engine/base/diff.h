@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is different between two JSON values, place by place. */
-#ifndef MOONLOG_DAEMON_DIFF_H
-#define MOONLOG_DAEMON_DIFF_H
+#ifndef MOONLOG_BASE_DIFF_H
+#define MOONLOG_BASE_DIFF_H
 
 #include "base/buf.h"
 #include "base/json.h"

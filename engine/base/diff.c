@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Objects are merged by their sorted keys, arrays by place; what is of two kinds, or a scalar, differs as a whole. */
-#include "daemon/diff.h"
+#include "base/diff.h"
 
 #define PATH_MAX_BYTES ((size_t)64 << 10)
 
