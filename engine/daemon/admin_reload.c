@@ -157,6 +157,10 @@ admin_reload(void *self, struct http_admin_call *call, struct fault *fault)
 		arena_fini(&arena);
 		return -1;
 	}
+	if (reload.what == RELOAD_BACK && reload.domain.size == 0) {
+		arena_fini(&arena);
+		return fault_set(fault, FAULT_INPUT, "bad_body", "which domain goes back? {\"domain\":\"...\"}");
+	}
 	buf_byte(call->out, '[');
 	if (reload.domain.size != 0)
 		ask_one(admin, &reload, reload.domain, call);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `generation list|show|diff`: the rules that decided any event, as the store keeps them. Reads beside the daemon. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -11,9 +12,10 @@
 #include "daemon/print.h"
 #include "daemon/reading.h"
 
-#define OUT_MAX   ((size_t)256 << 20)
-#define PAGE      200
-#define PATH_SIZE 256
+#define OUT_MAX    ((size_t)256 << 20)
+#define PAGE       200
+#define READ_BYTES ((size_t)65536)
+#define PATH_SIZE  256
 
 /* ---- list ---- */
 
@@ -23,8 +25,6 @@ add_info(const struct call *call, struct reading *reading, const struct generati
 {
 	struct active active;
 
-	if (call->word_count != 0 && !slice_equal(info->domain, slice_text(call->words[0])))
-		return 0;
 	if (generation_active(reading->reader, info->domain, &reading->arena, &active, fault) != 0)
 		return -1;
 	const char *mark = active.generation == info->number ? "active"
@@ -48,7 +48,7 @@ static int
 list(const struct call *call, struct reading *reading, struct buf *out, struct fault *fault)
 {
 	uint32_t after = 0;
-	size_t count;
+	size_t count, shown = 0;
 
 	do {
 		struct generation_info *infos;
@@ -56,13 +56,20 @@ list(const struct call *call, struct reading *reading, struct buf *out, struct f
 		arena_clear(&reading->arena);
 		if (generation_list(reading->reader, after, PAGE, &reading->arena, &infos, &count, fault) != 0)
 			return -1;
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count; i++) {
+			if (call->word_count != 0 && !slice_equal(infos[i].domain, slice_text(call->words[0])))
+				continue;
+			shown++;
 			if (add_info(call, reading, &infos[i], out, fault) != 0)
 				return -1;
+		}
 		if (count != 0)
 			after = infos[count - 1].number;
 		print_out(out);
 	} while (count == PAGE);
+	if (shown == 0 && call->word_count != 0)
+		return fault_set(fault, FAULT_INPUT, "no_such_generation", "the store knows no domain \"%s\"",
+				 call->words[0]);
 	return 0;
 }
 
@@ -77,18 +84,6 @@ read_number(const char *word, uint32_t *number, struct fault *fault)
 		return fault_set(fault, FAULT_INPUT, "usage", "\"%s\" is no generation: a number from 1", word);
 	*number = (uint32_t)wide;
 	return 0;
-}
-
-static int
-show_file(const struct source_set *sources, const char *path, struct buf *out, struct fault *fault)
-{
-	for (size_t i = 0; i < sources->count; i++) {
-		if (!slice_equal(sources->items[i].path, slice_text(path)))
-			continue;
-		buf_add(out, sources->items[i].bytes);
-		return 0;
-	}
-	return fault_set(fault, FAULT_INPUT, "no_such_file", "the generation has no file %s", path);
 }
 
 static void
@@ -121,6 +116,24 @@ show_files(const struct call *call, uint32_t number, const struct source_set *so
 }
 
 static int
+show_file(const struct call *call, uint32_t number, const struct source_set *sources, struct buf *out,
+	  struct fault *fault)
+{
+	struct source_set one = { .domain = sources->domain, .count = 1 };
+
+	for (size_t i = 0; one.items == NULL && i < sources->count; i++)
+		if (slice_equal(sources->items[i].path, slice_text(call->words[1])))
+			one.items = &sources->items[i];
+	if (one.items == NULL)
+		return fault_set(fault, FAULT_INPUT, "no_such_file", "the generation has no file %s", call->words[1]);
+	if (call_has(call, OPTION_JSON))
+		show_files(call, number, &one, out);
+	else
+		buf_add(out, one.items->bytes);
+	return 0;
+}
+
+static int
 show(const struct call *call, struct reading *reading, struct buf *out, struct fault *fault)
 {
 	struct source_set sources;
@@ -130,7 +143,7 @@ show(const struct call *call, struct reading *reading, struct buf *out, struct f
 	    generation_read(reading->reader, number, &reading->arena, &sources, fault) != 0)
 		return -1;
 	if (call->word_count == 2)
-		return show_file(&sources, call->words[1], out, fault);
+		return show_file(call, number, &sources, out, fault);
 	show_files(call, number, &sources, out);
 	return 0;
 }
@@ -156,20 +169,44 @@ put_copy(const char *folder, const char *side, const struct source_file *source,
 }
 
 static int
-run_diff(const char *name_a, const char *name_b, const char *a, const char *b, struct fault *fault)
+read_all(int from, struct buf *out, struct fault *fault)
 {
-	pid_t child = fork();
-	int status;
+	for (;;) {
+		ssize_t got = buf_reserve(out, READ_BYTES) ? read(from, out->data + out->size, READ_BYTES) : -1;
 
+		if (out->failed)
+			return fault_set(fault, FAULT_LIMIT, "limit", "the difference is too long to show");
+		if (got < 0 && errno != EINTR)
+			return fault_errno(fault, FAULT_AWAY, errno, "diff cannot be read");
+		if (got == 0)
+			return 0;
+		out->size += got > 0 ? (size_t)got : 0;
+	}
+}
+
+static int
+run_diff(const char *const names[2], char paths[2][PATH_SIZE], struct buf *out, struct fault *fault)
+{
+	int ends[2], status, result;
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return fault_errno(fault, FAULT_AWAY, errno, "diff cannot be run");
+	child = fork();
 	if (child == 0) {
-		execlp("diff", "diff", "-u", "--label", name_a, "--label", name_b, a, b, (char *)NULL);
+		dup2(ends[1], STDOUT_FILENO);
+		execlp("diff", "diff", "-u", "--label", names[0], "--label", names[1], paths[0], paths[1],
+		       (char *)NULL);
 		_exit(127);
 	}
+	close(ends[1]);
+	result = child > 0 ? read_all(ends[0], out, fault) : 0;
+	close(ends[0]);
 	if (child < 0 || waitpid(child, &status, 0) < 0)
 		return fault_errno(fault, FAULT_AWAY, errno, "diff cannot be run");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+	if (result == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) > 1))
 		return fault_set(fault, FAULT_AWAY, "no_diff", "diff (package diffutils) cannot be run");
-	return 0;
+	return result;
 }
 
 static const struct source_file *
@@ -181,62 +218,116 @@ find_source(const struct source_set *sources, struct slice path)
 	return NULL;
 }
 
-static int
-diff_file(const char *folder, const uint32_t numbers[2], struct slice path, const struct source_file *a,
-	  const struct source_file *b, struct fault *fault)
+/* Two sets of files, and the folder for copies of two of them. */
+struct comparing {
+	const struct call *call;
+	uint32_t numbers[2];
+	struct source_set sets[2];
+	char folder[32];
+	struct buf *out;
+};
+
+static void
+put_hash(struct buf *out, const char *key, const struct source_file *source)
 {
-	char paths[2][PATH_SIZE], names[2][PATH_SIZE];
+	if (source == NULL)
+		return;
+	json_key(out, key);
+	buf_byte(out, '"');
+	buf_hex(out, source->hash.bytes, DIGEST_SIZE);
+	buf_byte(out, '"');
+}
+
+static void
+put_difference(const struct comparing *comparing, struct slice path, const struct source_file *const sides[2],
+	       struct slice text)
+{
+	struct buf *out = comparing->out;
+
+	if (!call_has(comparing->call, OPTION_JSON)) {
+		buf_add(out, text);
+		return;
+	}
+	json_comma(out);
+	buf_text(out, "{\"path\":");
+	json_quote(out, path);
+	json_put_text(out, "way", slice_text(sides[0] == NULL ? "added" : sides[1] == NULL ? "removed" : "changed"));
+	put_hash(out, "before", sides[0]);
+	put_hash(out, "after", sides[1]);
+	json_put_text(out, "diff", text);
+	buf_byte(out, '}');
+}
+
+static int
+diff_file(const struct comparing *comparing, struct slice path, struct fault *fault)
+{
+	const struct source_file *const sides[2] = { find_source(&comparing->sets[0], path),
+						     find_source(&comparing->sets[1], path) };
+	char paths[2][PATH_SIZE], labels[2][PATH_SIZE];
+	const char *names[2];
+	struct buf text;
 	int result;
 
-	if (a != NULL && b != NULL && memcmp(&a->hash, &b->hash, sizeof(a->hash)) == 0)
+	if (sides[0] != NULL && sides[1] != NULL && memcmp(&sides[0]->hash, &sides[1]->hash, DIGEST_SIZE) == 0)
 		return 0;
-	if (put_copy(folder, "a", a, paths[0], fault) != 0 || put_copy(folder, "b", b, paths[1], fault) != 0)
-		return -1;
-	snprintf(names[0], PATH_SIZE, "%u/%.*s", numbers[0], SLICE_ARG(path));
-	snprintf(names[1], PATH_SIZE, "%u/%.*s", numbers[1], SLICE_ARG(path));
-	fflush(stdout);
-	result = run_diff(a != NULL ? names[0] : "/dev/null", b != NULL ? names[1] : "/dev/null", paths[0], paths[1],
-			  fault);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(labels[i], PATH_SIZE, "%u/%.*s", comparing->numbers[i], SLICE_ARG(path));
+		names[i] = sides[i] != NULL ? labels[i] : "/dev/null";
+		if (put_copy(comparing->folder, i == 0 ? "a" : "b", sides[i], paths[i], fault) != 0)
+			return -1;
+	}
+	buf_init(&text, OUT_MAX);
+	result = run_diff(names, paths, &text, fault);
+	if (result == 0)
+		put_difference(comparing, path, sides, buf_slice(&text));
+	buf_fini(&text);
 	unlink(paths[0]);
 	unlink(paths[1]);
 	return result;
 }
 
 static int
-diff_sets(const uint32_t numbers[2], const struct source_set sets[2], struct fault *fault)
+diff_sets(struct comparing *comparing, struct fault *fault)
 {
-	char folder[] = "/tmp/moonlog-diff-XXXXXX";
+	const struct source_set *sets = comparing->sets;
 	int result = 0;
 
-	if (mkdtemp(folder) == NULL)
-		return fault_errno(fault, FAULT_AWAY, errno, "%s", folder);
-	for (size_t i = 0; result == 0 && i < sets[0].count; i++) {
-		const struct source_file *a = &sets[0].items[i];
-
-		result = diff_file(folder, numbers, a->path, a, find_source(&sets[1], a->path), fault);
-	}
-	for (size_t i = 0; result == 0 && i < sets[1].count; i++) {
-		const struct source_file *b = &sets[1].items[i];
-
-		if (find_source(&sets[0], b->path) == NULL)
-			result = diff_file(folder, numbers, b->path, NULL, b, fault);
-	}
-	rmdir(folder);
+	snprintf(comparing->folder, sizeof(comparing->folder), "/tmp/moonlog-diff-XXXXXX");
+	if (mkdtemp(comparing->folder) == NULL)
+		return fault_errno(fault, FAULT_AWAY, errno, "%s", comparing->folder);
+	for (size_t i = 0; result == 0 && i < sets[0].count; i++)
+		result = diff_file(comparing, sets[0].items[i].path, fault);
+	for (size_t i = 0; result == 0 && i < sets[1].count; i++)
+		if (find_source(&sets[0], sets[1].items[i].path) == NULL)
+			result = diff_file(comparing, sets[1].items[i].path, fault);
+	rmdir(comparing->folder);
 	return result;
 }
 
 static int
 diff(const struct call *call, struct reading *reading, struct buf *out, struct fault *fault)
 {
-	struct source_set sets[2];
-	uint32_t numbers[2];
+	struct comparing comparing = { .call = call, .out = out };
+	const struct source_set *sets = comparing.sets;
+	bool json = call_has(call, OPTION_JSON);
 
-	(void)out;
 	for (size_t i = 0; i < 2; i++)
-		if (read_number(call->words[i], &numbers[i], fault) != 0 ||
-		    generation_read(reading->reader, numbers[i], &reading->arena, &sets[i], fault) != 0)
+		if (read_number(call->words[i], &comparing.numbers[i], fault) != 0 ||
+		    generation_read(reading->reader, comparing.numbers[i], &reading->arena, &comparing.sets[i],
+				    fault) != 0)
 			return -1;
-	return diff_sets(numbers, sets, fault);
+	if (!slice_equal(sets[0].domain, sets[1].domain))
+		return fault_set(fault, FAULT_INPUT, "usage",
+				 "generation %u is of %.*s, %u of %.*s: nothing to compare", comparing.numbers[0],
+				 SLICE_ARG(sets[0].domain), comparing.numbers[1], SLICE_ARG(sets[1].domain));
+	if (json)
+		buf_format(out, "{\"domain\":\"%.*s\",\"before\":%u,\"after\":%u,\"files\":[",
+			   SLICE_ARG(sets[0].domain), comparing.numbers[0], comparing.numbers[1]);
+	if (diff_sets(&comparing, fault) != 0)
+		return -1;
+	if (json)
+		buf_text(out, "]}\n");
+	return 0;
 }
 
 /* ---- the verbs ---- */

@@ -113,6 +113,13 @@ ask(struct call *call, const char *path)
 enum exit_code
 verb_reload(struct call *call)
 {
+	struct fault fault;
+
+	if (call_has(call, OPTION_NO_SHADOW) && (call_has(call, OPTION_ALL) || call_has(call, OPTION_PARTIAL))) {
+		fault_set(&fault, FAULT_INPUT, "usage", "--no-shadow asks no history: --%s says otherwise",
+			  call_has(call, OPTION_ALL) ? "all" : "partial");
+		return exit_say(&fault);
+	}
 	return ask(call, "/admin/reload");
 }
 

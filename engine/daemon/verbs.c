@@ -128,7 +128,7 @@ const struct verb verbs[] = {
 	  verb_generation_list },
 	{ "generation show", "N [FILE]", "the files of a generation, or one of them", NULL, JSON, VERB_CONFIG_STORE, 1,
 	  2, false, verb_generation_show },
-	{ "generation diff", "N M", "what changed from one generation to another", NULL, 0, VERB_CONFIG_STORE, 2, 2,
+	{ "generation diff", "N M", "what changed from one generation to another", NULL, JSON, VERB_CONFIG_STORE, 2, 2,
 	  false, verb_generation_diff },
 	{ "dlq list", "[DOMAIN.REACTOR]", "messages that could not be taken",
 	  "A line each: reactor, letter, type, key, tries, why. `parked` ones keep later ones of their key behind\n"

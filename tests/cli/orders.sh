@@ -133,6 +133,15 @@ expect 66 "generation diff with none" generation diff 1 99 --config etc/moonlog.
 expect 2 "generation show 0" generation show 0 --config etc/moonlog.lua
 expect 0 "generation diff" generation diff 1 2 --config etc/moonlog.lua
 says "generation diff" "^-.*not this one"
+expect 0 "generation diff as JSON" generation diff 1 2 --json --config etc/moonlog.lua
+is_json "generation diff as JSON"
+says "generation diff as JSON" '^\{"domain":"shop","before":1,"after":2,"files":\[\{"path":"items.lua","way":"changed","before":"[0-9a-f]{64}"'
+says "generation diff as JSON" '"diff":"--- 1/items.lua.*-.*not this one'
+expect 0 "a file as JSON" generation show 1 items.lua --json --config etc/moonlog.lua
+is_json "a file as JSON"
+says "a file as JSON" '^\{"generation":1,"domain":"shop","files":\[\{"path":"items.lua"'
+expect 66 "generations of no domain" generation list nobody --config etc/moonlog.lua
+says "generations of no domain" '^moonlog: the store knows no domain "nobody"$'
 echo 'x =' >>shop/items.lua
 expect 1 "reload of what does not load" reload --config etc/moonlog.lua
 says "reload of what does not load" "^detail: items.lua:[0-9]+: "

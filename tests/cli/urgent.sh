@@ -57,6 +57,9 @@ ASKED=$!
 wait_for begun
 expect 0 "a rollback beside specs" rollback shop --data data
 says "a rollback beside specs" "^answer: done"
+same "a rollback of nothing in particular" "$(curl -s -X POST --unix-socket data/moonlog.sock http://moonlog/admin/rollback |
+	grep -c '"status":400.*which domain goes back')" 1
+expect 2 "history and no history" reload --all --no-shadow --data data
 wait "$ASKED"
 same "the reload that waited" "$?" 1
 same "its reason" "$(grep '^code:' waited)" "code: broken_off"
