@@ -295,6 +295,7 @@ check_given(const struct text *text, const struct lint_event *event, size_t tabl
 		snprintf(reason, sizeof reason, "event '%s' has no field '%.*s'%s", event->name.data, SLICE_ARG(name),
 			 hint);
 		tell(text, i, "unknown_field", reason);
+		all = false; /* it may be the one that is missing */
 	}
 	for (size_t k = 0; all && k < event->fields->field_count; k++) {
 		const struct schema_field *field = &event->fields->fields[k];

@@ -368,6 +368,8 @@ TEST(fields_that_data_lacks_are_told)
 		     "'Made' } } end");
 	says("warning unknown_field thing.lua:6 event 'Gone' has no field 'n'");
 	says("warning missing_field thing.lua:7 event 'Made' lacks the field 'n'");
+	check_handle("function(s, data)\nreturn { { type = 'Made', data = { nn = 1 } } } end");
+	CHECK_TEXT(all, "warning unknown_field thing.lua:6 event 'Made' has no field 'nn'; did you mean \"n\"?\n");
 }
 
 TEST(no_field_is_told_that_may_be_there)
