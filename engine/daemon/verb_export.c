@@ -450,6 +450,22 @@ run(struct export *export, struct fault *fault)
 	return flush(export, 0, fault);
 }
 
+/* A misspelt stream would be a whole export of nothing. */
+static int
+must_exist(const struct export *export, struct fault *fault)
+{
+	struct read_limit limit = { .entries = 1 };
+	stream_version end = 0;
+	struct entries entries;
+
+	if (store_read_stream(export->reading->reader, export->stream, 1, limit, &export->reading->arena, &entries,
+			      &end, fault) != 0)
+		return -1;
+	return end != 0 ? 0
+			: fault_set(fault, FAULT_INPUT, "no_such_stream", "there is no stream %.*s",
+				    SLICE_ARG(export->stream));
+}
+
 static int
 choose(struct export *export, struct fault *fault)
 {
@@ -468,7 +484,7 @@ choose(struct export *export, struct fault *fault)
 	if (stream == NULL)
 		return 0;
 	export->filter.stream_prefix = export->stream = slice_text(stream);
-	return stream_parse(export->stream, &name, fault);
+	return stream_parse(export->stream, &name, fault) == 0 ? must_exist(export, fault) : -1;
 }
 
 enum exit_code

@@ -19,13 +19,20 @@ end
 package.preload["busted.outputHandlers.moonlog"] = chunk "output"
 package.preload["busted.outputHandlers.plain"] = package.preload["busted.outputHandlers.moonlog"]
 
+-- A text that terminals and XML take: no control characters, UTF-8.
+local function shown(text)
+    local function number(byte) return ("\\%03d"):format(byte:byte()) end
+    text = text:gsub("[%z\1-\8\11-\31\127]", number)
+    return utf8.len(text) and text or (text:gsub("[\128-\255]", number))
+end
+
 -- What is raised inside the words of specs - what a spec gave them is not as they take it - is told at the spec's line.
 local make = require "busted.core"
 package.loaded["busted.core"] = function()
     local busted = make()
     local rewrite = busted.rewriteMessage
     function busted.rewriteMessage(element, message, trace)
-        local text = rewrite(element, message, trace):gsub("^moonlog test:%d+: ", "") -- no line is known: no memory
+        local text = shown(rewrite(element, message, trace):gsub("^moonlog test:%d+: ", "")) -- no memory has no line
         local reason = text:match "^moonlog/[%w_]+%.lua:%d+: (.*)$"
         for line in (reason and trace and trace.traceback or ""):gmatch "[^\n]+" do
             local at = line:match "^%s+([^%[].-:%d+): in "
@@ -49,6 +56,29 @@ local function count_run()
         count = count + each.successesCount + each.pendingsCount + each.failuresCount + each.errorsCount
     end
     return count
+end
+
+-- A document is all that goes to standard output: what specs print goes beside it.
+local function keep_for_document()
+    local out, write = io.stdout, io.write
+    io.write = function(...) return out:write(...) end
+    require "busted.outputHandlers.junit"
+    io.write = write
+    io.output(io.stderr)
+    io.stdout = io.stderr
+    _G.print = function(...)
+        local words = table.pack(...)
+        for i = 1, words.n do words[i] = tostring(words[i]) end
+        io.stderr:write(table.concat(words, "\t"), "\n")
+    end
+end
+for i, text in ipairs(arguments) do
+    if text == "--output=junit" or text == "--output" and arguments[i + 1] == "junit" then keep_for_document() end
+end
+
+-- Helpers of specs are found from wherever these are run: require "spec.helper".
+for i = #folders, 1, -1 do
+    package.path = folders[i]:gsub("/spec$", "") .. "/?.lua;" .. package.path
 end
 
 -- The options that choose specs by their names or tags, as text, "" when there are none; nil: nothing is to be run.

@@ -71,6 +71,23 @@ says "specs that are wrong" "^1 passed, 11 failed"
 expect 1 "specs that are wrong, junit" test shop --output junit
 says "specs that are wrong, junit" "<error>shop/spec/x_spec.lua:3: aggregate item has no command"
 
+# Whatever specs say or print, junit is XML; helpers are found from outside the folder, too.
+cat >shop/spec/x_spec.lua <<'END2'
+local helper = require "spec.helper"
+it("prints", function() print "<b>" io.write "<c>" io.stdout:write "<d>" assert.equals(5, helper.five) end)
+it("raises bytes", function() error "\0\27[31m\xff" end)
+END2
+echo 'return { five = 5 }' >shop/spec/helper.lua
+expect 1 "specs that print, junit" test shop --output junit
+python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' out 2>>err && pass || fail "junit of specs that print is no XML"
+says "specs that print, junit" '^<testsuites .*tests=.2'
+says "specs that print, junit" '^<b>$'
+expect 1 "specs that print" test shop
+says "specs that print" 'x_spec.lua:3: .000.027\[31m.255$'
+says "specs that print" '^<b>$'
+says "specs that print" '1 passed, 1 failed$'
+rm shop/spec/helper.lua
+
 # A spec that eats memory is stopped, and the next one runs.
 cat >shop/spec/x_spec.lua <<'END2'
 it("eats", function() local all = {} for i = 1, 1 << 20 do all[i] = ("x"):rep(1 << 20) .. i end end)

@@ -72,6 +72,8 @@ cp out one.ndjson
 expect 0 "import of a stream" import one.ndjson --data one
 expect 0 "verify" verify --data one
 expect 0 "its state" state banking.account/1 --data one --json
+expect 66 "export of no stream" export --data data --stream banking.account/nobody
+says "export of no stream" 'there is no stream banking.account/nobody'
 same "a domain that is not there" "$("$MOONLOG" export --data data --domain shop | grep -c '^{"stream"')" 0
 expect 0 "the rest" export --data data --after 42
 cp out rest.ndjson
