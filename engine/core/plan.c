@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "core/changes.h"
 #include "core/shadow.h"
 #include "core/shadow_rows.h"
@@ -173,16 +174,13 @@ refuse_projection(struct engine_reload *asked, const struct shadow_rows_result *
 	return refuse(asked, "projection_fails", text);
 }
 
+/* What the policy "block" makes of it; false: asked->fault says why the rules may not be taken. */
 static bool
-decide(const struct plan_policy *policy, const struct shadow_result *result, const struct shadow_rows_result *rows,
-       const char *id, struct engine_reload *asked)
+stands(const struct shadow_result *result, const struct shadow_rows_result *rows, const char *id,
+       struct engine_reload *asked)
 {
 	bool accepted = slice_equal(asked->accept, slice_text(id));
 
-	if (asked->accept.size != 0 && !accepted)
-		return refuse(asked, "other_plan", "the accepted plan is of another change: plan again");
-	if (policy->warn)
-		return true;
 	if (result->undeclared != 0)
 		return refuse_undeclared(asked, result);
 	if (result->differing != 0 && !accepted) {
@@ -194,6 +192,26 @@ decide(const struct plan_policy *policy, const struct shadow_result *result, con
 		return refuse_projection(asked, rows, id);
 	if (result->asked != result->streams && !asked->partial)
 		return refuse_part(asked, result);
+	return true;
+}
+
+/* Under "warn" what would refuse the rules is told at the top of the report, and in the log when they are taken. */
+static bool
+decide(const struct plan_policy *policy, const struct shadow_result *result, const struct shadow_rows_result *rows,
+       const char *id, struct engine_reload *asked)
+{
+	if (asked->accept.size != 0 && !slice_equal(asked->accept, slice_text(id)))
+		return refuse(asked, "other_plan", "the accepted plan is of another change: plan again");
+	if (stands(result, rows, id, asked))
+		return true;
+	if (!policy->warn)
+		return false;
+	json_put_text(asked->out, "warned", slice_text(asked->fault.text));
+	if (asked->what == RELOAD_TAKE)
+		log_line(LOG_WARN, "the rules are taken although history speaks against them",
+			 log_slice("domain", asked->domain), log_text("code", asked->fault.code),
+			 log_text("text", asked->fault.text));
+	fault_clear(&asked->fault);
 	return true;
 }
 

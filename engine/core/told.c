@@ -191,11 +191,13 @@ told_write_projection(struct told *told, struct slice name, const struct told_pr
 	if (told->stage != TOLD_NOTHING && told_has_name(&told->now.names, name)) {
 		buf_format(out, "{\"build\":%llu,\"state\":\"%s\"", (unsigned long long)told->now.number,
 			   stages[told->stage]);
+		json_put_u64(out, "generation", told->now.generation);
 		write_progress(progress, out);
 		buf_byte(out, '}');
 	} else if (told->count != 0 && told_has_name(&told->last.names, name)) {
 		buf_format(out, "{\"build\":%llu,\"state\":\"%s\"", (unsigned long long)told->last.number,
 			   results[told->result]);
+		json_put_u64(out, "generation", told->last.generation);
 		if (told->compared)
 			json_put_u64(out, "rows_differ", told->rows_differ);
 		if (told->reason[0] != '\0') {

@@ -95,7 +95,8 @@ print_build(struct json_value build, struct buf *out)
 
 	if (slice_equal(state, SLICE("live")) || slice_equal(state, SLICE("replaced")))
 		return;
-	buf_format(out, "; build %llu ", (unsigned long long)member_number(build, "build"));
+	buf_format(out, "; build %llu by generation %llu ", (unsigned long long)member_number(build, "build"),
+		   (unsigned long long)member_number(build, "generation"));
 	if (slice_equal(state, SLICE("given_up"))) {
 		buf_format(out, "was given up: %.*s", SLICE_ARG(member_text(build, "reason")));
 		return;

@@ -69,7 +69,7 @@ expect 0 "builds" projection builds --config etc/moonlog.lua --json
 is_json "builds"
 says "builds" '"build":1,"result":"given_up","generation":1,"projections":\["items"\].*"reason":"projection items stopped at 2'
 expect 0 "list of one not rebuilt" projection list --config etc/moonlog.lua --json
-says "list of one not rebuilt" '"state":"live".*"build":\{"build":1,"state":"given_up","reason":"projection items stopped'
+says "list of one not rebuilt" '"state":"live".*"build":\{"build":1,"state":"given_up","generation":1,"reason":"projection items stopped'
 same "rows as before" "$(curl -s "http://$ADDRESS/shop/items?at_least=3" |
 	python3 -c 'import json,sys; print(*[r["Title"] for r in json.load(sys.stdin)])')" "one two"
 same "ready" "$(curl -s -o answer -w '%{http_code}' "http://$ADDRESS/readyz")" 200

@@ -73,7 +73,7 @@ echo 'return function(price) assert(price ~= 1, "no ones") return 2 * price end'
 expect 0 "taken without history" reload --data data --no-shadow
 wait_build given_up
 expect 0 "the list" projection list --data data
-says "the list" '^shop.prices +live +20 of 20; build 1 was given up: projection prices stopped at 1: .*no ones'
+says "the list" '^shop.prices +live +20 of 20; build 1 by generation 2 was given up: projection prices stopped at 1: .*no ones'
 for end in killed "stop 0 TERM"; do
 	$end
 	serve_shop

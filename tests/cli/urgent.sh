@@ -103,4 +103,19 @@ stop 0 "TERM beside history"
 wait "$ASKED"
 same "the reload that the end met" "$(grep '^code:' waited)" "code: draining"
 same "rules after it" "$(grep -c 'rules changed' daemon.err)" 4
+
+# Under "warn" a signal's answer is the log: it names what block would refuse.
+rm -f shop/spec/basket_spec.lua data/moonlog.address
+"$MOONLOG" serve --data data --listen 127.0.0.1:0 --set reload.policy=warn shop >daemon.out 2>daemon.err &
+DAEMON=$!
+for _ in $(seq 300); do [ -s data/moonlog.address ] && break; sleep 0.05; done
+sed 's/+ data.price/+ 2 * data.price/' plain.lua >shop/basket.lua
+expect 0 "a plan under warn" plan --data data
+says "a plan under warn" '^  warned: .*100 of 100 streams would have another state; the newest: shop.basket/100 version 1'
+same "the log of a plan" "$(grep -c 'history speaks against' daemon.err)" 0
+kill -HUP "$DAEMON"
+wait_for daemon.err 'rules changed'
+cp daemon.err err
+says "the log of a signal" 'taken although history speaks against them" domain=shop code=history_differs text=.*shop.basket/100'
+stop 0 "TERM under warn"
 finish
