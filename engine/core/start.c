@@ -152,6 +152,8 @@ start_rules(const struct engine_parts *parts, const char *folder, const struct s
 		arena_fini(&arena);
 	} else if (read) {
 		result = choose(&starting, folder, &arena, &sources, rules, active, fault);
+		if (result != 0)
+			fault_prefix(fault, "%s", folder); /* several domains may have a file of the same name */
 	} else {
 		result = without_folder(&starting, folder, sources.domain, &unread, rules, active, fault);
 		arena_fini(&arena);

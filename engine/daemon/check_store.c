@@ -11,9 +11,11 @@
 #include "view/memory/view_memory.h"
 
 bool
-check_store_wanted(const struct call *call)
+check_store_wanted(const struct call *call, const struct config *config)
 {
-	return call_has(call, OPTION_HISTORY) || call->setting_count != 0 || call->config_file != NULL;
+	bool told = call->setting_count != 0 || call->config_file != NULL;
+
+	return call_has(call, OPTION_HISTORY) || (told && config_given(config, CONFIG_DATA));
 }
 
 static void
@@ -102,20 +104,19 @@ check_history(struct store *store, const struct script_program *program, const s
 }
 
 int
-check_store(const struct call *call, const struct script_program *program, struct findings *findings,
-	    struct fault *fault)
+check_store(const struct call *call, const struct script_program *program, const struct script_options *options,
+	    struct findings *findings, struct fault *fault)
 {
-	struct script_options options = { .development = true };
 	struct catalogue_report report = { .found = unread, .self = findings };
 	struct reading reading;
 	int result = reading_open(call, &reading, fault);
 
 	if (result == 0) {
-		result = catalogue_check(reading.reader, program, &options, &report, fault);
+		result = catalogue_check(reading.reader, program, options, &report, fault);
 		if (result != 0 && report.findings != 0)
 			result = 0; /* they are told one by one */
 		else if (result == 0 && call_has(call, OPTION_HISTORY))
-			result = check_history(reading.store, program, &options, findings, fault);
+			result = check_history(reading.store, program, options, findings, fault);
 	}
 	reading_close(&reading);
 	return result;

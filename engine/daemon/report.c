@@ -32,16 +32,14 @@ find_shadowed(struct report *report)
 }
 
 int
-report_open(struct report *report, const char *folder, struct fault *fault)
+report_open(struct report *report, const char *folder, const struct script_options *options, struct fault *fault)
 {
-	struct script_options options = { .development = true };
-
 	*report = (struct report){ .folder = folder };
 	arena_init(&report->arena, SOURCES_MAX);
 	report->findings.arena = &report->arena;
 	if (domain_read_folder(folder, &report->arena, &report->sources, fault) != 0)
 		return -1;
-	if (moon_check(&report->sources, &options, &report->findings, &report->program, fault) != 0)
+	if (moon_check(&report->sources, options, &report->findings, &report->program, fault) != 0)
 		return -1;
 	find_shadowed(report);
 	return 0;

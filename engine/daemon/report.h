@@ -15,7 +15,7 @@ struct report {
 };
 
 /* Reads the folder once and checks what it held. Owns: everything, until report_close (also after a failure). */
-int report_open(struct report *report, const char *folder, struct fault *fault);
+int report_open(struct report *report, const char *folder, const struct script_options *options, struct fault *fault);
 void report_close(struct report *report);
 
 /* Errors and warnings. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "core/domain.h"
+#include "daemon/setup.h"
 #include "script/lua/lua_room.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
@@ -22,29 +23,33 @@ say(void *self, int level, struct slice domain, struct slice text)
 }
 
 static int
-load(struct rules *rules, struct fault *fault)
+load(struct rules *rules, const struct config *config, struct fault *fault)
 {
-	struct script_options options = { .development = true, .say = say };
+	struct script_options options;
 
+	setup_script(config, &options);
+	options.development = true;
+	options.say = say;
 	if (script_load(moon_ops(), &rules->sources, &options, &rules->program, fault) != 0)
 		return -1;
 	return script_open(rules->program, &options, &rules->machine, fault);
 }
 
 int
-rules_from_folder(struct rules *rules, const char *folder, struct fault *fault)
+rules_from_folder(struct rules *rules, const struct config *config, const char *folder, struct fault *fault)
 {
 	*rules = (struct rules){ 0 };
 	arena_init(&rules->arena, ARENA_MAX);
 	if (domain_read_folder(folder, &rules->arena, &rules->sources, fault) != 0)
 		return -1;
-	return load(rules, fault);
+	return load(rules, config, fault);
 }
 
 int
-rules_from_named(struct rules *rules, const char *folder, const struct stream_name *stream, struct fault *fault)
+rules_from_named(struct rules *rules, const struct config *config, const char *folder, const struct stream_name *stream,
+		 struct fault *fault)
 {
-	if (rules_from_folder(rules, folder, fault) != 0)
+	if (rules_from_folder(rules, config, folder, fault) != 0)
 		return -1;
 	if (slice_equal(rules->program->domain, stream->domain))
 		return 0;
@@ -52,7 +57,8 @@ rules_from_named(struct rules *rules, const char *folder, const struct stream_na
 }
 
 int
-rules_from_store(struct rules *rules, struct store_reader *reader, struct slice domain, struct fault *fault)
+rules_from_store(struct rules *rules, const struct config *config, struct store_reader *reader, struct slice domain,
+		 struct fault *fault)
 {
 	struct active active;
 
@@ -68,7 +74,7 @@ rules_from_store(struct rules *rules, struct store_reader *reader, struct slice 
 				 SLICE_ARG(domain));
 	return generation_read(reader, active.generation, &rules->arena, &rules->sources, fault) != 0
 		       ? -1
-		       : load(rules, fault);
+		       : load(rules, config, fault);
 }
 
 int
@@ -123,10 +129,10 @@ rules_find(struct rules *rules, const struct config *config, struct store_reader
 	*rules = (struct rules){ 0 };
 	for (size_t i = 0; i < domains->item_count; i++) {
 		if (slice_equal(folder_name(domains->items[i]), domain))
-			return rules_from_folder(rules, domains->items[i], fault);
+			return rules_from_folder(rules, config, domains->items[i], fault);
 	}
 	if (reader != NULL)
-		return rules_from_store(rules, reader, domain, fault);
+		return rules_from_store(rules, config, reader, domain, fault);
 	return fault_set(fault, FAULT_INPUT, "no_such_domain", "no --domain folder is named \"%.*s\"",
 			 SLICE_ARG(domain));
 }

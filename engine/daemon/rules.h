@@ -15,12 +15,17 @@ struct rules {
 	struct script_machine *machine;
 };
 
-/* All of these own what they open, until rules_close (also after a failure; `rules` may be zeroed then). */
-int rules_from_folder(struct rules *rules, const char *folder, struct fault *fault);
+/*
+ * By the configured limits. All of these own what they open, until rules_close (also after a failure; `rules` may be
+ * zeroed then).
+ */
+int rules_from_folder(struct rules *rules, const struct config *config, const char *folder, struct fault *fault);
 /* The same of a folder that someone named for a stream. Fails: INPUT "usage" where it is another domain's. */
-int rules_from_named(struct rules *rules, const char *folder, const struct stream_name *stream, struct fault *fault);
+int rules_from_named(struct rules *rules, const struct config *config, const char *folder,
+		     const struct stream_name *stream, struct fault *fault);
 /* The active generation of the domain in the store. Fails: INPUT "no_such_domain". */
-int rules_from_store(struct rules *rules, struct store_reader *reader, struct slice domain, struct fault *fault);
+int rules_from_store(struct rules *rules, const struct config *config, struct store_reader *reader, struct slice domain,
+		     struct fault *fault);
 /* The configured folder whose domain this is, else the store (`reader` may be NULL). */
 int rules_find(struct rules *rules, const struct config *config, struct store_reader *reader, struct slice domain,
 	       struct fault *fault);

@@ -3,6 +3,8 @@
 #include "daemon/setup.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -39,10 +41,29 @@ workers_of(const struct config *config)
 static struct spawn_specs specs;
 
 void
+setup_script(const struct config *config, struct script_options *options)
+{
+	*options = (struct script_options){
+		.heap_bytes = size_of(config, CONFIG_HEAP_BYTES),
+		.pool_bytes = size_of(config, CONFIG_POOL_BYTES),
+		.limits = { .command_ms = (uint32_t)config_integer(config, CONFIG_COMMAND_MS),
+			    .apply_ms = (uint32_t)config_integer(config, CONFIG_APPLY_MS),
+			    .projection_ms = (uint32_t)config_integer(config, CONFIG_PROJECTION_MS),
+			    .query_ms = (uint32_t)config_integer(config, CONFIG_QUERY_MS),
+			    .load_ms = (uint32_t)config_integer(config, CONFIG_LOAD_MS) },
+		.domain_limits = config->domain_limits,
+		.domain_limit_count = config->domain_limit_count,
+		.development = config_integer(config, CONFIG_DEVELOPMENT) != 0,
+	};
+}
+
+void
 setup_wire(const struct config *config, struct wire_options *options)
 {
 	int64_t keep_us = config_integer(config, CONFIG_RELOAD_KEEP_SECONDS) * 1000000;
+	struct script_options script;
 
+	setup_script(config, &script);
 	spawn_specs_init(&specs, config_integer(config, CONFIG_RELOAD_SPECS_SECONDS) * 1000);
 	*options = (struct wire_options){
 		.specs = config_integer(config, CONFIG_RELOAD_SPECS) != 0 ? &specs.runner : NULL,
@@ -76,15 +97,11 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.remember_messages = size_of(config, CONFIG_REMEMBER_MESSAGES) != 0
 					     ? size_of(config, CONFIG_REMEMBER_MESSAGES)
 					     : SIZE_MAX,
-		.heap_bytes = size_of(config, CONFIG_HEAP_BYTES),
-		.pool_bytes = size_of(config, CONFIG_POOL_BYTES),
-		.script = { .command_ms = (uint32_t)config_integer(config, CONFIG_COMMAND_MS),
-			    .apply_ms = (uint32_t)config_integer(config, CONFIG_APPLY_MS),
-			    .projection_ms = (uint32_t)config_integer(config, CONFIG_PROJECTION_MS),
-			    .query_ms = (uint32_t)config_integer(config, CONFIG_QUERY_MS),
-			    .load_ms = (uint32_t)config_integer(config, CONFIG_LOAD_MS) },
-		.domain_limits = config->domain_limits,
-		.domain_limit_count = config->domain_limit_count,
+		.heap_bytes = script.heap_bytes,
+		.pool_bytes = script.pool_bytes,
+		.script = script.limits,
+		.domain_limits = script.domain_limits,
+		.domain_limit_count = script.domain_limit_count,
 		.breaker = { .kills = (unsigned)config_integer(config, CONFIG_BREAKER_STOPS),
 			     .window_us = config_integer(config, CONFIG_BREAKER_WINDOW_MS) * 1000,
 			     .pause_us = config_integer(config, CONFIG_BREAKER_PAUSE_MS) * 1000 },
@@ -95,7 +112,7 @@ setup_wire(const struct config *config, struct wire_options *options)
 		.warn_domain_count = config->values[CONFIG_RELOAD_WARN_DOMAINS].item_count,
 		.keep_us = keep_us == 0 ? -1 : keep_us,
 		.keep_undecided = (uint32_t)config_integer(config, CONFIG_RELOAD_KEEP_UNDECIDED),
-		.development = config_integer(config, CONFIG_DEVELOPMENT) != 0,
+		.development = script.development,
 	};
 }
 
@@ -112,6 +129,22 @@ setup_http(const struct config *config, struct http_limits *limits)
 	}
 }
 
+static void
+warn_of_unserved(const struct config_value *domains, const char *key, struct slice name)
+{
+	bool served = false;
+
+	for (size_t i = 0; i < domains->item_count && !served; i++) {
+		char *whole = realpath(domains->items[i], NULL);
+
+		served = whole != NULL && slice_equal(slice_text(strrchr(whole, '/') + 1), name);
+		free(whole);
+	}
+	if (!served)
+		log_line(LOG_WARN, "the configuration names a domain that is not served", log_text("key", key),
+			 log_slice("domain", name));
+}
+
 int
 setup_domains(const struct config *config, struct wire *wire, struct fault *fault)
 {
@@ -123,5 +156,10 @@ setup_domains(const struct config *config, struct wire *wire, struct fault *faul
 		if (wire_add_domain(wire, domains->items[i], fault) != 0)
 			return -1;
 	}
+	for (size_t i = 0; i < config->domain_limit_count; i++)
+		warn_of_unserved(domains, "domain_limits", config->domain_limits[i].domain);
+	for (size_t i = 0; i < config->values[CONFIG_RELOAD_WARN_DOMAINS].item_count; i++)
+		warn_of_unserved(domains, "reload.warn_domains",
+				 slice_text(config->values[CONFIG_RELOAD_WARN_DOMAINS].items[i]));
 	return 0;
 }

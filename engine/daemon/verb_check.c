@@ -7,6 +7,7 @@
 #include "daemon/check_store.h"
 #include "daemon/print.h"
 #include "daemon/report.h"
+#include "daemon/setup.h"
 #include "daemon/verb.h"
 
 #define OUT_MAX ((size_t)4 << 20)
@@ -24,7 +25,8 @@ write_text(const struct report *report, struct buf *out)
 }
 
 static enum exit_code
-check_folder(const struct call *call, const char *folder)
+check_folder(const struct call *call, const struct config *config, const struct script_options *options,
+	     const char *folder)
 {
 	struct report report;
 	struct buf out;
@@ -32,9 +34,9 @@ check_folder(const struct call *call, const char *folder)
 	enum exit_code code;
 
 	buf_init(&out, OUT_MAX);
-	if (report_open(&report, folder, &fault) != 0 ||
-	    (report.program != NULL && check_store_wanted(call) &&
-	     check_store(call, report.program, &report.findings, &fault) != 0)) {
+	if (report_open(&report, folder, options, &fault) != 0 ||
+	    (report.program != NULL && check_store_wanted(call, config) &&
+	     check_store(call, report.program, options, &report.findings, &fault) != 0)) {
 		code = exit_say(&fault);
 	} else {
 		if (call_has(call, OPTION_JSON))
@@ -53,10 +55,21 @@ enum exit_code
 verb_check(struct call *call)
 {
 	enum exit_code worst = EXIT_DONE;
+	struct script_options options;
+	struct config config;
+	struct fault fault;
 
+	if (call_config(call, &config, &fault) != 0) {
+		worst = exit_say(&fault);
+		config_fini(&config);
+		return worst;
+	}
+	setup_script(&config, &options);
+	options.development = true;
 	for (size_t i = 0; i < call->word_count; i++) {
-		enum exit_code code = check_folder(call, call->words[i]);
+		enum exit_code code = check_folder(call, &config, &options, call->words[i]);
 		worst = code > worst ? code : worst;
 	}
+	config_fini(&config);
 	return worst;
 }

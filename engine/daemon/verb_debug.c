@@ -342,9 +342,10 @@ open(struct debug *debug, struct call *call, struct fault *fault)
 	if (reading_open(call, &debug->reading, fault) != 0 ||
 	    stream_parse(slice_text(call->words[0]), &debug->name, fault) != 0 || choose(debug, fault) != 0)
 		return -1;
-	int result = folder != NULL ? rules_from_named(&debug->rules, folder, &debug->name, fault)
-				    : rules_find(&debug->rules, &debug->reading.config, debug->reading.reader,
-						 debug->name.domain, fault);
+	int result = folder != NULL
+			     ? rules_from_named(&debug->rules, &debug->reading.config, folder, &debug->name, fault)
+			     : rules_find(&debug->rules, &debug->reading.config, debug->reading.reader,
+					  debug->name.domain, fault);
 	return result == 0 ? rules_aggregate(&debug->rules, debug->name.aggregate, &debug->aggregate, fault) : -1;
 }
 

@@ -19,6 +19,7 @@
 #include "daemon/report.h"
 #include "daemon/saves.h"
 #include "daemon/serve.h"
+#include "daemon/setup.h"
 
 #define OUT_MAX      ((size_t)16 << 20)
 #define ARENA_MAX    ((size_t)256 << 20)
@@ -28,6 +29,7 @@ struct dev {
 	const char *const *folders;
 	size_t count;
 	const char *data;
+	struct script_options script;
 	struct report taken[DOMAIN_MAX]; /* what runs, a folder */
 	bool broken[DOMAIN_MAX];         /* the last save was told to be wrong */
 	struct saves *saves;
@@ -140,7 +142,7 @@ take_save(struct dev *dev, size_t number, struct buf *out)
 
 	bool was_broken = dev->broken[number];
 	dev->broken[number] = true;
-	if (report_open(&after, dev->folders[number], &fault) != 0) {
+	if (report_open(&after, dev->folders[number], &dev->script, &fault) != 0) {
 		tell_bad(&after, &fault, "the rules of before go on", out);
 		report_close(&after);
 		return;
@@ -204,7 +206,7 @@ wait_for_rules(struct dev *dev, struct fault *fault)
 	buf_init(&out, OUT_MAX);
 	for (size_t i = 0; i < dev->count && result == 0;) {
 		struct report *report = &dev->taken[i];
-		result = report_open(report, dev->folders[i], fault);
+		result = report_open(report, dev->folders[i], &dev->script, fault);
 		if (result == 0 && report->program != NULL) {
 			report_text(report, false, &out);
 			print_and_flush(&out);
@@ -264,6 +266,8 @@ set_defaults(struct call *call, struct dev *dev, struct config *config, struct f
 			call->settings[call->setting_count++] = ours[i];
 	}
 	dev->data = config_given(config, CONFIG_DATA) ? config_text(config, CONFIG_DATA) : DEFAULT_DATA;
+	setup_script(config, &dev->script);
+	dev->script.development = true;
 	dev->folders = config->values[CONFIG_DOMAINS].items;
 	dev->count = config->values[CONFIG_DOMAINS].item_count;
 	if (dev->count == 0)

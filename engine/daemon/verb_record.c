@@ -249,7 +249,7 @@ static int
 find_rules(struct recorder *record, const struct call *call, struct fault *fault)
 {
 	if (call->word_count > 1)
-		return rules_from_named(&record->rules, call->words[1], &record->name, fault);
+		return rules_from_named(&record->rules, &record->reading.config, call->words[1], &record->name, fault);
 	return rules_find(&record->rules, &record->reading.config, record->reading.reader, record->name.domain, fault);
 }
 

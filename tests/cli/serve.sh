@@ -187,4 +187,18 @@ stop 0 "TERM with few descriptors"
 "$MOONLOG" stream list --data data >&- 2>err
 same "a list that cannot be written" $? 70
 says "a list that cannot be written" "standard output cannot be written"
+# A domain's limits count for whoever loads its rules; a broken one is told by its folder, and one that is not served.
+mkdir slow
+echo 'while true do end' >slow/loop.lua
+echo 'return { domain_limits = { slow = { load_ms = 20 }, absent = { load_ms = 20 } } }' >limits.lua
+expect 1 "check by a domain's limit" check --config limits.lua slow
+says "check by a domain's limit" '^slow/loop.lua:1: .* limit of 20 ms$'
+expect 65 "rules that do not load" serve --config limits.lua --data young --listen 127.0.0.1:0 "$BANK" slow
+says "rules that do not load" '^moonlog: slow: loop.lua:1: .* limit of 20 ms$'
+: >daemon.err
+start young --config limits.lua
+same "a domain that is not served" "$(grep -c 'not served" key=domain_limits domain=' daemon.err)" 2
+stop 0 "TERM of limits"
+expect 0 "check by a configuration without a store" check --config limits.lua "$BANK"
+
 finish
