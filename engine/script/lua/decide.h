@@ -22,6 +22,8 @@ struct touched_stream {
 	uint32_t events;
 	bool written;
 	bool meta_touched;
+	bool unchecked; /* folded, and not looked through since */
+	uint16_t last;  /* event that was folded */
 };
 
 struct deciding {
@@ -85,6 +87,8 @@ void moon_decision_end(struct deciding *d);
 /* A handler's events, or what a document's gave, at `index`: checked, kept as entries, folded into the copies. */
 void moon_take_events(lua_State *L, struct deciding *d, int index);
 void moon_take_document(lua_State *L, struct deciding *d, int index);
+/* Raises when what was folded is no plain data; after the events of a handler. */
+void moon_check_states(lua_State *L, struct deciding *d);
 /* The data on top, popped, as an event of the stream. */
 void moon_take_event(lua_State *L, struct deciding *d, uint32_t stream, uint16_t event);
 

@@ -289,6 +289,8 @@ moon_take_event(lua_State *L, struct deciding *d, uint32_t stream, uint16_t even
 		entry->topic = door->topic;
 	touched->written = true;
 	touched->events++;
+	touched->unchecked = true;
+	touched->last = event;
 	fold_entry(L, d, entry, event);
 	lua_pop(L, 1);
 }
@@ -344,6 +346,21 @@ moon_take_list(lua_State *L, uint32_t handler, int index, const char *what)
 }
 
 void
+moon_check_states(lua_State *L, struct deciding *d)
+{
+	const struct moon_program *program = d->machine->program;
+	for (size_t i = 0; i < d->stream_count; i++) {
+		struct touched_stream *stream = &d->streams[i];
+		if (!stream->unchecked)
+			continue;
+		stream->unchecked = false;
+		moon_state_push(L, d->machine, stream->state);
+		moon_state_check(L, program->aggregates[stream->aggregate].events[stream->last].apply,
+				 program->door.aggregates[stream->aggregate].events[stream->last].name);
+	}
+}
+
+void
 moon_take_events(lua_State *L, struct deciding *d, int index)
 {
 	lua_Integer count = moon_take_list(L, d->handler, index, "events");
@@ -351,6 +368,7 @@ moon_take_events(lua_State *L, struct deciding *d, int index)
 		lua_rawgeti(L, index, i);
 		take_event(L, d, i);
 	}
+	moon_check_states(L, d);
 }
 
 /* { state = ..., messages = { ... } }: what is not said stays as it is. */

@@ -144,6 +144,8 @@ void moon_state_drop(struct moon_machine *machine, script_state state);
 bool moon_state_held(const struct moon_machine *machine, script_state state);
 /* Pushes a deep copy of the plain table at `index`; raises for what is no JSON. */
 void moon_state_copy(lua_State *L, int index);
+/* Raises as `apply`'s bad_result when the state after the event, on top, popped, has no JSON form. */
+void moon_state_check(lua_State *L, uint32_t apply, struct slice event);
 /* Pushes what `initial` of the aggregate gives. */
 void moon_state_initial(lua_State *L, struct moon_machine *machine, uint16_t aggregate);
 

@@ -427,6 +427,7 @@ take_actions(lua_State *L, struct reacting *r, int index)
 		take_action(L, r, lua_gettop(L));
 		lua_settop(L, index + 1);
 	}
+	moon_check_states(L, &r->d);
 }
 
 /* nil, { retry = seconds } */

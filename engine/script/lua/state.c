@@ -7,10 +7,15 @@
  * one, every slot of the old one is known to be gone rather than taken for another.
  *
  * Copies are made in C over raw tables: a handler may change what it was given, and what it was given must not change
- * what is folded. Tables that are no JSON anyway (functions inside, circles) are refused here with a path.
+ * what is folded. What a decision folded is looked through before it counts, so that nothing is recorded whose state
+ * could not be kept, copied or shown.
  */
 #include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "base/json.h"
 #include "script/lua/machine.h"
 
 #define COPY_DEPTH_MAX 64
@@ -110,6 +115,92 @@ moon_state_copy(lua_State *L, int index)
 {
 	lua_pushvalue(L, index);
 	copy_value(L, 0);
+}
+
+/* ---- is it plain data? ---- */
+
+static const char *flaw_of(lua_State *L, int depth);
+
+static bool
+is_text(lua_State *L, int index)
+{
+	struct slice text;
+	text.data = lua_tolstring(L, index, &text.size);
+	return json_utf8(text);
+}
+
+static const char *
+flaw_of_table(lua_State *L, int depth)
+{
+	lua_Integer numbers = 0;
+	bool texts = false;
+	if (depth == COPY_DEPTH_MAX)
+		return "nested too deeply (or in a circle)";
+	luaL_checkstack(L, 8, "state nested too deeply");
+	vm_check(L);
+	if (sandbox_thaw(L, -1))
+		lua_remove(L, -2);
+	int table = lua_gettop(L);
+	lua_Integer length = (lua_Integer)lua_rawlen(L, table);
+	lua_pushnil(L);
+	while (lua_next(L, table)) {
+		if (lua_type(L, -2) == LUA_TSTRING)
+			texts = true;
+		else
+			numbers++;
+		if (lua_type(L, -2) == LUA_TSTRING ? !is_text(L, -2) : !lua_isinteger(L, -2))
+			return "the key is neither a text in UTF-8 nor one of the numbers of a list";
+		const char *flaw = flaw_of(L, depth + 1);
+		if (flaw != NULL)
+			return flaw;
+		lua_pop(L, 1);
+	}
+	if (numbers != length || (texts && (numbers != 0 || json_is_array(L, table))))
+		return "a table with numbers as keys is no list: they are not 1 to n without holes";
+	return NULL;
+}
+
+/* Why the value on top has no JSON form, or NULL. The keys that lead to a flaw stay on the stack, below values. */
+static const char *
+flaw_of(lua_State *L, int depth)
+{
+	switch (lua_type(L, -1)) {
+	case LUA_TTABLE:
+		return flaw_of_table(L, depth);
+	case LUA_TSTRING:
+		return is_text(L, -1) ? NULL : "the text is not UTF-8";
+	case LUA_TNUMBER:
+		return lua_isinteger(L, -1) || isfinite(lua_tonumber(L, -1)) ? NULL
+									     : "NaN and infinity have no JSON form";
+	case LUA_TFUNCTION:
+		return "a function is no data";
+	case LUA_TTHREAD:
+		return "a coroutine is no data";
+	default:
+		return NULL;
+	}
+}
+
+void
+moon_state_check(lua_State *L, uint32_t apply, struct slice event)
+{
+	int state = lua_gettop(L);
+	const char *flaw = flaw_of(L, 0);
+	char path[100] = "";
+	size_t size = 0;
+	if (flaw == NULL) {
+		lua_settop(L, state - 1);
+		return;
+	}
+	for (int at = state + 1; at < lua_gettop(L) && size < sizeof path - 24; at += 2) {
+		if (lua_type(L, at) == LUA_TSTRING)
+			snprintf(path + size, sizeof path - size, "%s%.20s", size != 0 ? "." : "", lua_tostring(L, at));
+		else if (lua_isinteger(L, at))
+			snprintf(path + size, sizeof path - size, "[%lld]", (long long)lua_tointeger(L, at));
+		size += strlen(path + size);
+	}
+	moon_fail(L, apply, FAULT_SCRIPT, "bad_result", "the state after %.*s: %s%s%s", SLICE_ARG(event), path,
+		  size != 0 ? ": " : "", flaw);
 }
 
 void
