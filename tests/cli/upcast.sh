@@ -47,10 +47,11 @@ return { queries = { counts = { run = function(view)
 end } } }
 END2
 
-# counts: what the read model holds once it has come to the end.
+# counts: what the read model of the active rules holds once it has come to the end.
 counts() {
 	for _ in $(seq 600); do
-		curl -sf "http://$ADDRESS/readyz" >/dev/null && break
+		curl -sf "http://$ADDRESS/readyz" >/dev/null &&
+			curl -sf --unix-socket data/moonlog.sock http://moonlog/admin/builds | grep -qv '"building":{' && break
 		sleep 0.05
 	done
 	curl -s "http://$ADDRESS/queries/shop/counts?at_least=$1&wait_ms=30000" | python3 -c 'import json, sys
