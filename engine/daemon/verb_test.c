@@ -53,6 +53,34 @@ rows_close(void *self, struct kit_rows *rows)
 	view_close(view);
 }
 
+/* ---- INT and TERM: a spec that never ends is named ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void
+tell_place(const char *place)
+{
+	fprintf(stderr, "moonlog test: stopped%s%s\n", place[0] != '\0' ? " at " : "", place);
+	raise(interrupted); /* the handler went with the first */
+	_exit(EXIT_FAILED);
+}
+
+static void
+on_interrupt(int number)
+{
+	interrupted = number;
+	moon_stop_specs(tell_place);
+}
+
+static void
+heed_interrupts(void)
+{
+	struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
 /* Our own options as busted takes them, then the words of the rest as they came. */
 static int
 run(const struct call *call, const struct kit_folder *folders, size_t count, double least)
@@ -80,6 +108,7 @@ run(const struct call *call, const struct kit_folder *folders, size_t count, dou
 	}
 	for (size_t i = 0; i < rest; i++)
 		argv[argc++] = call->words[call->rest_at + i];
+	heed_interrupts();
 	int result = moon_run_specs(argc, argv, &options);
 	free(argv);
 	return result;

@@ -96,6 +96,17 @@ END2
 expect 1 "a spec that eats memory" test shop
 says "a spec that eats memory" '^    not enough memory$'
 says "a spec that eats memory" '^1 passed, 1 failed$'
+# One that never ends says where it is, when it is told to end.
+printf 'it("never ends", function()\n  io.open("endless", "w"):close()\n  while true do end\nend)\n' >shop/spec/x_spec.lua
+rm -f endless
+"$MOONLOG" test shop >out 2>err &
+RUN=$!
+for _ in $(seq 200); do [ -e endless ] && break; sleep 0.05; done
+kill -TERM "$RUN"
+wait "$RUN"
+same "a spec that never ends" $? 143
+says "a spec that never ends" '^moonlog test: stopped at shop/spec/x_spec.lua:[23]$'
+rm -f endless
 rm -r shop/spec
 mv kept_spec shop/spec
 

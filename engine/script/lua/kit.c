@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -120,6 +121,47 @@ run_body(lua_State *L)
 	return 0;
 }
 
+/* ---- stopping ---- */
+
+static lua_State *_Atomic running;
+static void (*stop)(const char *place);
+
+static bool
+is_authors(const char *source)
+{
+	static const char *const others[] = { "@moonlog", "/busted/", "/luassert/", "/pl/" };
+	for (size_t i = 0; i < countof(others); i++)
+		if (strstr(source, others[i]) != NULL)
+			return false;
+	return source[0] == '@';
+}
+
+/* The innermost line of an author's. */
+static void
+stop_here(lua_State *L, lua_Debug *now)
+{
+	char place[LUA_IDSIZE + 20] = "";
+	lua_Debug info;
+	(void)now;
+	for (int level = 0; place[0] == '\0' && lua_getstack(L, level, &info); level++) {
+		lua_getinfo(L, "Sl", &info);
+		if (info.currentline > 0 && is_authors(info.source))
+			snprintf(place, sizeof place, "%s:%d", info.short_src, info.currentline);
+	}
+	stop(place);
+}
+
+void
+moon_stop_specs(void (*stopped)(const char *place))
+{
+	lua_State *L = atomic_load(&running);
+	stop = stopped;
+	if (L == NULL)
+		stopped("");
+	else
+		lua_sethook(L, stop_here, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
 int
 moon_run_specs(int argc, const char *const *argv, const struct kit_options *options)
 {
@@ -140,8 +182,10 @@ moon_run_specs(int argc, const char *const *argv, const struct kit_options *opti
 		goto out;
 	lua_pushcfunction(L, run_body);
 	lua_pushlightuserdata(L, &run);
+	atomic_store(&running, L);
 	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
 		fprintf(stderr, "moonlog test: %s\n", lua_tostring(L, -1));
+	atomic_store(&running, NULL);
 	if (options->coverage && run.result < 2 && !kit_cover_tell(&kit))
 		run.result = 1;
 out:

@@ -39,4 +39,10 @@ struct kit_options {
  */
 int moon_run_specs(int argc, const char *const *argv, const struct kit_options *options);
 
+/*
+ * Calls stopped with "file:line" where the specs are now, as soon as they are in Lua; "" when none run. It must not
+ * return. For a signal's handler.
+ */
+void moon_stop_specs(void (*stopped)(const char *place));
+
 #endif

@@ -53,8 +53,14 @@ int
 moon_predicate_open(struct script_machine *door, struct slice text, struct moon_predicate **predicate,
 		    struct fault *fault)
 {
-	struct moon_predicate *made = calloc(1, sizeof *made);
+	size_t blank = 0;
 
+	/* A shell's variable that is not set would hold after no event. */
+	while (blank < text.size && strchr(" \t\n", text.data[blank]) != NULL)
+		blank++;
+	if (blank == text.size)
+		return fault_set(fault, FAULT_INPUT, "bad_predicate", "the expression is empty");
+	struct moon_predicate *made = calloc(1, sizeof *made);
 	if (made == NULL)
 		return fault_set(fault, FAULT_MEMORY, "memory", "no memory for an expression");
 	made->machine = container_of(door, struct moon_machine, door);
