@@ -318,6 +318,36 @@ domain_hold_asked(struct domain *domain, struct ruleset **rules, struct readside
 	pthread_mutex_unlock(&domain->lock);
 }
 
+void
+domain_note_change(struct domain *domain, int64_t now_us, const char *stage, const struct fault *fault)
+{
+	pthread_mutex_lock(&domain->lock);
+	domain->not_taken = fault == NULL ? (struct not_taken){ 0 } : (struct not_taken){ now_us, stage, *fault };
+	pthread_mutex_unlock(&domain->lock);
+}
+
+struct not_taken
+domain_not_taken(struct domain *domain)
+{
+	struct not_taken not_taken;
+
+	pthread_mutex_lock(&domain->lock);
+	not_taken = domain->not_taken;
+	pthread_mutex_unlock(&domain->lock);
+	return not_taken;
+}
+
+uint32_t
+domain_asked_generation(struct domain *domain)
+{
+	uint32_t generation;
+
+	pthread_mutex_lock(&domain->lock);
+	generation = domain->asked->generation;
+	pthread_mutex_unlock(&domain->lock);
+	return generation;
+}
+
 struct readside *
 domain_hold_aside(struct domain *domain, const struct aside *place, int64_t *since_ns)
 {

@@ -48,6 +48,13 @@ struct making {
 		[TOLD_REASON_SIZE]; /* why they were not compared; empty: they were, or there was nothing to compare */
 };
 
+/* The last change of rules that was not taken, since another one was or the folder was the same. */
+struct not_taken {
+	int64_t at_us; /* 0: none */
+	const char *stage;
+	struct fault fault;
+};
+
 struct domain {
 	struct slice name; /* in `word` */
 	char word[STREAM_WORD_MAX];
@@ -70,6 +77,7 @@ struct domain {
 	uint64_t builds; /* begun so far; the reloader's, like the next */
 	int64_t heal_ns; /* damaged rows are not made anew again before */
 	struct told told;
+	struct not_taken not_taken; /* under the lock */
 };
 
 /*
@@ -99,6 +107,11 @@ struct ruleset *domain_hold_rules(struct domain *domain);
 void domain_hold_asked(struct domain *domain, struct ruleset **rules, struct readside **readside);
 /* The log has grown. Any thread. */
 void domain_wake(struct domain *domain);
+/* `fault` NULL: it was taken. Any thread, as the next two. */
+void domain_note_change(struct domain *domain, int64_t now_us, const char *stage, const struct fault *fault);
+struct not_taken domain_not_taken(struct domain *domain);
+/* Of the rules whose queries run now. */
+uint32_t domain_asked_generation(struct domain *domain);
 /* Are these the ones that decide now? For whoever holds them. Any thread. */
 static inline bool
 domain_decides(const struct domain *domain, const struct ruleset *rules)

@@ -98,6 +98,28 @@ write_breakers(const struct engine *engine, struct buf *out)
 }
 
 static void
+write_generations(struct engine *engine, struct buf *out)
+{
+	head(out, "moonlog_generation", "gauge", "The rules that decide.");
+	for (size_t i = 0; i < engine->domain_count; i++) {
+		struct ruleset *rules = domain_hold_rules(engine->domains[i]);
+
+		buf_format(out, "moonlog_generation{domain=\"%.*s\"} %u\n", SLICE_ARG(engine->domains[i]->name),
+			   rules->generation);
+		ruleset_release(rules);
+	}
+	head(out, "moonlog_queries_generation", "gauge",
+	     "The rules whose rows are read; others decide while new ones are made.");
+	for (size_t i = 0; i < engine->domain_count; i++)
+		buf_format(out, "moonlog_queries_generation{domain=\"%.*s\"} %u\n", SLICE_ARG(engine->domains[i]->name),
+			   domain_asked_generation(engine->domains[i]));
+	head(out, "moonlog_reload_not_taken", "gauge", "1 when the last change of rules was not taken.");
+	for (size_t i = 0; i < engine->domain_count; i++)
+		buf_format(out, "moonlog_reload_not_taken{domain=\"%.*s\"} %d\n", SLICE_ARG(engine->domains[i]->name),
+			   domain_not_taken(engine->domains[i]).at_us != 0);
+}
+
+static void
 write_store(const struct engine *engine, struct buf *out)
 {
 	const struct store_stats *stats = engine->parts.store->stats;
@@ -204,6 +226,7 @@ metrics_write(struct engine *engine, struct buf *out)
 {
 	write_commands(engine, out);
 	write_breakers(engine, out);
+	write_generations(engine, out);
 	write_store(engine, out);
 	write_snapshots(engine, out);
 	write_threads(engine, out);

@@ -433,6 +433,18 @@ finish(struct candidate *candidate)
 	arena_fini(&candidate->arena);
 }
 
+/* For whoever looks at the daemon later; a plan changes nothing, nor does a rebuild. */
+static void
+note_change(const struct candidate *candidate)
+{
+	const struct engine_reload *asked = candidate->asked;
+	bool refused = asked->answer == RELOAD_REFUSED || asked->answer == RELOAD_FAILED;
+
+	if (asked->what == RELOAD_TAKE || asked->what == RELOAD_BACK)
+		domain_note_change(candidate->domain, clock_wall_us(candidate->engine->parts.clock), asked->stage,
+				   refused ? &asked->fault : NULL);
+}
+
 static void
 answer(struct reloader *reloader, struct engine_reload *asked)
 {
@@ -448,6 +460,7 @@ answer(struct reloader *reloader, struct engine_reload *asked)
 		arena_init(&candidate.arena, (size_t)256 << 20);
 		asked->generation = candidate.domain->record.generation;
 		run(&candidate);
+		note_change(&candidate);
 		finish(&candidate);
 	}
 	if (asked->what == RELOAD_BACK)

@@ -81,6 +81,25 @@ status_ready(struct engine *engine, struct buf *out)
 	return ready && out->size != at;
 }
 
+/* Why the last change of rules was not taken, where none was since. */
+static void
+write_not_taken(struct domain *domain, struct buf *out)
+{
+	struct not_taken not_taken = domain_not_taken(domain);
+	char text[CLOCK_TEXT_SIZE];
+
+	if (not_taken.at_us == 0)
+		return;
+	clock_format(not_taken.at_us, text);
+	json_key(out, "not_taken");
+	buf_byte(out, '{');
+	json_put_text(out, "at", slice_text(text));
+	json_put_text(out, "stage", slice_text(not_taken.stage));
+	json_put_text(out, "code", slice_text(not_taken.fault.code));
+	json_put_text(out, "detail", slice_text(not_taken.fault.text));
+	buf_byte(out, '}');
+}
+
 static void
 write_domains(struct engine *engine, struct buf *out)
 {
@@ -93,6 +112,8 @@ write_domains(struct engine *engine, struct buf *out)
 		buf_byte(out, '{');
 		json_put_text(out, "name", engine->domains[i]->name);
 		json_put_u64(out, "generation", rules->generation);
+		json_put_u64(out, "queries", domain_asked_generation(engine->domains[i]));
+		write_not_taken(engine->domains[i], out);
 		json_key(out, "sources");
 		buf_byte(out, '"');
 		buf_hex(out, rules->sources.hash.bytes, DIGEST_SIZE);

@@ -49,6 +49,7 @@ killed() {
 	DAEMON=
 }
 prices() { curl -s "http://$ADDRESS/queries/shop/prices?at_least=20"; }
+metric() { curl -s "http://$ADDRESS/metrics" | sed -n "s/^moonlog_$1{domain=\"shop\"} //p"; }
 # wait_build STATE: what the list says of the rows that are made beside.
 wait_build() {
 	for _ in $(seq 600); do
@@ -82,6 +83,8 @@ for end in killed "stop 0 TERM"; do
 	wait_build given_up
 	same "ready after $end" "$(curl -s -o out -w '%{http_code}' "http://$ADDRESS/readyz")" 200
 	same "rows beside it" "$(prices)" '{"sum":20}'
+	same "rules that decide" "$(metric generation)" 2
+	same "rules that are read" "$(metric queries_generation)" 1
 done
 
 # Killed while the right ones are made: those of before are read, until the others are.
@@ -105,8 +108,12 @@ killed
 serve_shop
 same "rows without a folder" "$(prices)" '{"sum":60}'
 same "the log without a folder" "$(grep -c 'the folder cannot be read: the active rules serve.*domain=shop.*folder=shop' daemon.err)" 1
+same "no change was refused" "$(metric reload_not_taken)" 0
 expect 1 "a reload without a folder" reload --data data
 says "a reload without a folder" '^detail: .*shop cannot be opened'
+same "a change was refused" "$(metric reload_not_taken)" 1
+expect 0 "the status" status --data data --json
+says "the status" '"not_taken":\{"at":"20[^"]*","stage":"read","code":"config","detail":"[^"]*shop cannot be opened'
 mkdir shop
 killed
 serve_shop
@@ -115,6 +122,7 @@ rmdir shop
 mv gone shop
 expect 0 "the folder is back" reload --data data
 says "the folder is back" '^answer: unchanged'
+same "nothing is refused any more" "$(metric reload_not_taken)" 0
 stop 0 "TERM"
 mv shop gone
 expect 66 "a folder that the store does not know" serve --data other --listen 127.0.0.1:0 shop
