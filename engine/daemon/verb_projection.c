@@ -103,9 +103,10 @@ print_build(struct json_value build, struct buf *out)
 	}
 	buf_format(out, "%.*s", SLICE_ARG(state));
 	if (member_text(build, "position").size != 0)
-		buf_format(out, ": %llu of %llu, %llu a second", (unsigned long long)member_number(build, "position"),
-			   (unsigned long long)member_number(build, "head"),
-			   (unsigned long long)member_number(build, "rate"));
+		buf_format(out, ": %llu of %llu", (unsigned long long)member_number(build, "position"),
+			   (unsigned long long)member_number(build, "head"));
+	if (member_number(build, "rate") != 0)
+		buf_format(out, ", %llu a second", (unsigned long long)member_number(build, "rate"));
 	if (left.size != 0)
 		buf_format(out, ", %.*s s left", SLICE_ARG(left));
 }
