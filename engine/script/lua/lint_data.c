@@ -82,6 +82,13 @@ closing(const struct text *text, size_t i)
 	return text->count - 1;
 }
 
+/* The token behind the one at i, or behind all of what opens there. */
+static size_t
+behind(const struct text *text, size_t i)
+{
+	return turn(text, i) > 0 ? closing(text, i) + 1 : i + 1;
+}
+
 /* The first token of the next item of the table that opens at `table`; *i is that of the one before, or `table`. */
 static bool
 next_item(const struct text *text, size_t table, size_t *i)
@@ -90,7 +97,7 @@ next_item(const struct text *text, size_t table, size_t *i)
 	while (k != table && !is(text, k, ",") && !is(text, k, ";")) {
 		if (is(text, k, "}") || at(text, k)->kind == TOKEN_END)
 			return false;
-		k = turn(text, k) > 0 ? closing(text, k) + 1 : k + 1;
+		k = behind(text, k);
 	}
 	*i = k + 1;
 	return !is(text, k + 1, "}") && at(text, k + 1)->kind != TOKEN_END;
@@ -400,7 +407,7 @@ check_view(const struct text *text, size_t i)
 		return;
 	bool finds = is(text, i + 4, "find") || is(text, i + 4, "count");
 	size_t from = is(text, i + 5, "(") ? i + 6 : i + 5, end = closing(text, i + 5);
-	for (size_t k = from; k<end; k = turn(text, k)> 0 ? closing(text, k) + 1 : k + 1) {
+	for (size_t k = from; k < end; k = behind(text, k)) {
 		if (!is(text, k, "{") || (k != from && !is(text, k - 1, ",")))
 			continue;
 		if (finds)
