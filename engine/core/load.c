@@ -49,12 +49,21 @@ fold_page(const struct loading *loading, const struct entries *page, script_stat
 		return -1;
 	}
 	if (script_fold(loading->machine, loading->aggregate, *state, page->items, page->count, &folded, fault) != 0) {
-		if (folded < page->count)
+		if (folded < page->count && fault->class != FAULT_SCRIPT) /* of those the script says it */
 			fault_prefix(fault, "version %llu", (unsigned long long)page->items[folded].version);
 		return -1;
 	}
 	*version = page->items[page->count - 1].version;
 	return 0;
+}
+
+/* The fold's own fault names the stream already. */
+static int
+of_stream(struct slice stream, struct fault *fault)
+{
+	return fault == NULL || slice_starts_with(slice_text(fault->text), stream)
+		       ? -1
+		       : fault_prefix(fault, "%.*s", SLICE_ARG(stream));
 }
 
 /* A snapshot that cannot be used for whatever reason is as good as none: the keeper looks into it. */
@@ -108,7 +117,7 @@ failed:
 		script_state_release(loading->machine, *state);
 	*state = 0;
 	*version = 0;
-	return fault_prefix(fault, "%.*s", SLICE_ARG(stream));
+	return of_stream(stream, fault);
 }
 
 /* The newest event up to `last`, if it is after *version. */
@@ -136,7 +145,7 @@ load_document(const struct loading *loading, struct slice stream, stream_version
 		script_state_release(loading->machine, *state);
 	*state = 0;
 	*version = 0;
-	return fault_prefix(fault, "%.*s", SLICE_ARG(stream));
+	return of_stream(stream, fault);
 }
 
 int

@@ -56,6 +56,11 @@ says "state --at time" 'version 2'
 expect 66 "state before the stream" state banking.account/1 --at 2001-01-01 --data data
 expect 66 "state beyond the stream" state banking.account/1 --at 9 --data data
 says "state beyond the stream" 'banking.account/1 has versions 1 to 2, not 9$'
+mkdir broken
+cp -r "$BANK" broken/banking
+sed -i 's/apply = move,/apply = function() error("no luck") end,/' broken/banking/account.lua
+expect 65 "state by rules that fail" state banking.account/1 --data data --domain broken/banking
+says "state by rules that fail" '^moonlog: banking.account/1 version 2: account.lua:[0-9]+: no luck$'
 expect 2 "state before the first event" state banking.account/1 --at 0 --data data
 says "state before the first event" '^moonlog: --at 0: versions begin with 1.*banking.account/1 has 1 to 2$'
 expect 2 "state at nonsense" state banking.account/1 --at nonsense --data data
