@@ -34,9 +34,11 @@ check_steps(struct inspection *in, uint32_t most)
 	lua_pushnil(L);
 	for (; lua_next(L, -2); lua_pop(L, 1)) {
 		lua_Integer from = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
-		if (from < 1 || from > (lua_Integer)most)
-			inspect_fail(in, "upcast", "upcast has functions from version 1 to %u, as [1] = function",
-				     most);
+		if (from < 1)
+			inspect_fail(in, "upcast", "keys of upcast are recorded versions, as [1] = function");
+		else if (from > (lua_Integer)most)
+			inspect_fail(in, "upcast", "upcast[%lld] leads beyond 'version', which is %u: raise it to %lld",
+				     (long long)from, most + 1, (long long)from + 1);
 		if (lua_type(L, -1) != LUA_TFUNCTION)
 			inspect_fail(in, "upcast", "upcast[%d] is a %s, not a function", (int)from,
 				     luaL_typename(L, -1));

@@ -94,7 +94,7 @@ TEST(aggregates)
 	refuses("account.lua", AGGREGATE("events = { A = { apply = function() end, version = 0 } }"), "'version'");
 	refuses("account.lua",
 		AGGREGATE("events = { A = { apply = function() end, upcast = { [1] = function() end } } }"),
-		"upcast has functions");
+		"upcast[1] leads beyond 'version', which is 1: raise it to 2");
 	refuses("account.lua", AGGREGATE("events = {},\nretired = { A = {} }"),
 		"account.lua:3: retired.A: a retired event has upcast");
 	refuses("account.lua",
