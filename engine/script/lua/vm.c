@@ -251,7 +251,9 @@ memory_fault(struct vm *vm, struct fault *fault)
 	struct vm_trouble *trouble = &vm->trouble;
 	vm->spent = true;
 	*trouble = vm->refused;
-	size_t limit = vm->alloc.refusal == ALLOC_BLOCK_CAP ? vm->alloc.block_bytes : vm->alloc.cap_bytes;
+	size_t limit = vm->alloc.refusal == ALLOC_BLOCK_CAP  ? vm->alloc.block_bytes
+		       : vm->alloc.refusal == ALLOC_POOL_CAP ? atomic_load(&vm->alloc.pool->cap_bytes)
+							     : vm->alloc.cap_bytes;
 	snprintf(trouble->message, sizeof trouble->message, "%s (limit %zu KiB)", reasons[vm->alloc.refusal],
 		 limit >> 10);
 	vm_excerpt_trouble(vm);

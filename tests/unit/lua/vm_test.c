@@ -219,6 +219,29 @@ TEST(memory_is_placed_where_it_was_refused)
 	lua_case_close(&run);
 }
 
+static int
+fill_body(lua_State *L)
+{
+	lua_newtable(L);
+	for (lua_Integer i = 1; i < 1000000; i++) {
+		lua_pushinteger(L, i);
+		lua_rawseti(L, -2, i);
+	}
+	return 0;
+}
+
+TEST(what_the_pool_refuses_is_told_with_its_limit)
+{
+	struct alloc_pool pool = { .cap_bytes = 2 << 20 };
+	struct fault fault;
+	struct vm *vm;
+	CHECK_INT(vm_new(NULL, NULL, &pool, &vm, &fault), 0);
+	CHECK_INT(vm_protect(vm, fill_body, NULL, &fault), -1);
+	CHECK_TEXT(fault.code, "memory_limit");
+	CHECK_TEXT(fault.text, "all scripts together need more memory than they may have (limit 2048 KiB)");
+	vm_free(vm);
+}
+
 TEST(pool_limit_and_return)
 {
 	struct alloc_pool pool = { .cap_bytes = 1 << 20 };
