@@ -432,7 +432,7 @@ finish(struct candidate *candidate)
 		seat_close(candidate->seats[i]);
 	ruleset_release(candidate->rules);
 	arena_fini(&candidate->arena);
-	/* Two generations of machines lay in the heaps of all threads: what is free between blocks stays with us else. */
+	/* Two generations of machines lay in the heaps of all threads; what is free in between stays there else. */
 	malloc_trim(0);
 }
 
