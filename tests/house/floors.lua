@@ -43,9 +43,9 @@ floors.libraries = {
 -- What every room has: the C library, POSIX, threads.
 floors.system = {}
 for name in ([[
-    assert ctype errno inttypes limits locale malloc math setjmp signal stdalign stdarg stdatomic stdbool stddef stdint
-    stdio stdlib string strings time unistd fcntl poll pthread sched dirent getopt glob grp pwd netdb termios float libgen
-    spawn sysexits
+    assert ctype errno inttypes limits locale malloc math setjmp signal stdalign stdarg stdatomic stdbool stddef
+    stdint stdio stdlib string strings time unistd fcntl poll pthread sched dirent getopt glob grp pwd netdb termios
+    float libgen spawn sysexits
 ]]):gmatch("%S+") do
     floors.system[name .. ".h"] = true
 end
