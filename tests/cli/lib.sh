@@ -29,6 +29,22 @@ fail() {
 	sed 's/^/    /' "$SCRATCH/out" "$SCRATCH/err" 2>/dev/null | head -20 >&2
 }
 
+# basket FOLDER: an aggregate whose events are prices.
+basket() {
+	cat >"$1/basket.lua" <<'LUA'
+return {
+    name = "basket", initial = function() return { total = 0 } end,
+    events = { Put = { data = { price = "integer" }, apply = function(state, data)
+        state.total = state.total + data.price
+        return state
+    end } },
+    commands = { Put = { anywhere = true, data = { price = "integer" }, handle = function(_, data)
+        return { { type = "Put", data = data } }
+    end } },
+}
+LUA
+}
+
 # expect CODE TITLE COMMAND...: runs moonlog, keeps its output in $SCRATCH/out and err, checks the exit code.
 expect() {
 	local wanted=$1 title=$2 got

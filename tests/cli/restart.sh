@@ -5,18 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir shop
-cat >shop/basket.lua <<'LUA'
-return {
-    name = "basket", initial = function() return { total = 0 } end,
-    events = { Put = { data = { price = "integer" }, apply = function(state, data)
-        state.total = state.total + data.price
-        return state
-    end } },
-    commands = { Put = { anywhere = true, data = { price = "integer" }, handle = function(_, data)
-        return { { type = "Put", data = data } }
-    end } },
-}
-LUA
+basket shop
 cat >shop/prices.lua <<'LUA'
 local price = require "price"
 return {

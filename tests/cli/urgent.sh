@@ -4,18 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir -p shop/spec
-cat >shop/basket.lua <<'LUA'
-return {
-    name = "basket", initial = function() return { total = 0 } end,
-    events = { Put = { data = { price = "integer" }, apply = function(state, data)
-        state.total = state.total + data.price
-        return state
-    end } },
-    commands = { Put = { anywhere = true, data = { price = "integer" }, handle = function(_, data)
-        return { { type = "Put", data = data } }
-    end } },
-}
-LUA
+basket shop
 "$MOONLOG" serve --data data --listen 127.0.0.1:0 --set reload.specs_seconds=60 shop >daemon.out 2>daemon.err &
 DAEMON=$!
 for _ in $(seq 300); do [ -s data/moonlog.address ] && break; sleep 0.05; done

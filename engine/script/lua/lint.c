@@ -14,7 +14,6 @@
 
 #include "base/suggest.h"
 #include "script/lua/sandbox.h"
-#include "script/lua/vm.h"
 
 #define LOCALS_MAX 2000
 #define NAMES_MAX  200 /* in one statement: Lua's own limit */
@@ -73,18 +72,7 @@ static void
 tell(const struct reading *r, enum finding_severity severity, const char *code, const struct token *token,
      const char *text)
 {
-	struct slice source = r->lint->source->bytes;
-	size_t start = token->at;
-	char excerpt[512];
-	while (start > 0 && source.data[start - 1] != '\n')
-		start--;
-	vm_excerpt(source, token->line, "", token->at - start, excerpt, sizeof excerpt);
-	findings_add(r->lint->findings, &(struct finding){ .severity = severity,
-							   .code = code,
-							   .file = r->lint->source->path,
-							   .line = token->line,
-							   .text = slice_text(text),
-							   .excerpt = slice_text(excerpt) });
+	token_tell(r->lint->findings, r->lint->source, token, severity, code, text);
 }
 
 static bool

@@ -25,6 +25,9 @@ struct tokens {
 /* Of text that Lua compiles; of other text it gives some tokens, too. */
 struct token token_next(struct tokens *tokens);
 bool token_is(const struct token *token, const char *text);
+/* Adds a finding at the token, with its line and a caret. */
+void token_tell(struct findings *findings, const struct source_file *file, const struct token *token,
+		enum finding_severity severity, const char *code, const char *text);
 
 /* ---- lint.c ---- */
 

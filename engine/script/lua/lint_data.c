@@ -12,7 +12,6 @@
 #include <stdio.h>
 
 #include "base/suggest.h"
-#include "script/lua/vm.h"
 
 #define USES_MAX  200
 #define DEPTH_MAX 250
@@ -114,19 +113,7 @@ is_named(const struct text *text, size_t i)
 static void
 tell(const struct text *text, size_t i, const char *code, const char *reason)
 {
-	struct slice source = text->source->bytes;
-	const struct token *token = at(text, i);
-	size_t start = token->at;
-	char excerpt[512];
-	while (start > 0 && source.data[start - 1] != '\n')
-		start--;
-	vm_excerpt(source, token->line, "", token->at - start, excerpt, sizeof excerpt);
-	findings_add(text->lint->findings, &(struct finding){ .severity = FINDING_WARNING,
-							      .code = code,
-							      .file = text->source->path,
-							      .line = token->line,
-							      .text = slice_text(reason),
-							      .excerpt = slice_text(excerpt) });
+	token_tell(text->lint->findings, text->source, at(text, i), FINDING_WARNING, code, reason);
 }
 
 /* Does the schema name all fields that there can be? */

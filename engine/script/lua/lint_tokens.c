@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "script/lua/lint.h"
+#include "script/lua/vm.h"
 
 static bool
 letter(char c)
@@ -167,4 +168,22 @@ token_is(const struct token *token, const char *text)
 {
 	return (token->kind == TOKEN_WORD || token->kind == TOKEN_SYMBOL || token->kind == TOKEN_NAME) &&
 	       slice_equal(token->text, slice_text(text));
+}
+
+void
+token_tell(struct findings *findings, const struct source_file *file, const struct token *token,
+	   enum finding_severity severity, const char *code, const char *text)
+{
+	struct slice source = file->bytes;
+	size_t start = token->at;
+	char excerpt[512];
+	while (start > 0 && source.data[start - 1] != '\n')
+		start--;
+	vm_excerpt(source, token->line, "", token->at - start, excerpt, sizeof excerpt);
+	findings_add(findings, &(struct finding){ .severity = severity,
+						  .code = code,
+						  .file = file->path,
+						  .line = token->line,
+						  .text = slice_text(text),
+						  .excerpt = slice_text(excerpt) });
 }
