@@ -86,14 +86,12 @@ static void
 write_not_taken(struct domain *domain, struct buf *out)
 {
 	struct not_taken not_taken = domain_not_taken(domain);
-	char text[CLOCK_TEXT_SIZE];
 
 	if (not_taken.at_us == 0)
 		return;
-	clock_format(not_taken.at_us, text);
 	json_key(out, "not_taken");
 	buf_byte(out, '{');
-	json_put_text(out, "at", slice_text(text));
+	json_put_time(out, "at", not_taken.at_us);
 	json_put_text(out, "stage", slice_text(not_taken.stage));
 	json_put_text(out, "code", slice_text(not_taken.fault.code));
 	json_put_text(out, "detail", slice_text(not_taken.fault.text));

@@ -209,12 +209,18 @@ unwatch(struct vm *vm, const struct watchdog_outer *outer)
 }
 
 static int
-placed_fault(const struct vm_trouble *trouble, const char *code, struct fault *fault)
+put_place(const struct vm_trouble *trouble, struct fault *fault)
 {
-	fault_set(fault, FAULT_SCRIPT, code, "%s", trouble->message);
 	if (trouble->file[0] != '\0')
 		fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
 	return -1;
+}
+
+static int
+placed_fault(const struct vm_trouble *trouble, const char *code, struct fault *fault)
+{
+	fault_set(fault, FAULT_SCRIPT, code, "%s", trouble->message);
+	return put_place(trouble, fault);
 }
 
 static int
@@ -272,9 +278,7 @@ script_fault(struct vm *vm, struct fault *fault)
 		*fault = vm->raised;
 	else
 		fault_set(fault, FAULT_SCRIPT, "script_error", "%s", trouble->message);
-	if (trouble->file[0] != '\0')
-		fault_prefix(fault, "%s:%d", trouble->file, trouble->line);
-	return -1;
+	return put_place(trouble, fault);
 }
 
 /* Inside the limit: calls, and turns what went wrong into a fault. */
